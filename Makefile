@@ -1,0 +1,53 @@
+# The front door for people and CI. `make check` is what CI runs; `make run` shows the product.
+SHELL := /bin/bash
+BIN := .venv/bin
+NICE ?=
+
+.PHONY: setup setup-models lock proto proto-check lint format laws type test test-light test-models test-long unit \
+        contract integration e2e requirements check run up down images clean
+
+setup: ## .venv: everything but the heavy models
+	@tools/setup.sh dev
+setup-models: ## .venv-recognizer: torch, paddle and onnxruntime
+	@tools/setup.sh models
+lock: ## rewrite requirements/*.txt
+	tools/lock.sh
+
+proto: setup ## generate proto/gen from proto/alpr
+	$(BIN)/python tools/proto.py
+proto-check: setup ## fails when proto/gen is stale
+	$(BIN)/python tools/proto.py --check
+
+format: setup
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+lint: setup type laws ## ruff, mypy --strict, import contracts, laws
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+type: setup
+	$(BIN)/mypy
+laws: setup
+	$(BIN)/python -m tools.laws
+
+unit contract integration e2e: setup
+	$(NICE) $(BIN)/pytest -m "not models and not long" tests/$@
+test-light: setup
+	$(NICE) $(BIN)/pytest -m "not models and not long"
+test-models: setup-models
+	$(NICE) .venv-recognizer/bin/pytest -m "models and not long"
+test: setup setup-models lint proto-check test-light test-models requirements ## every test, on real Kafka and PostgreSQL
+test-long: setup setup-models ## soak, fuzz and chaos
+	$(NICE) $(BIN)/pytest -m long --timeout=7200
+requirements: setup ## requirement by requirement: what the last test run proved
+	$(BIN)/python tools/requirements_table.py
+check: test
+
+run: setup setup-models ## the whole product on this machine: http://127.0.0.1:8080
+	$(BIN)/alpr run
+images: ## one container image per service
+	docker compose build
+up:
+	docker compose up --detach --wait
+down:
+	docker compose down
+clean: ## forget builds and test results; .plateline/ (the data of make run) stays
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+../../libs/alprcore/src/alprcore/data/roles.sql

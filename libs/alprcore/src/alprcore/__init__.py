@@ -1,0 +1,1 @@
+"""What every Plateline service shares: model, policy, wire format and doors to Kafka and PostgreSQL."""

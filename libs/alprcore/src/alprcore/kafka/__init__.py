@@ -1,0 +1,34 @@
+"""Kafka at the rim: publishing that is never forgotten, consuming that commits after the effect, dead letters.
+
+The rules: an offset is committed after what it stands for has happened; a message that no retry can save becomes a
+dead letter; what is away for now is waited for in place; anything else ends the process, which starts again.
+"""
+
+from alprcore.kafka.batches import BatchHandler, run_batches
+from alprcore.kafka.consume import run_consumer
+from alprcore.kafka.follow import AssignedFollower, follow_whole
+from alprcore.kafka.loop import DeadLetterLimit, Message
+from alprcore.kafka.publish import Ack, DeadLetters, Publisher
+from alprcore.kafka.settings import KafkaSecurity, KafkaSettings, Plaintext, Sasl, Tls
+from alprcore.kafka.topics import TopicSpec, create_topics, load_topic_specs
+
+__all__ = [
+    "Ack",
+    "AssignedFollower",
+    "BatchHandler",
+    "DeadLetterLimit",
+    "DeadLetters",
+    "KafkaSecurity",
+    "KafkaSettings",
+    "Message",
+    "Plaintext",
+    "Publisher",
+    "Sasl",
+    "Tls",
+    "TopicSpec",
+    "create_topics",
+    "follow_whole",
+    "load_topic_specs",
+    "run_batches",
+    "run_consumer",
+]

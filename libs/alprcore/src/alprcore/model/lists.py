@@ -1,0 +1,88 @@
+"""List entries, their sealed part, and the version of a list in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from alprcore.model.reads import Plate
+
+
+class HitReason(StrEnum):
+    """Why a plate is listed; lists may bring further codes (DEF-06)."""
+
+    STOLEN_VEHICLE = "stolen_vehicle"
+    STOLEN_PLATE = "stolen_plate"
+    LOST_PLATE_OR_VEHICLE = "lost_plate_or_vehicle"
+    FELONY_VEHICLE = "felony_vehicle"
+    FELONY_WARRANT = "felony_warrant"
+    WARRANT = "warrant"
+    WANTED_PERSON = "wanted_person"
+    MISSING_PERSON = "missing_person"
+    MISSING_CHILD = "missing_child"
+    AMBER_ALERT = "amber_alert"
+    DV_PROTECTIVE_ORDER = "dv_protective_order"
+    TERRORISM_RELATED = "terrorism_related"
+    BOLO = "bolo"
+    PROBABLE_CAUSE_BULLETIN = "probable_cause_bulletin"
+    SPECIAL_HOT_LIST = "special_hot_list"
+    HOT_PLATE = "hot_plate"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of one list: plate in the clear, everything else sealed (HOT-12)."""
+
+    entry_id: str
+    plate: Plate
+    agency: str
+    list_code: str
+    from_version: int
+    until_version: int
+    sealed: bytes
+    key_id: str
+
+    def in_version(self, version: int) -> bool:
+        """Tell whether this list version carries the entry."""
+        return self.from_version <= version and (self.until_version == 0 or version < self.until_version)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDetails:
+    """The sealed part of an entry."""
+
+    state: str = ""
+    reason: str = ""
+    advisory_class: str = ""
+    source_key: str = ""
+    originating_agency: str = ""
+    effective_at: datetime | None = None
+    expires_at: datetime | None = None
+    vehicle_year: str = ""
+    vehicle_make: str = ""
+    vehicle_model: str = ""
+    vehicle_style: str = ""
+    vehicle_color: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListVersion:
+    """The version of a list in force, and how far a worker must have read `hotlist` to use it."""
+
+    agency: str
+    list_code: str
+    version: int
+    name: str
+    source: str
+    source_time: datetime
+    loaded_at: datetime
+    max_age_s: int
+    advisory_class: str
+    default_reason: str
+    list_type: str
+    entries: int
+    end_offsets: Mapping[int, int] = field(default_factory=dict)

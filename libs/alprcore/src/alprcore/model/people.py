@@ -1,0 +1,38 @@
+"""Who asks, and how a rule answers: admitted, or refused with a rule id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is asking: taken from the session, never from a request body (QRY-06, QRY-07)."""
+
+    person_id: str
+    username: str
+    full_name: str
+    organization: str
+    agency: str
+    roles: tuple[str, ...]
+    session_id: str
+    source_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The rule lets it pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The rule refuses: which rule, the code a machine reads and the words a person reads."""
+
+    rule_id: str
+    reason_code: str
+    detail: str
+
+
+ADMITTED: Final = Admitted()
+Decision = Admitted | Refused

@@ -1,0 +1,256 @@
+"""Signatures and encryption: device keys, person tokens, sealed list entries, sealed images, signed notes.
+
+The only room that imports `cryptography`. Keys are plain bytes outside of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from alprcore.errors import InvalidMessage, Misconfigured
+from alprcore.model import Person, from_us, to_us
+
+PERSON_TOKEN_SECONDS: Final = 5
+"""How long a person token lives: a disabled account is out everywhere within this time (design: query door)."""
+
+_CLOCK_AHEAD_SECONDS: Final = 2  # two hosts kept by NTP differ by far less
+_PERSON_DOMAIN: Final = b"alpr-person-v1\n"
+_IMAGE_DOMAIN: Final = b"alpr-image-v1\n"
+_ENTRY_DOMAIN: Final = b"alpr-entry-v1\n"
+_NONCE_BYTES: Final = 12
+_KEY_BYTES: Final = 32
+_NOTE_ED25519: Final = b"\x01"  # C2SP signed-note: algorithm byte of Ed25519
+_NOTE_DASH: Final = "\N{EM DASH} "
+# X25519, HKDF-SHA256, AES-256-GCM: RFC 9180, base mode, single message
+_IMAGE_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+def _unbase64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not base64") from error
+
+
+def _write_secret(path: Path, content: str) -> None:
+    """Creates a file only its owner can read; an existing one is never overwritten (`FileExistsError`)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(content)
+
+
+def _read_secret(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"key file {path} cannot be read: {type(error).__name__}") from error
+
+
+class SigningKey:
+    """An Ed25519 private key (RFC 8032)."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, secret: bytes) -> None:
+        """Takes the 32 secret bytes."""
+        self._key = Ed25519PrivateKey.from_private_bytes(secret)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a key file: one line of base64. Raises `Misconfigured` when it is missing or is not a key."""
+        lines = _read_secret(Path(path))
+        try:
+            return cls(_unbase64(lines[0].strip()))
+        except (ValueError, IndexError) as error:
+            raise Misconfigured(f"key file {path} does not hold a key") from error
+
+    @classmethod
+    def generate(cls, path: Path | str) -> Self:
+        """Make a key and its file, mode 0600. Raises `FileExistsError`: a key is never overwritten."""
+        secret = Ed25519PrivateKey.generate().private_bytes_raw()
+        _write_secret(Path(path), base64.b64encode(secret).decode() + "\n")
+        return cls(secret)
+
+    @property
+    def public(self) -> bytes:
+        """The verification key, 32 bytes."""
+        return self._key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign: 64 bytes."""
+        return self._key.sign(data)
+
+
+def verify(public: bytes, signature: bytes, data: bytes) -> bool:
+    """Tell whether the holder of `public` signed `data`; a malformed key or signature is simply not a match."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class ListKeys:
+    """The keys that seal the details of list entries (HOT-12): AES-256-GCM, bound to the entry's id.
+
+    Nonces are random, 96 bits: one key stays far below 2**32 seals (NIST SP 800-38D 8.3) with the
+    largest lists when it is replaced once a year.
+    """
+
+    __slots__ = ("_ciphers", "current")
+
+    def __init__(self, keys: Mapping[str, bytes], current: str) -> None:
+        """Takes 32-byte keys by id and the id of the one that seals; raises `Misconfigured`."""
+        if current not in keys or any(len(key) != _KEY_BYTES for key in keys.values()):
+            raise Misconfigured("list keys: every key has 32 bytes and the current one is among them")
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self.current = current
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a key file: one `<key id> <base64>` a line, the last one seals. Raises `Misconfigured`."""
+        keys: dict[str, bytes] = {}
+        current = ""
+        for line in _read_secret(Path(path)):
+            current, _, text = line.partition(" ")
+            try:
+                keys[current] = _unbase64(text.strip())
+            except ValueError as error:
+                raise Misconfigured(f"key file {path} does not hold list keys") from error
+        return cls(keys, current)
+
+    @classmethod
+    def generate(cls, path: Path | str, key_id: str) -> Self:
+        """Make a key file with one fresh key, mode 0600. Raises `FileExistsError`."""
+        key = os.urandom(_KEY_BYTES)
+        _write_secret(Path(path), f"{key_id} {base64.b64encode(key).decode()}\n")
+        return cls({key_id: key}, key_id)
+
+    def seal(self, details: bytes, *, entry_id: str) -> tuple[bytes, str]:
+        """Seal an entry's details with the current key; answers the sealed bytes and the key's id."""
+        nonce = os.urandom(_NONCE_BYTES)
+        bound = _ENTRY_DOMAIN + entry_id.encode()
+        return nonce + self._ciphers[self.current].encrypt(nonce, details, bound), self.current
+
+    def open(self, sealed: bytes, key_id: str, *, entry_id: str) -> bytes:
+        """Open an entry's details. Raises `InvalidMessage` SEAL_BROKEN: other key, other entry or altered."""
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise InvalidMessage("SEAL_BROKEN", "sealed with a key that is not known here")
+        try:
+            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _ENTRY_DOMAIN + entry_id.encode())
+        except (InvalidTag, ValueError) as error:
+            raise InvalidMessage("SEAL_BROKEN", "the seal does not fit entry and key") from error
+
+
+def sign_person(key: SigningKey, person: Person, now: datetime) -> str:
+    """Make the token by which a console vouches for who is asking, for the doors of the other services."""
+    payload = json.dumps({**asdict(person), "issued_us": to_us(now)}, separators=(",", ":"), sort_keys=True).encode()
+    signature = key.sign(_PERSON_DOMAIN + payload)
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (payload, signature))
+
+
+def read_person(token: str, public: bytes, now: datetime) -> Person:
+    """Tell who is asking. Raises `PermissionError` TOKEN_INVALID, or TOKEN_EXPIRED after 5 s."""
+    try:
+        payload, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split("."))
+    except (ValueError, TypeError) as error:
+        raise PermissionError("TOKEN_INVALID") from error
+    if not verify(public, signature, _PERSON_DOMAIN + payload):
+        raise PermissionError("TOKEN_INVALID")
+    fields = json.loads(payload)  # signed by us: a well-formed object
+    age = (now - from_us(fields.pop("issued_us"))).total_seconds()
+    if not -_CLOCK_AHEAD_SECONDS <= age <= PERSON_TOKEN_SECONDS:
+        raise PermissionError("TOKEN_EXPIRED")
+    fields["roles"] = tuple(fields["roles"])
+    return Person(**fields)
+
+
+def new_image_key() -> tuple[bytes, bytes]:
+    """Make the X25519 key pair of one agency and due day: private and public, 32 bytes each."""
+    key = X25519PrivateKey.generate()
+    return key.private_bytes_raw(), key.public_key().public_bytes_raw()
+
+
+def seal_image(public: bytes, data: bytes, *, aad: bytes) -> bytes:
+    """Encrypt an image to a due day's public key (RFC 9180); only that day's private key opens it.
+
+    `aad` says what the image is (the object key): an image put under another name does not open.
+    """
+    return _IMAGE_SUITE.encrypt(data, X25519PublicKey.from_public_bytes(public), info=_IMAGE_DOMAIN + aad)
+
+
+def open_image(private: bytes, sealed: bytes, *, aad: bytes) -> bytes:
+    """Decrypt an image. Raises `InvalidMessage` SEAL_BROKEN: other key, other name or altered."""
+    try:
+        return _IMAGE_SUITE.decrypt(sealed, X25519PrivateKey.from_private_bytes(private), info=_IMAGE_DOMAIN + aad)
+    except (InvalidTag, ValueError) as error:
+        raise InvalidMessage("SEAL_BROKEN", "the seal does not fit key and name") from error
+
+
+def _note_key_id(name: str, public: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + _NOTE_ED25519 + public).digest()[:4]
+
+
+def note_verifier(name: str, public: bytes) -> str:
+    """Write a verification key as text (C2SP signed-note, "vkey")."""
+    key = base64.b64encode(_NOTE_ED25519 + public).decode()
+    return f"{name}+{_note_key_id(name, public).hex()}+{key}"
+
+
+def sign_note(key: SigningKey, name: str, text: str) -> str:
+    """Sign a text that ends in a line feed (C2SP signed-note): text, empty line, signature line."""
+    if not text.endswith("\n") or not name or any(mark.isspace() or mark == "+" for mark in name):
+        raise ValueError("a note ends in a line feed and its signer's name has no space or plus")
+    signature = _note_key_id(name, key.public) + key.sign(text.encode())
+    return f"{text}\n{_NOTE_DASH}{name} {base64.b64encode(signature).decode()}\n"
+
+
+def verify_note(note: str, verifier: str) -> str:
+    """Give the text of a note that the holder of `verifier` (a vkey) signed; raises `InvalidMessage` NOTE_INVALID.
+
+    Signatures of other keys are passed over, as C2SP signed-note demands.
+    """
+    invalid = InvalidMessage("NOTE_INVALID", "no valid signature of this verifier")
+    text, separator, signatures = note.rpartition("\n\n")
+    try:
+        name, key_id, encoded = verifier.split("+", 2)
+        key = _unbase64(encoded)
+    except ValueError as error:
+        raise Misconfigured("a note verifier reads name+id+key") from error
+    public = key[1:]
+    if key[:1] != _NOTE_ED25519 or bytes.fromhex(key_id) != _note_key_id(name, public):
+        raise Misconfigured("the note verifier's id does not follow from its name and key")
+    if not separator or not signatures.endswith("\n"):
+        raise invalid
+    text += "\n"
+    for line in signatures.splitlines():
+        signer, _, blob = line.removeprefix(_NOTE_DASH).partition(" ")
+        if not line.startswith(_NOTE_DASH):
+            raise invalid
+        try:
+            signature = _unbase64(blob)
+        except ValueError as error:
+            raise invalid from error
+        if signer == name and signature[:4] == _note_key_id(name, public):
+            if verify(public, signature[4:], text.encode()):
+                return text
+            raise invalid
+    raise invalid

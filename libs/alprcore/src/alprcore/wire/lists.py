@@ -1,0 +1,131 @@
+"""List entries, the buckets they travel in, and the versions in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alpr.v1 import hotlist_pb2
+from alprcore.model import Entry, EntryDetails, ListVersion, to_us
+from alprcore.topics import Topic
+from alprcore.wire import envelope as e
+
+_TEXTS = (
+    "state",
+    "reason",
+    "advisory_class",
+    "source_key",
+    "originating_agency",
+    "vehicle_year",
+    "vehicle_make",
+    "vehicle_model",
+    "vehicle_style",
+    "vehicle_color",
+    "notes",
+)
+
+
+def _to_entry(entry: Entry) -> hotlist_pb2.Entry:
+    return hotlist_pb2.Entry(
+        entry_id=entry.entry_id,
+        plate=entry.plate.reveal(),
+        agency=entry.agency,
+        list_code=entry.list_code,
+        from_version=entry.from_version,
+        until_version=entry.until_version,
+        sealed=entry.sealed,
+        key_id=entry.key_id,
+    )
+
+
+def _from_entry(message: hotlist_pb2.Entry, *, pattern: bool) -> Entry:
+    return Entry(
+        entry_id=e.need("entry_id", message.entry_id),
+        plate=e.plate("plate", e.need("plate", message.plate), pattern=pattern),
+        agency=e.need("agency", message.agency),
+        list_code=e.need("list_code", message.list_code),
+        from_version=message.from_version,
+        until_version=message.until_version,
+        sealed=message.sealed,
+        key_id=message.key_id,
+    )
+
+
+def encode_bucket(entries: tuple[Entry, ...]) -> bytes:
+    """Lay out all entries of one skeleton for `hotlist`; an empty bucket is a tombstone, not a message."""
+    if not entries:
+        raise ValueError("an empty bucket is published as a tombstone")
+    return hotlist_pb2.Bucket(entries=map(_to_entry, entries)).SerializeToString(deterministic=True)
+
+
+def decode_bucket(value: bytes, headers: Mapping[str, bytes]) -> tuple[Entry, ...]:
+    """Read all entries of one skeleton from `hotlist`."""
+    message = e.parse(hotlist_pb2.Bucket(), value, headers, Topic.HOTLIST)
+    return tuple(_from_entry(entry, pattern=False) for entry in message.entries)
+
+
+def encode_partial(entry: Entry) -> bytes:
+    """Lay out a partial entry for `hotlist.partials`; its plate may hold `?` (one) and `*` (any run)."""
+    return _to_entry(entry).SerializeToString(deterministic=True)
+
+
+def decode_partial(value: bytes, headers: Mapping[str, bytes]) -> Entry:
+    """Read a partial entry of `hotlist.partials`."""
+    return _from_entry(e.parse(hotlist_pb2.Entry(), value, headers, Topic.HOTLIST_PARTIALS), pattern=True)
+
+
+def encode_entry_details(details: EntryDetails) -> bytes:
+    """Lay out what `seal.ListKeys` is to seal."""
+    return hotlist_pb2.EntryDetails(
+        **{name: getattr(details, name) for name in _TEXTS},
+        effective_at_us=0 if details.effective_at is None else to_us(details.effective_at),
+        expires_at_us=0 if details.expires_at is None else to_us(details.expires_at),
+    ).SerializeToString(deterministic=True)
+
+
+def decode_entry_details(value: bytes) -> EntryDetails:
+    """Read what `seal.ListKeys` has opened."""
+    message = e.parse(hotlist_pb2.EntryDetails(), value, None)
+    return EntryDetails(
+        **{name: getattr(message, name) for name in _TEXTS},
+        effective_at=e.moment_or_none("effective_at", message.effective_at_us),
+        expires_at=e.moment_or_none("expires_at", message.expires_at_us),
+    )
+
+
+def encode_list_version(version: ListVersion) -> bytes:
+    """Lay out a version switch for `hotlist.versions`."""
+    return hotlist_pb2.ListVersion(
+        agency=version.agency,
+        list_code=version.list_code,
+        version=version.version,
+        name=version.name,
+        source=version.source,
+        source_time_us=to_us(version.source_time),
+        loaded_at_us=to_us(version.loaded_at),
+        max_age_s=version.max_age_s,
+        advisory_class=version.advisory_class,
+        default_reason=version.default_reason,
+        list_type=version.list_type,
+        entries=version.entries,
+        end_offsets=version.end_offsets,
+    ).SerializeToString(deterministic=True)
+
+
+def decode_list_version(value: bytes, headers: Mapping[str, bytes]) -> ListVersion:
+    """Read a version switch of `hotlist.versions`."""
+    message = e.parse(hotlist_pb2.ListVersion(), value, headers, Topic.HOTLIST_VERSIONS)
+    return ListVersion(
+        agency=e.need("agency", message.agency),
+        list_code=e.need("list_code", message.list_code),
+        version=message.version,
+        name=message.name,
+        source=message.source,
+        source_time=e.moment("source_time", message.source_time_us),
+        loaded_at=e.moment("loaded_at", message.loaded_at_us),
+        max_age_s=message.max_age_s,
+        advisory_class=e.need("advisory_class", message.advisory_class),
+        default_reason=message.default_reason,
+        list_type=message.list_type,
+        entries=message.entries,
+        end_offsets=dict(message.end_offsets),
+    )

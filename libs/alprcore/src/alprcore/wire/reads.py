@@ -1,0 +1,114 @@
+"""Reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alpr.v1 import reads_pb2
+from alprcore.model import Alternative, Character, DeviceKind, Read, to_us
+from alprcore.topics import Topic
+from alprcore.wire import envelope as e
+
+
+def to_read(read: Read) -> reads_pb2.Read:
+    """Lay out a read."""
+    return reads_pb2.Read(
+        read_id=read.read_id,
+        revision=read.revision,
+        agency=read.agency,
+        device_id=read.device_id,
+        device_kind=read.device_kind.value,
+        device_name=read.device_name,
+        camera_id=read.camera_id,
+        frame_ids=read.frame_ids,
+        plate=read.plate.reveal(),
+        plate_raw=read.plate_raw,
+        state=read.state,
+        state_confidence=read.state_confidence,
+        characters=[
+            reads_pb2.CharacterScore(
+                first=character.first,
+                first_probability=character.first_probability,
+                second=character.second,
+                second_probability=character.second_probability,
+            )
+            for character in read.characters
+        ],
+        alternatives=[
+            reads_pb2.Alternative(plate=alternative.plate.reveal(), probability=alternative.probability)
+            for alternative in read.alternatives
+        ],
+        confidence=read.confidence,
+        box=e.to_box(read.box),
+        direction=read.direction,
+        location=e.to_location(read.location),
+        captured_at_us=to_us(read.captured_at),
+        received_at_us=to_us(read.received_at),
+        read_at_us=to_us(read.read_at),
+        closeup=e.to_image_ref(read.closeup),
+        context=e.to_image_ref(read.context),
+        detector=e.to_provenance(read.detector),
+        reader=e.to_provenance(read.reader),
+        profile_version=read.profile_version,
+        retracted=read.retracted,
+    )
+
+
+def from_read(message: reads_pb2.Read) -> Read:
+    """Read a read; CAP-02 names what may not be missing."""
+    for field in ("location", "closeup", "context", "box"):
+        if not message.HasField(field):
+            raise e.missing(field)
+    with e.odd_is_invalid():
+        return Read(
+            read_id=e.need("read_id", message.read_id),
+            revision=message.revision,
+            agency=e.need("agency", message.agency),
+            device_id=e.need("device_id", message.device_id),
+            device_kind=e.choice("device_kind", DeviceKind, message.device_kind),
+            device_name=message.device_name,
+            camera_id=e.need("camera_id", message.camera_id),
+            frame_ids=tuple(message.frame_ids),
+            plate=e.plate("plate", message.plate),
+            plate_raw=message.plate_raw,
+            state=e.need("state", message.state),
+            state_confidence=e.number("state_confidence", message.state_confidence),
+            characters=tuple(
+                Character(
+                    score.first,
+                    e.number("characters", score.first_probability),
+                    score.second,
+                    e.number("characters", score.second_probability),
+                )
+                for score in message.characters
+            ),
+            alternatives=tuple(
+                Alternative(
+                    e.plate("alternatives", alternative.plate), e.number("alternatives", alternative.probability)
+                )
+                for alternative in message.alternatives
+            ),
+            confidence=e.number("confidence", message.confidence),
+            box=e.from_box(message.box),
+            direction=e.need("direction", message.direction),
+            location=e.from_location("location", message.location),
+            captured_at=e.moment("captured_at", message.captured_at_us),
+            received_at=e.moment("received_at", message.received_at_us),
+            read_at=e.moment("read_at", message.read_at_us),
+            closeup=e.from_image_ref("closeup", message.closeup),
+            context=e.from_image_ref("context", message.context),
+            detector=e.from_provenance(message.detector),
+            reader=e.from_provenance(message.reader),
+            profile_version=message.profile_version,
+            retracted=message.retracted,
+        )
+
+
+def encode_read(read: Read) -> bytes:
+    """Lay out a read for `reads`."""
+    return to_read(read).SerializeToString(deterministic=True)
+
+
+def decode_read(value: bytes, headers: Mapping[str, bytes]) -> Read:
+    """Read a read of `reads`."""
+    return from_read(e.parse(reads_pb2.Read(), value, headers, Topic.READS))

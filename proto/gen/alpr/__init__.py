@@ -1,0 +1,1 @@
+"""The contract of Plateline, generated from proto/alpr."""

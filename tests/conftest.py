@@ -1,0 +1,12 @@
+"""What every test can ask for; the fixtures themselves live in tests/fixtures."""
+
+pytest_plugins = [
+    "tests.fixtures.kafka",
+    "tests.fixtures.postgres",
+    "tests.fixtures.requirements",
+]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kafka-bootstrap", help="use this broker instead of starting one")
+    parser.addoption("--pg-dsn", help="use this PostgreSQL (superuser URL) instead of starting one")
