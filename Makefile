@@ -3,8 +3,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 NICE ?=
 
-.PHONY: setup setup-models lock proto proto-check lint format laws type test test-light test-models test-long unit \
-        contract integration e2e requirements check run up down images clean
+.PHONY: setup setup-models lock proto proto-check lint format laws type test forget-results test-light test-models test-long unit \
+        contract integration e2e requirements check run smoke up down images clean
 
 setup: ## .venv: everything but the heavy models
 	@tools/setup.sh dev
@@ -29,12 +29,14 @@ laws: setup
 	$(BIN)/python -m tools.laws
 
 unit contract integration e2e: setup
-	$(NICE) $(BIN)/pytest -m "not models and not long" tests/$@
-test-light: setup
-	$(NICE) $(BIN)/pytest -m "not models and not long"
+	$(NICE) $(BIN)/pytest -m "not long" tests/$@
+test-light: setup setup-models ## all but the tests that import the models themselves
+	$(NICE) $(BIN)/pytest -m "not long" --ignore tests/models
 test-models: setup-models
-	$(NICE) .venv-recognizer/bin/pytest -m "models and not long"
-test: setup setup-models lint proto-check test-light test-models requirements ## every test, on real Kafka and PostgreSQL
+	$(NICE) .venv-recognizer/bin/pytest -m "not long" tests/models
+forget-results:
+	@rm -rf build/requirements
+test: forget-results setup setup-models lint proto-check test-light test-models requirements ## every test, on real Kafka and PostgreSQL
 test-long: setup setup-models ## soak, fuzz and chaos
 	$(NICE) $(BIN)/pytest -m long --timeout=7200
 requirements: setup ## requirement by requirement: what the last test run proved
@@ -42,7 +44,11 @@ requirements: setup ## requirement by requirement: what the last test run proved
 check: test
 
 run: setup setup-models ## the whole product on this machine: http://127.0.0.1:8080
-	$(BIN)/alpr run
+	$(BIN)/alpr run $(if $(SOURCE),--source "$(SOURCE)") $(if $(LIST),--list "$(LIST)") $(ARGS)
+smoke: setup setup-models ## the same without a browser: plays, waits, prints counts and latency
+	$(BIN)/alpr smoke $(if $(SOURCE),--source "$(SOURCE)") $(if $(LIST),--list "$(LIST)") $(ARGS)
+bench-%: setup setup-models ## bench-latency and others: prints the figure beside its comparison
+	$(BIN)/python -m bench.$* $(ARGS)
 images: ## one container image per service
 	docker compose build
 up:

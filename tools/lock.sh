@@ -18,6 +18,7 @@ compile -c build/all.txt --group pyproject.toml:dev cli/pyproject.toml services/
 for service in ingest matcher audit retention console; do
     compile -c build/all.txt "services/$service/pyproject.toml" -o "requirements/$service.txt"
 done
+compile -c build/all.txt cli/pyproject.toml -o requirements/cli.txt
 compile -c build/all.txt services/recognizer/pyproject.toml --extra models -o requirements/recognizer.txt
 # what builds the members, and what runs tests in the recognizer's environment
 compile -c build/all.txt --group pyproject.toml:build -o requirements/build.txt

@@ -24,6 +24,7 @@ need java default-jre-headless
 need mvn maven
 need ffmpeg ffmpeg
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+compgen -G '/usr/share/fonts/*/*' >/dev/null || missing+=(fonts-dejavu-core) # pages without letters otherwise
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 ldconfig -p | grep -q libGL.so.1 || missing+=(libgl1)            # opencv loads it
 ldconfig -p | grep -q libglib-2.0.so.0 || missing+=(libglib2.0-0) # same

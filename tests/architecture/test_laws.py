@@ -41,14 +41,14 @@ BROKEN = [
 KEPT = [
     (f"{SERVICE}/api.py", 'logger.info("read_stored", extra={"read_id": read.id})'),
     (f"{SERVICE}/main.py", "now = datetime.now(UTC)"),
-    ("libs/alprcore/src/alprcore/kafka.py", "async def f(): await self._producer.send_and_wait('reads', b'')"),
+    ("libs/alprcore/src/alprcore/kafka/publish.py", "async def f(): await self._producer.send_and_wait('reads', b'')"),
     (f"{SERVICE}/app.py", "try: f()\nexcept Exception: pass"),
     (f"{SERVICE}/store.py", "try: f()\nexcept BaseException:\n    undo()\n    raise"),
     (
         f"{SERVICE}/store.py",
         "try: f()\n# law-skip: catch-all - the child sends whatever it was\nexcept Exception: pass",
     ),
-    ("libs/alprcore/src/alprcore/model.py", "foo = uuid5(SPACE, 'x')"),
+    ("libs/alprcore/src/alprcore/model/ids.py", "foo = uuid5(SPACE, 'x')"),
     (QUERIES, "-- find --\nSELECT * FROM reads WHERE agency_id = $1;"),
     (QUERIES, "-- find --\n-- law-skip: agency-scope - the purge drops a day of every agency\nDELETE FROM reads;"),
     ("services/audit/src/alpr_audit/queries.sql", "-- find --\nSELECT * FROM retention.search_reads($1);"),

@@ -23,7 +23,7 @@ def pins(file):
 
 def test_there_is_a_file_for_every_service_and_for_development():
     assert {file.stem for file in FILES} == {
-        *("ingest", "recognizer", "matcher", "audit", "retention", "console"), *("dev", "test", "build"),
+        *("ingest", "recognizer", "matcher", "audit", "retention", "console"), *("cli", "dev", "test", "build"),
     }  # fmt: skip
 
 

@@ -25,7 +25,12 @@ def test_put_get_overwrite_delete(tmp_path):
 def test_a_day_is_swept_by_prefix_and_nothing_beside_it(tmp_path):
     async def story():
         store = ImageStore(tmp_path.as_uri())
-        for key in ("closeup/demo/2026-11-21/a", "closeup/demo/2026-11-21/b", "closeup/demo/2026-11-2", "closeup/demo2/x"):
+        for key in (
+            "closeup/demo/2026-11-21/a",
+            "closeup/demo/2026-11-21/b",
+            "closeup/demo/2026-11-2",
+            "closeup/demo2/x",
+        ):
             await store.put(key, b"x")
         assert await store.delete_prefix("closeup/demo/2026-11-21") == 2
         assert await store.delete_prefix("closeup/demo/2026-11-21") == 0

@@ -147,12 +147,12 @@ def run(
         return os.EX_CONFIG
     configure_logging(service_name, settings.log_level)
     try:
-        return asyncio.run(_supervise(service_name, settings, serve))
+        return asyncio.run(_supervise(settings, serve))
     except BaseException as error:  # noqa: BLE001 - the one place that turns any failure into an exit status
         return _explain(service_name, error)
 
 
-async def _supervise(service_name: str, settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:
+async def _supervise(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -169,6 +169,9 @@ async def _supervise(service_name: str, settings: S, serve: Callable[[S, asyncio
         await asyncio.wait({serving}, timeout=_DRAIN_S)
         return os.EX_SOFTWARE
     serving.result()
+    if not stop.is_set():
+        logger.error("service_ended_unasked")
+        return os.EX_SOFTWARE
     logger.info("service_stopped")
     return 0
 
@@ -206,6 +209,7 @@ async def serve_http(app: AsgiApp, settings: ServiceSettings, stop: asyncio.Even
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(2048)  # from here on a caller waits instead of being refused
     except OSError as error:
         listener.close()
         raise Misconfigured(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
@@ -220,7 +224,7 @@ async def serve_http(app: AsgiApp, settings: ServiceSettings, stop: asyncio.Even
         timeout_graceful_shutdown=_DRAIN_S,
     )
     server = uvicorn.Server(config)
-    server.capture_signals = nullcontext  # type: ignore[method-assign]
+    server.capture_signals = nullcontext  # type: ignore[assignment]  # uvicorn's own would take our signals
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     logger.info("http_listening", extra={"port": listener.getsockname()[1]})
     stopping = asyncio.create_task(stop.wait())

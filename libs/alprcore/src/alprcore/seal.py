@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ _CLOCK_AHEAD_SECONDS: Final = 2  # two hosts kept by NTP differ by far less
 _PERSON_DOMAIN: Final = b"alpr-person-v1\n"
 _IMAGE_DOMAIN: Final = b"alpr-image-v1\n"
 _ENTRY_DOMAIN: Final = b"alpr-entry-v1\n"
+_NAME_DOMAIN: Final = b"alpr-name-v1\n"
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
 _NOTE_ED25519: Final = b"\x01"  # C2SP signed-note: algorithm byte of Ed25519
@@ -114,13 +116,14 @@ class ListKeys:
     largest lists when it is replaced once a year.
     """
 
-    __slots__ = ("_ciphers", "current")
+    __slots__ = ("_ciphers", "_naming", "current")
 
     def __init__(self, keys: Mapping[str, bytes], current: str) -> None:
         """Takes 32-byte keys by id and the id of the one that seals; raises `Misconfigured`."""
         if current not in keys or any(len(key) != _KEY_BYTES for key in keys.values()):
             raise Misconfigured("list keys: every key has 32 bytes and the current one is among them")
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._naming = hmac.digest(keys[current], _NAME_DOMAIN, "sha256")
         self.current = current
 
     @classmethod
@@ -158,6 +161,10 @@ class ListKeys:
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _ENTRY_DOMAIN + entry_id.encode())
         except (InvalidTag, ValueError) as error:
             raise InvalidMessage("SEAL_BROKEN", "the seal does not fit entry and key") from error
+
+    def fingerprint(self, name: bytes) -> bytes:
+        """Name something without telling what it is: HMAC-SHA256 under a key derived from the current one."""
+        return hmac.digest(self._naming, name, "sha256")
 
 
 def sign_person(key: SigningKey, person: Person, now: datetime) -> str:

@@ -66,6 +66,7 @@ class _Die:
     slashed_zero: bool
     flat_a: bool
     round_cap: bool
+    barred_j: bool
 
 
 @lru_cache(maxsize=STROKE_FACES)
@@ -86,6 +87,7 @@ def _die(number: int) -> _Die:
         slashed_zero=bool(flags[6] < 0.06),
         flat_a=bool(flags[7] < 0.35),
         round_cap=bool(rng.random() < 0.6),
+        barred_j=bool(rng.random() < 0.4),
     )
 
 
@@ -187,7 +189,13 @@ def _strokes(char: str, w: float, h: float, d: _Die) -> list[Path]:
             bars = [[(0.1 * w, 0.0), (0.9 * w, 0.0)], [(0.1 * w, h), (0.9 * w, h)]] if d.barred_i else []
             return [[(0.5 * w, 0), (0.5 * w, h)], *bars]
         case "J":
-            return [[(w, 0), *low_right, *low_left, (0, 0.68 * h)]]
+            x = 0.72 * w if d.barred_j else w
+            bars = [[(0.25 * w, 0.0), (w, 0.0)]] if d.barred_j else []
+            return (
+                [[(x, 0), (x, h - r), (x - 0.1 * w, h - 0.3 * r), *low_left, (0, 0.68 * h)], *bars]
+                if bars
+                else [[(w, 0), *low_right, *low_left, (0, 0.68 * h)]]
+            )
         case "K":
             return [[(0, 0), (0, h)], [(w, 0), (0.05 * w, 0.6 * h)], [(0.32 * w, 0.42 * h), (w, h)]]
         case "L":

@@ -148,9 +148,9 @@ def _us(rng: np.random.Generator, style: str, state: str | None, text: str | Non
             blob(sheet, right - wide, top, right, bottom)
             right -= wide + 3
     shown = number
-    if len(number) <= 7 and rng.random() < 0.08:
-        place = pick(rng, [0, 0, len(number)])
-        shown = number[:place] + "!" + number[place:]
+    if len(number) <= 7 and rng.random() < 0.1:
+        before, after = pick(rng, [("!", ""), ("!", ""), ("", "!"), ("!", "!")])
+        shown = before + number + after
     _write_names(sheet, facts.name, facts.slogans, top, bottom)
     face = int(rng.integers(glyphs.STROKE_FACES)) if rng.random() < 0.8 else int(rng.integers(glyphs.FACES))
     write(sheet, shown, (left, top, right, bottom), face, rng.uniform(0.05, 0.16), rng.uniform(0.85, 1.15))

@@ -10,7 +10,7 @@ from alprcore.kafka.follow import AssignedFollower, follow_whole
 from alprcore.kafka.loop import DeadLetterLimit, Message
 from alprcore.kafka.publish import Ack, DeadLetters, Publisher
 from alprcore.kafka.settings import KafkaSecurity, KafkaSettings, Plaintext, Sasl, Tls
-from alprcore.kafka.topics import TopicSpec, create_topics, load_topic_specs
+from alprcore.kafka.topics import TopicSpec, create_topics, existing_topics, load_topic_specs
 
 __all__ = [
     "Ack",
@@ -27,6 +27,7 @@ __all__ = [
     "Tls",
     "TopicSpec",
     "create_topics",
+    "existing_topics",
     "follow_whole",
     "load_topic_specs",
     "run_batches",

@@ -72,14 +72,12 @@ class _Batches(Work):
         done: dict[Partition, tuple[int, str]] = {}
         for partition in self._partitions:
             position = self._handler.position(partition)
-            while (position[0] if position else None) in skipped.get(partition, ()) or (
-                position is None and partition in skipped
-            ):
-                # the handler never saw these: they are put aside, the next offset is due
-                if position is None:
-                    position = (max(skipped.pop(partition)) + 1, "")
-                else:
-                    position = (position[0] + 1, position[1])
+            aside = skipped.get(partition, set())
+            if position is None and aside:
+                position = (min(aside), "")
+            # the handler passes over what was put aside, so the next offset is due
+            while position is not None and position[0] in aside:
+                position = (position[0] + 1, position[1])
             if position is not None:
                 if len(position[1].encode()) > METADATA_LIMIT:
                     raise ValueError("commit metadata too long")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import Counter
 
 from alprcore.errors import InvalidMessage
@@ -63,15 +64,19 @@ async def follow_whole(
     with translated():
         await consumer.start()
     try:
-        partitions = await _partitions(consumer, name, stop)
+        partitions = await _partitions(settings, name, stop)
+        if not partitions:
+            return
         consumer.assign(partitions)
         with translated():
             await consumer.seek_to_beginning(*partitions)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
         while not stop.is_set():
-            if not ready.is_set() and [tp for tp in partitions if await consumer.position(tp) < ends[tp]] == []:
-                ready.set()
-                logger.info("topic_followed", extra={"topic": topic.value})
+            if not ready.is_set():
+                behind = [tp for tp in partitions if await consumer.position(tp) < ends[tp]]
+                if not behind:
+                    ready.set()
+                    logger.info("topic_followed", extra={"topic": topic.value})
             with translated():
                 fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS)
             for records in fetched.values():
@@ -84,19 +89,25 @@ async def follow_whole(
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, name: str, stop: asyncio.Event) -> list[TopicPartition]:
+async def _partitions(settings: KafkaSettings, name: str, stop: asyncio.Event) -> list[TopicPartition]:
     """Find the partitions of a topic, waiting for a topic that does not exist yet."""
-    while not stop.is_set():
+    admin = AIOKafkaAdminClient(**settings.client_params())
+    try:
         with translated():
-            topics = await consumer.topics()  # refreshes what the client knows of the cluster
-        if name in topics:
-            return [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name) or ())]
-        logger.warning("topic_missing", extra={"topic": name})
-        try:
-            async with asyncio.timeout(_RETRY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+            await admin.start()
+        while not stop.is_set():
+            with translated():
+                (topic,) = await admin.describe_topics([name])
+            if numbers := sorted(partition["partition"] for partition in topic["partitions"]):
+                return [TopicPartition(name, number) for number in numbers]
+            logger.warning("topic_missing", extra={"topic": name})
+            try:
+                async with asyncio.timeout(_RETRY_S):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+    finally:
+        await admin.close()
     return []
 
 
@@ -146,7 +157,7 @@ class AssignedFollower:
         with translated():
             await consumer.start()
         try:
-            await _partitions(consumer, self._name, stop)
+            await _partitions(self._settings, self._name, stop)
             while not stop.is_set():
                 if self._changed.is_set():
                     await self._reassign(consumer)
@@ -158,9 +169,8 @@ class AssignedFollower:
                 for tp, records in fetched.items():
                     self._take(tp.partition, records)
                 for number in self._positions:
-                    if not self.caught_up(number):
-                        # the last offsets of a compacted partition may hold nothing
-                        self._positions[number] = await consumer.position(TopicPartition(self._name, number))
+                    # the last offsets of a compacted partition may hold nothing: no record tells that they are passed
+                    self._positions[number] = await consumer.position(TopicPartition(self._name, number))
         finally:
             self._changed.clear()
             async with self._applied:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, RetriableError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka.settings import MAX_REQUEST_BYTES, KafkaSettings
@@ -47,8 +47,8 @@ def translated() -> Iterator[None]:
     except MessageSizeTooLargeError as error:
         raise InvalidMessage("MESSAGE_TOO_LARGE", "larger than the broker or client takes") from error
     except KafkaError as error:
-        # KafkaTimeoutError, UnknownTopicOrPartition, NotLeader, ... are marked retriable by the library
-        if isinstance(error, KafkaConnectionError | RetriableError) or error.retriable:
+        # timeouts, lost connections, unknown topic, no leader, ... are marked retriable by the library
+        if error.retriable or isinstance(error, KafkaTimeoutError):
             raise Transient(f"broker: {type(error).__name__}") from error
         raise
 

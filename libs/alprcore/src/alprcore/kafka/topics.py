@@ -98,3 +98,14 @@ async def create_topics(
             elif error is not TopicAlreadyExistsError:
                 raise error(name)
     return created
+
+
+async def existing_topics(settings: KafkaSettings) -> frozenset[str]:
+    """Answer the names of all topics on the broker that we may see. Raises `Transient`."""
+    admin = AIOKafkaAdminClient(**settings.client_params())
+    with translated():
+        try:
+            await admin.start()
+            return frozenset(await admin.list_topics())
+        finally:
+            await admin.close()

@@ -1,0 +1,56 @@
+"""Runs the shipped models over labeled photographs and writes what they read, for a scorer to compare.
+
+`.venv-recognizer/bin/python bench/accuracy.py LABELS.csv FOLDER OUT.csv` with a `file` column in LABELS, relative to
+FOLDER. OUT has one row a plate: file, plate, x, y, w, h, state, score. Crops of a plate are read as they are.
+"""
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+import cv2
+
+from alpr_recognizer.models.child import Models
+from alprcore.model import UNKNOWN, Box
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "services/recognizer/src/alpr_recognizer/weights"
+SMALLEST_SCENE = 160  # pixels of height; below this, or when nothing is found in a crop, the picture is the plate
+
+
+def main() -> None:
+    """Read every photograph that the labels name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--set", action="append", help="only files below this folder; may be given several times")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--wide", action="store_true", help="look at wide frames at full size")
+    given = parser.parse_args()
+    with given.labels.open(newline="", encoding="utf-8") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    names = [name for name in rows if not given.set or name.split("/")[0] in given.set]
+    models = Models(WEIGHTS, threads=given.threads, wide=given.wide)
+    spent, plates = 0.0, []
+    for name in names:
+        picture = cv2.imread(str(given.folder / name))
+        crop = rows[name].get("kind") == "crop"
+        begun = time.perf_counter()
+        boxes = [] if crop and picture.shape[0] < SMALLEST_SCENE else models.detect([picture])[0]
+        if crop and not boxes:
+            boxes = [(Box(0, 0, picture.shape[1], picture.shape[0]), 1.0)]
+        texts = models.read_boxes([(picture, box) for box, _ in boxes])
+        spent += time.perf_counter() - begun
+        plates += [(name, box, text) for (box, _), text in zip(boxes, texts, strict=True)]
+    with given.out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "plate", "x", "y", "w", "h", "state", "score"])
+        for name, box, text in plates:
+            place = [round(value, 1) for value in (box.x, box.y, box.width, box.height)]
+            writer.writerow([name, text.plate.reveal(), *place, UNKNOWN, round(text.confidence, 4)])
+    print(f"{len(names)} photographs, {len(plates)} plates, {spent / max(1, len(names)) * 1000:.0f} ms a photograph")
+
+
+if __name__ == "__main__":
+    main()

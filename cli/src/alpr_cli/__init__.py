@@ -1,0 +1,1 @@
+"""The command alpr: runs and tends a Plateline installation."""

@@ -1,0 +1,157 @@
+"""The demonstration: its devices, its list and its drive, entered through the console as an administrator would."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import httpx
+
+if TYPE_CHECKING:
+    from alpr_cli.stack import Stack
+
+ACCOUNTS: Final = ("dispatcher", "investigator", "administrator", "auditor")
+AGENCY: Final = "demo"
+LIST_CODE: Final = "DEMO"
+DRIVE: Final = (
+    "8KLM204", "7XTR591", "6PWD883", "9BHN417", "5GVC326", "8YJE752", "7FQA169", "6ZSU934",
+    "9MCK285", "5TRB608", "8DWX371", "7HPN946", "6VGE512", "9AJL837", "5XKT294", "8UFM765",
+    "7CBS183", "6NRY459", "9WDH621", "5EPV978", "8TGA346", "7MXJ812", "6BKC597", "9SFU234",
+)  # fmt: skip
+"""Plates of the rendered drive; synthetic, in California's pattern."""
+LISTED_EVERY: Final = 6
+"""Every sixth vehicle of the drive is on the demonstration list, far more than on a road (about 0.04 %)."""
+_PLACE: Final = (33.6846, -117.8265)
+_REASONS: Final = ("stolen_vehicle", "felony_vehicle", "missing_person", "stolen_plate")
+_CONFLICT: Final = 409
+
+
+class DemoError(RuntimeError):
+    """The console refused a step of the preparation; the message holds its words."""
+
+
+class Session:
+    """A person signed in at the console."""
+
+    def __init__(self, console: str, username: str, password: str) -> None:
+        """Sign in; raises `DemoError` when the console refuses."""
+        self.http = httpx.Client(base_url=console, timeout=60)
+        answer = self.call("POST", "/v1/session", json={"username": username, "password": password, "bearer": True})
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+
+    def call(self, method: str, path: str, *, allow: Sequence[int] = (), **options: Any) -> httpx.Response:
+        """Call the console; raises `DemoError` for a status of 400 or more that is not allowed for."""
+        answer = self.http.request(method, path, **options)
+        if answer.is_error and answer.status_code not in allow:
+            message = f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+            raise DemoError(message)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.http.close()
+
+
+def device_ids(cameras: int) -> list[str]:
+    """Ids of the simulated devices, one camera each."""
+    return [f"demo-pole-{number}" for number in range(1, cameras + 1)]
+
+
+def listed() -> list[str]:
+    """Plates of the drive that are on the demonstration list."""
+    return list(DRIVE[::LISTED_EVERY])
+
+
+def prepare(stack: Stack, *, cameras: int, plates: Path | None) -> int:
+    """Register the simulated devices and load the list; repeating it changes nothing. Returns the plates listed."""
+    with Session(stack.console, "administrator", stack.demo_password) as admin:
+        for number, device_id in enumerate(device_ids(cameras)):
+            admin.call("POST", "/v1/devices", json=_device(stack, device_id, number), allow=(_CONFLICT,))
+    if plates is None:
+        return load_list(stack, listed())
+    return _load(stack, plates.read_bytes())
+
+
+def load_list(stack: Stack, plates: Sequence[str]) -> int:
+    """Put these plates on the demonstration list, instead of what it held; returns how many."""
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(("plate", "state", "reason", "notes"))
+    for number, text in enumerate(plates):
+        writer.writerow((text, "US-CA", _REASONS[number % len(_REASONS)], "synthetic entry of the demonstration"))
+    return _load(stack, lines.getvalue().encode())
+
+
+def _load(stack: Stack, content: bytes) -> int:
+    with Session(stack.console, "administrator", stack.demo_password) as admin:
+        answer = admin.call(
+            "POST",
+            f"/v1/hotlists/{LIST_CODE}/loads",
+            files={"file": ("plates.csv", content, "text/csv")},
+            data={"format": "generic_csv", "source_time": datetime.now(UTC).isoformat(), "force": "true"},
+        )
+    return int(answer.json()["entries"])
+
+
+def player(
+    stack: Stack, *, source: str, fps: float, devices: Sequence[str], door: str = "kafka", extra: Sequence[str] = ()
+) -> list[str]:
+    """Give the command that plays a source through simulated devices, each with one camera."""
+    command = [
+        sys.executable, "-m", "alpr_cli", "simulate",
+        "--source", source,
+        "--door", door,
+        "--bootstrap", stack.bootstrap,
+        "--url", stack.services["ingest"].url,
+        "--fps", str(fps),
+        "--state", str(stack.state / "simulate"),
+    ]  # fmt: skip
+    for device_id in devices:
+        command += ["--device", f"{device_id}={key_file(stack, device_id)}"]
+    return [*command, *extra]
+
+
+def drive(stack: Stack, *, source: str, fps: float, cameras: int) -> list[str]:
+    """Give the command of `alpr run`: the source again and again, the drive with its own plates."""
+    extra = ["--plates", ",".join(DRIVE), "--loop"] if source == "drive" else []
+    return player(stack, source=source, fps=fps, devices=device_ids(cameras), extra=extra)
+
+
+def key_file(stack: Stack, device_id: str) -> Path:
+    """The key of a simulated device."""
+    return stack.keys / "devices" / f"{device_id}.key"
+
+
+def _device(stack: Stack, device_id: str, number: int) -> dict[str, Any]:
+    from alprcore.seal import SigningKey
+
+    file = key_file(stack, device_id)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = SigningKey.load(file) if file.exists() else SigningKey.generate(file)
+    latitude, longitude = _PLACE
+    return {
+        "device_id": device_id,
+        "kind": "fixed",
+        "name": f"Pole {number + 1}, Example Avenue",
+        "carrier": f"pole {number + 1}",
+        "cameras": [
+            {
+                "camera_id": f"{device_id}-a",
+                "name": "lane 1",
+                "directions": ["N" if number % 2 else "S"],
+                "view": "rear",
+            }
+        ],
+        "siting": {"public_view": True, "approver": "Plateline demonstration", "declared_on": "2026-01-01"},
+        "position": {"latitude": latitude + number * 0.001, "longitude": longitude},
+        "public_key": base64.b64encode(key.public).decode(),
+        "in_service": True,
+    }

@@ -1,0 +1,51 @@
+"""The command `alpr`: finds the subcommand and hands over. Only the chosen one is imported."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from alprcore.errors import Misconfigured, Transient
+
+COMMANDS: Final = {
+    "run": ("alpr_cli.run", "the whole product on this machine, playing a drive"),
+    "smoke": ("alpr_cli.smoke", "the same without a person: does a frame become a notification"),
+    "prepare": ("alpr_cli.prepare", "keys, topics and settings of an installation"),
+    "simulate": ("alpr_cli.simulate", "cameras that play photographs, a video or a rendered drive"),
+    "hotlist": ("alpr_cli.hotlist", "load a list, show the state of lists"),
+    "topics": ("alpr_cli.topics", "create and list the topics"),
+    "dlq": ("alpr_cli.dlq", "list, show and replay dead letters"),
+    "audit": ("alpr_cli.verify", "verify a copy of the ledger offline"),
+}
+"""Subcommands: module with `add_arguments(parser)` and `run(options) -> int`, and what it is for."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns its exit status (78: a setting is wrong, 69: something needed is away)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in arguments if not word.startswith("-")), "")
+    parser = argparse.ArgumentParser(prog="alpr", description="Runs and tends a Plateline installation.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, (module, purpose) in COMMANDS.items():
+        if importlib.util.find_spec(module) is None:
+            continue
+        sub = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        if name == chosen:
+            importlib.import_module(module).add_arguments(sub)
+    options = parser.parse_args(arguments)
+    command = importlib.import_module(COMMANDS[options.command][0])
+    try:
+        return int(command.run(options))
+    except Misconfigured as error:
+        print(f"alpr {options.command}: {error}", file=sys.stderr)
+        return os.EX_CONFIG
+    except Transient as error:
+        print(f"alpr {options.command}: {error}", file=sys.stderr)
+        return os.EX_UNAVAILABLE
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,127 @@
+"""What a simulated camera sees: a rendered drive, photographs, a video or a live address, as JPEG with a time."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alprcore.errors import Misconfigured
+
+SCENE_FPS: Final = 5.0
+"""Frames per second at which a rendered drive is drawn; another rate plays it slower or faster."""
+_PHOTOGRAPHS: Final = frozenset({".jpg", ".jpeg", ".png"})
+_VIDEOS: Final = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".ts", ".m4v"})
+_CHUNK: Final = 1 << 16
+_QUALITY: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One JPEG and when it is due, seconds after the source began; None: as soon as it is there."""
+
+    jpeg: bytes
+    due_s: float | None
+
+
+def pictures(
+    source: str, *, fps: float, moment_s: float, part: int, parts: int, plates: Sequence[str] | None, seed: int
+) -> Iterator[Picture]:
+    """Give what one of `parts` cameras sees of a source.
+
+    Every camera meets the whole drive or video, each with a drive of its own; photographs are dealt out between them,
+    `moment_s` apart at least, because each is a moment of its own. Raises `Misconfigured` for an odd source.
+    """
+    path = Path(source)
+    if source == "drive":
+        return _drive(seed + part, plates if plates is not None else 24, fps)
+    if source.startswith(("rtsp://", "rtsps://", "http://", "https://")):
+        return _video(source, fps, live=True)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _PHOTOGRAPHS)
+        if not files:
+            raise Misconfigured(f"{source} holds no photograph")
+        return _photographs(files[part::parts], max(1 / fps, moment_s))
+    if path.suffix.lower() in _VIDEOS and path.is_file():
+        return _video(source, fps, live=False)
+    if path.suffix.lower() in _PHOTOGRAPHS and path.is_file():
+        return _photographs([path], max(1 / fps, moment_s))
+    raise Misconfigured(f"{source} is no folder, photograph, video or rtsp address")
+
+
+def _drive(seed: int, vehicles: Sequence[str] | int, fps: float) -> Iterator[Picture]:
+    from PIL import Image
+
+    from alprdraw.scenes import render_drive
+
+    for scene in render_drive(seed, vehicles):
+        jpeg = io.BytesIO()
+        Image.fromarray(scene.image).save(jpeg, "JPEG", quality=_QUALITY)
+        yield Picture(jpeg.getvalue(), scene.offset.total_seconds() * SCENE_FPS / fps)
+
+
+def _photographs(files: Sequence[Path], pace_s: float) -> Iterator[Picture]:
+    for number, file in enumerate(files):
+        data = file.read_bytes()
+        yield Picture(data if data.startswith(b"\xff\xd8") else _as_jpeg(data), number * pace_s)
+
+
+def _as_jpeg(data: bytes) -> bytes:
+    from PIL import Image
+
+    jpeg = io.BytesIO()
+    with Image.open(io.BytesIO(data)) as image:
+        image.convert("RGB").save(jpeg, "JPEG", quality=_QUALITY + 5)
+    return jpeg.getvalue()
+
+
+def _video(address: str, fps: float, *, live: bool) -> Iterator[Picture]:
+    """Let ffmpeg decode, thin out and write JPEGs into a pipe; a full pipe holds it back."""
+    transport = ["-rtsp_transport", "tcp"] if address.startswith("rtsp") else []
+    command = [
+        "ffmpeg", "-nostdin", "-loglevel", "error", *transport, "-i", address,
+        "-an", "-vf", f"fps={fps}", "-c:v", "mjpeg", "-q:v", "3", "-f", "image2pipe", "-",
+    ]  # fmt: skip
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise Misconfigured("ffmpeg is not installed; it decodes videos") from None
+    try:
+        for number, jpeg in enumerate(_split(process)):
+            yield Picture(jpeg, None if live else number / fps)
+    finally:
+        process.terminate()
+        process.wait()
+    if process.returncode not in {0, -15, 255}:
+        raise Misconfigured(f"ffmpeg could not read the source ({process.returncode})")
+
+
+def _split(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """Cut a stream of JPEGs behind each end marker: within pixel data FF is always followed by 00 (T.81, B.1.1.5)."""
+    held = b""
+    pipe = process.stdout
+    while pipe is not None and (chunk := pipe.read(_CHUNK)):
+        held += chunk
+        while (end := held.find(b"\xff\xd9")) >= 0:
+            yield held[: end + 2]
+            held = held[end + 2 :]
+
+
+class Pace:
+    """Waits until pictures are due; when it falls behind it goes on from there instead of hurrying after."""
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+
+    def wait_s(self, due_s: float | None) -> float:
+        """Tell how long to wait for a picture that is due at this time of the source."""
+        now = time.monotonic()
+        if due_s is None:
+            return 0.0
+        if self._begun is None or now > self._begun + due_s + 1.0:
+            self._begun = now - due_s
+        return max(0.0, self._begun + due_s - now)

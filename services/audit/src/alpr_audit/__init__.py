@@ -1,0 +1,1 @@
+"""Audit: the ledger and the only query door."""

@@ -1,0 +1,1 @@
+"""Console: where people work; the only origin they reach."""

@@ -1,0 +1,184 @@
+"""The ways out of the console: HTTP to the doors of audit, ingest and retention, and the outbox to Kafka."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import httpx
+
+from alprcore import seal, wire
+from alprcore.kafka import Publisher
+from alprcore.model import AuditEvent, Person, event_id
+from alprcore.postgres import translated
+from alprcore.topics import Topic
+
+from . import metrics
+
+log = logging.getLogger(__name__)
+SOURCE: Final = "console"
+RELAY_BATCH: Final = 100
+_PASSED_ON: Final = ("content-type", "content-length", "content-disposition", "retry-after", "etag")
+_REQUEST_HEADERS: Final = ("content-type", "content-length", "accept", "traceparent")
+
+
+class DoorAway(Exception):
+    """The service behind a door does not answer; `door` says which, `status` is 502 or 503."""
+
+    def __init__(self, door: str, status: int) -> None:
+        super().__init__(door)
+        self.door = door
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a door answered, its body still flowing; whoever takes it drains `body` or calls `close`."""
+
+    status: int
+    headers: dict[str, str]
+    response: httpx.Response
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Pass the body on as it comes."""
+        try:
+            async for chunk in self.response.aiter_bytes():
+                yield chunk
+        finally:
+            await self.response.aclose()
+
+    async def json(self) -> Any:
+        """Read the whole body as JSON; None when it is none."""
+        try:
+            return json.loads(await self.response.aread())
+        except ValueError:
+            return None
+        finally:
+            await self.response.aclose()
+
+
+class Doors:
+    """Calls the other services for a person: each call carries a token that says who asks and lives 5 s."""
+
+    def __init__(
+        self, urls: Mapping[str, str], key: seal.SigningKey, clock: Callable[[], datetime], timeout_s: float
+    ) -> None:
+        self._urls = {door: url.rstrip("/") for door, url in urls.items()}
+        self._key = key
+        self._clock = clock
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeout_s, connect=3.0),
+            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
+            trust_env=False,  # a proxy from the environment has no business between our services
+        )
+
+    async def call(
+        self,
+        door: str,
+        method: str,
+        path: str,
+        person: Person,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        content: AsyncIterable[bytes] | bytes | None = None,
+    ) -> Answer:
+        """Ask a door on a person's behalf. Raises `DoorAway` when it does not answer."""
+        sent = {name: value for name, value in (headers or {}).items() if name.lower() in _REQUEST_HEADERS}
+        sent["authorization"] = f"Person {seal.sign_person(self._key, person, self._clock())}"
+        url = self._urls[door] + path + (f"?{query}" if query else "")
+        try:
+            response = await self._client.send(
+                self._client.build_request(method, url, headers=sent, content=content), stream=True
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ReadTimeout) as error:
+            metrics.DOOR_CALLS.labels(door, "away").inc()
+            raise DoorAway(door, 503) from error
+        except httpx.HTTPError as error:
+            metrics.DOOR_CALLS.labels(door, "broken").inc()
+            raise DoorAway(door, 502) from error
+        metrics.DOOR_CALLS.labels(door, f"{response.status_code // 100}xx").inc()
+        passed = {name: response.headers[name] for name in _PASSED_ON if name in response.headers}
+        if "content-encoding" in response.headers:  # the body is passed on decoded
+            passed.pop("content-length", None)
+        return Answer(response.status_code, passed, response)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+class Outbox:
+    """Messages that belong to a database change: written in its transaction, relayed, kept until acknowledged."""
+
+    def __init__(self, pool: Any, queries: Mapping[str, str]) -> None:
+        self._pool = pool
+        self._queries = queries
+
+    async def put(
+        self, connection: Any, topic: Topic, *, key: str, value: bytes, headers: list[tuple[str, bytes]], now: datetime
+    ) -> None:
+        """Add a message to the caller's open transaction."""
+        packed = json.dumps([[name, base64.b64encode(content).decode()] for name, content in headers])
+        await connection.execute(self._queries["put_outbox"], topic.value, key, value, packed, now)
+
+    async def record(
+        self,
+        connection: Any,
+        person: Person,
+        kind: str,
+        subject: str,
+        version: str,
+        now: datetime,
+        *,
+        outcome: str = "ok",
+        reason_code: str = "",
+        profile_version: str = "",
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add a ledger entry about what a person did to the caller's transaction; repeats carry the same id."""
+        event = AuditEvent(
+            event_id=event_id(subject, kind, version),
+            occurred_at=now,
+            agency=person.agency,
+            kind=kind,
+            service=SOURCE,
+            outcome=outcome,
+            reason_code=reason_code,
+            profile_version=profile_version,
+            facts={**(facts or {}), "subject": subject},
+            personal={
+                "person_id": person.person_id,
+                "username": person.username,
+                "full_name": person.full_name,
+                "organization": person.organization,
+                "source_ip": person.source_ip,
+                "session_id": person.session_id,
+            },
+        )
+        headers = wire.headers_for(Topic.AUDIT, id=event.event_id, source=SOURCE, time=now)
+        value = wire.encode_audit_event(event)
+        await self.put(connection, Topic.AUDIT, key=event.event_id, value=value, headers=headers, now=now)
+
+    async def relay(self, publisher: Publisher) -> int:
+        """Publish the oldest waiting messages in order and forget them; answers how many.
+
+        One replica relays at a time, so that a key's messages keep their order. Raises `Transient`.
+        """
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if not await connection.fetchval(self._queries["lock_relay"]):
+                    return 0
+                rows = await connection.fetch(self._queries["next_outbox"], RELAY_BATCH)
+                for row in rows:
+                    headers = [(name, base64.b64decode(content)) for name, content in json.loads(row["headers"])]
+                    topic = Topic(row["topic"])
+                    await publisher.publish(topic, key=row["key"], value=row["value"], headers=headers)
+                    metrics.OUTBOX_PUBLISHED.labels(topic.value).inc()
+                await connection.execute(self._queries["delete_outbox"], [row["outbox_id"] for row in rows])
+                return len(rows)

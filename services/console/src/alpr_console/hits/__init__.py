@@ -1,0 +1,1 @@
+"""Live hits: stored, numbered, shown, heard, acknowledged."""

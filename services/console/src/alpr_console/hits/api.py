@@ -1,0 +1,165 @@
+"""`/v1/hits`, receipts, acknowledgments, the session's sound, and the live stream `/v1/events`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from alprcore.errors import Transient
+from alprcore.model import Refused
+
+from .. import metrics
+from ..web import Problem, SignedIn, event, session_token, signed_in, signed_in_quietly, web_of
+from . import rules
+from .store import HitStore, Wakeups
+
+POLL_S: Final = 2.0
+HEARTBEAT: Final = timedelta(seconds=10)
+RECHECK: Final = timedelta(seconds=3)
+"""A disabled account's stream ends within this time, and before any hit is sent to it (HIT-04)."""
+TOUCH: Final = timedelta(seconds=60)
+
+
+class Receipt(BaseModel):
+    """Body of `POST /v1/hits/{id}/presented`: what the screen did with the hit."""
+
+    model_config = ConfigDict(extra="forbid")
+    sound: bool
+    screen: bool
+
+
+class Mute(BaseModel):
+    """Body of `POST /v1/session/mute`; 0 minutes switches the sound on again."""
+
+    model_config = ConfigDict(extra="forbid")
+    minutes: int
+
+
+def _watching(session: SignedIn) -> SignedIn:
+    decision = rules.may_watch(session.person)
+    if isinstance(decision, Refused):
+        raise Problem.of(decision)
+    return session
+
+
+async def watcher(session: SignedIn = Depends(signed_in)) -> SignedIn:
+    """Demand someone to whom live hits go (HIT-04)."""
+    return _watching(session)
+
+
+async def quiet_watcher(session: SignedIn = Depends(signed_in_quietly)) -> SignedIn:
+    """The same for what a page does by itself."""
+    return _watching(session)
+
+
+def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
+    """Bind the routes to the store."""
+    routes = APIRouter()
+
+    @routes.get("/v1/hits")
+    async def get_hits(
+        request: Request,
+        before: datetime | None = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        session: SignedIn = Depends(watcher),
+    ) -> dict[str, Any]:
+        now = web_of(request).clock()
+        return {"hits": await store.hits(session.person.agency, before or now, limit, now)}
+
+    @routes.get("/v1/hits/{hit_id}")
+    async def get_hit(request: Request, hit_id: str, session: SignedIn = Depends(watcher)) -> dict[str, Any]:
+        hit = await store.hit(session.person.agency, hit_id, web_of(request).clock())
+        if hit is None:
+            raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency within the last 24 hours")
+        return hit
+
+    @routes.post("/v1/hits/{hit_id}/presented", status_code=201)
+    async def post_presented(
+        request: Request, hit_id: str, body: Receipt, session: SignedIn = Depends(quiet_watcher)
+    ) -> dict[str, Any]:
+        now = web_of(request).clock()
+        if not await store.presented(session.person, hit_id, sound=body.sound, screen=body.screen, now=now):
+            raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency")
+        return {"hit_id": hit_id, "recorded": True}
+
+    @routes.post("/v1/hits/{hit_id}/acknowledge", status_code=201)
+    async def post_acknowledge(request: Request, hit_id: str, session: SignedIn = Depends(watcher)) -> dict[str, Any]:
+        if not await store.acknowledge(session.person, hit_id, web_of(request).clock()):
+            raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency")
+        return {"hit_id": hit_id, "acknowledged": True}
+
+    @routes.post("/v1/session/sound", status_code=204)
+    async def post_sound(request: Request, session: SignedIn = Depends(watcher)) -> Response:
+        await store.sound(session.person, muted_until=None, armed=True, now=web_of(request).clock())
+        return Response(status_code=204)
+
+    @routes.post("/v1/session/mute")
+    async def post_mute(request: Request, body: Mute, session: SignedIn = Depends(watcher)) -> dict[str, Any]:
+        decision = rules.may_mute(body.minutes)
+        if isinstance(decision, Refused):
+            raise Problem.of(decision, 422)
+        now = web_of(request).clock()
+        until = now + timedelta(minutes=body.minutes) if body.minutes else None
+        await store.sound(session.person, muted_until=until, armed=False, now=now)
+        return {"muted_until": until}
+
+    @routes.get("/v1/events")
+    async def get_events(
+        request: Request,
+        after: Annotated[int | None, Query(ge=0)] = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+        session: SignedIn = Depends(quiet_watcher),
+    ) -> Response:
+        number = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else after
+        return StreamingResponse(
+            _counted(_stream(request, session, number)),
+            media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+        )
+
+    async def _stream(request: Request, session: SignedIn, number: int | None) -> AsyncIterator[bytes]:
+        web, agency, token = web_of(request), session.person.agency, session_token(request)[0]
+        yield b"retry: 2000\n\n"
+        checked = touched = beat = datetime.min.replace(tzinfo=web.clock().tzinfo)
+        while not web.stop.is_set():
+            now = web.clock()
+            try:
+                batch = [] if number is None else await store.events_after(agency, number)
+                if batch or number is None or now - checked >= RECHECK:
+                    if await web.find_session(token, now) is None:
+                        yield event("signed-out", {})
+                        return
+                    checked = now
+                if rules.keeps_watch(session.person) and now - touched >= TOUCH:
+                    await web.touch_session(session.person.session_id, now)
+                    touched = now
+                if number is None:
+                    number, cards = await store.live(agency, now)
+                    yield event("snapshot", {"incidents": cards}, number)
+                    beat = now
+                for number, card in batch:
+                    yield event("incident", card, number)
+                    beat = now
+            except Transient:
+                await wakeups.wait(agency, POLL_S)
+                continue  # without a heartbeat: the screen says that it is stale
+            if now - beat >= HEARTBEAT:
+                yield event("heartbeat", {"at": now.isoformat()}, number)
+                beat = now
+            await wakeups.wait(agency, POLL_S)
+
+    return routes
+
+
+async def _counted(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    metrics.STREAMS.inc()
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        metrics.STREAMS.dec()

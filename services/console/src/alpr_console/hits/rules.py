@@ -1,0 +1,211 @@
+"""What a hit says to a person: the card on the screen, its priority and its words. Pure, and tested word by word."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from alprcore.model import (
+    ADMITTED,
+    Character,
+    ClientKind,
+    Decision,
+    EntryDetails,
+    Grade,
+    Hit,
+    Notification,
+    Person,
+    Refused,
+    StateMatch,
+)
+from alprcore.policy import AgencyProfile, due_day
+
+NOTICE: Final = "Unverified lead, not grounds for a stop"
+"""Stands on every alert (HIT-05)."""
+DOUBTFUL_BELOW: Final = 0.9
+"""Characters the reader was less sure of than this are marked."""
+MUTE_LIMIT: Final = timedelta(minutes=15)
+"""Muting is per session, ends by itself and never silences high priority (HIT-02)."""
+LIVE_FOR: Final = timedelta(hours=24)
+"""A hit younger than this is shown without a query; older ones are asked for through the query door (QRY-01)."""
+WATCH_ROLES: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
+HIGH: Final = frozenset(
+    {"felony_vehicle", "felony_warrant", "wanted_person", "missing_child", "amber_alert", "terrorism_related"}
+)
+INFORMATION: Final = frozenset(
+    {"information_only", "hot_plate", "special_hot_list", "lost_plate_or_vehicle", "other", ""}
+)
+_WORDS: Final = {
+    "amber_alert": "AMBER Alert",
+    "bolo": "BOLO",
+    "dv_protective_order": "Domestic violence protective order",
+    "information_only": "Information only",
+    "probable_cause": "Probable cause bulletin",
+    "terrorism_related": "Terrorism related",
+}
+_GRADES: Final = {
+    Grade.EXACT: "Exact match, state agrees",
+    Grade.EXACT_STATE_UNKNOWN: "Exact match, state not read",
+    Grade.STATE_MISMATCH: "Plate matches, state differs",
+    Grade.LOOKALIKE: "Look-alike match",
+    Grade.PARTIAL: "Partial plate match",
+}
+_STATES: Final = {
+    StateMatch.MATCH: "States agree",
+    StateMatch.MISMATCH: "States differ: check the picture",
+    StateMatch.UNKNOWN: "State could not be compared",
+}
+
+
+def may_watch(person: Person) -> Decision:
+    """Decide whether live hits go to this person (HIT-04)."""
+    if WATCH_ROLES.isdisjoint(person.roles):
+        return Refused("HIT-04", "ROLE_NOT_AUTHORISED", "live hits are not open to this role")
+    return ADMITTED
+
+
+def may_mute(minutes: int) -> Decision:
+    """Decide whether a session's sound may be silenced for this long (HIT-02)."""
+    if not 0 <= minutes <= MUTE_LIMIT // timedelta(minutes=1):
+        return Refused("HIT-02", "MUTE_TOO_LONG", "sound can be muted for 15 minutes at most")
+    return ADMITTED
+
+
+def keeps_watch(person: Person) -> bool:
+    """Tell whether an open live feed counts as activity: a staffed dispatch room is not idle (CJIS AC-11, exemption)."""
+    return "dispatcher" in person.roles
+
+
+def words(code: str) -> str:
+    """Say a code of a list in words."""
+    return _WORDS.get(code) or code.replace("_", " ").capitalize()
+
+
+def priority(advisory_class: str, reason: str) -> str:
+    """Rank an alert: `high`, `medium` or `information`. A list marked information only never rises above that."""
+    if advisory_class in INFORMATION:
+        return "information"
+    return "high" if advisory_class in HIGH or reason in HIGH else "medium"
+
+
+def shown_on_console(notification: Notification) -> bool:
+    """Tell whether a notification is meant for the dispatch console's queue (HIT-03)."""
+    return notification.client_kind is ClientKind.DISPATCH_CONSOLE
+
+
+def expires_at(hit: Hit, profile: AgencyProfile | None, stored_at: datetime, keep: timedelta) -> datetime:
+    """Fix when the console's copy of a hit goes: after `keep`, and never later than the agency's record itself."""
+    if profile is None:
+        return stored_at + keep
+    day = due_day(hit.read.captured_at, hit.read.received_at, hit.read.device_kind, profile)
+    due = datetime.combine(day, time(), ZoneInfo(profile.timezone)).astimezone(UTC) + timedelta(days=1)
+    return min(due, stored_at + keep)
+
+
+def card(hit: Hit) -> dict[str, Any]:
+    """Lay out a hit for the screen and for `GET /v1/hits` (HIT-01, HIT-05, HOT-13, HOT-14)."""
+    read = hit.read
+    return {
+        "hit_id": hit.hit_id,
+        "read_id": read.read_id,
+        "agency": read.agency,
+        "plate": read.plate.reveal(),
+        "characters": [_character(position) for position in read.characters],
+        "confidence": read.confidence,
+        "probability": hit.probability,
+        "state": read.state,
+        "state_confidence": read.state_confidence,
+        "entry_plate": hit.entry_plate.reveal(),
+        "entry_state": hit.entry_state,
+        "state_match": hit.state_match.value,
+        "state_words": _STATES[hit.state_match],
+        "match_kind": hit.match_kind.value,
+        "grade": hit.grade.value,
+        "grade_words": _GRADES[hit.grade],
+        "explanation": hit.explanation,
+        "differences": [
+            {
+                "position": difference.position,
+                "read": difference.read_character,
+                "listed": difference.entry_character,
+                "probability": difference.read_probability,
+            }
+            for difference in hit.differences
+        ],
+        "advisory_class": hit.advisory_class,
+        "advisory_words": words(hit.advisory_class),
+        "reason": hit.reason,
+        "reason_words": words(hit.reason),
+        "priority": priority(hit.advisory_class, hit.reason),
+        "list_code": hit.list_code,
+        "list_name": hit.list_name,
+        "list_version": hit.list_version,
+        "list_source": hit.list_source,
+        "list_source_time": _text(hit.list_source_time),
+        "list_loaded_at": _text(hit.list_loaded_at),
+        "list_age_seconds": hit.list_age_s,
+        "list_stale": hit.list_stale,
+        "device_id": read.device_id,
+        "device_name": read.device_name,
+        "device_kind": read.device_kind.value,
+        "camera_id": read.camera_id,
+        "direction": read.direction,
+        "latitude": read.location.point.latitude,
+        "longitude": read.location.point.longitude,
+        "location_quality": read.location.quality.value,
+        "location_age_seconds": read.location.age_s,
+        "captured_at": _text(read.captured_at),
+        "received_at": _text(read.received_at),
+        "read_at": _text(read.read_at),
+        "matched_at": _text(hit.matched_at),
+        "delayed": hit.delayed,
+        "advisory": hit.advisory,
+        "workflow_state": hit.workflow_state,
+        "notice": NOTICE,
+        "profile_version": hit.profile_version,
+    }
+
+
+def details(entry: EntryDetails) -> dict[str, str]:
+    """Say what the list says of the vehicle, its plate aside; empty fields are left out."""
+    vehicle = " ".join(
+        part
+        for part in (
+            entry.vehicle_year,
+            entry.vehicle_color,
+            entry.vehicle_make,
+            entry.vehicle_model,
+            entry.vehicle_style,
+        )
+        if part
+    )
+    lines = {
+        "vehicle": vehicle,
+        "originating_agency": entry.originating_agency,
+        "source_key": entry.source_key,
+        "effective_at": _text(entry.effective_at) if entry.effective_at else "",
+        "expires_at": _text(entry.expires_at) if entry.expires_at else "",
+        "notes": entry.notes,
+    }
+    return {name: line for name, line in lines.items() if line}
+
+
+def place(hit: Hit) -> str:
+    """Say in one line where a vehicle was seen."""
+    where = hit.read.device_name or hit.read.device_id
+    return f"{where}, {hit.read.direction}" if hit.read.direction not in ("", "unknown") else where
+
+
+def _character(position: Character) -> dict[str, Any]:
+    return {
+        "first": position.first,
+        "probability": position.first_probability,
+        "second": position.second,
+        "second_probability": position.second_probability,
+        "doubtful": position.first_probability < DOUBTFUL_BELOW,
+    }
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

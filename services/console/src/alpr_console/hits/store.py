@@ -1,0 +1,315 @@
+"""Live hits in PostgreSQL: stored once, numbered per agency, purged when due; every screen is fed from here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from alprcore import wire
+from alprcore.errors import InvalidMessage, Transient
+from alprcore.model import Hit, Notification, Person
+from alprcore.policy import AgencyProfile
+from alprcore.postgres import translated
+from alprcore.seal import ListKeys
+
+from .. import metrics
+from ..doors import Outbox
+from . import rules
+
+log = logging.getLogger(__name__)
+CHANNEL: Final = "console_events"
+EVERY_AGENCY: Final = "*"
+QUEUE_LENGTH: Final = 200
+EVENTS_AT_ONCE: Final = 100
+_TABLES: Final = ("presented", "events", "incidents", "notifications", "hits")
+
+
+class HitStore:
+    """Keeps hits and notifications, and tells what happened since an event number."""
+
+    def __init__(
+        self,
+        pool: Any,
+        queries: Mapping[str, str],
+        outbox: Outbox,
+        profiles: Mapping[str, AgencyProfile],
+        keep: timedelta,
+        keys: ListKeys | None,
+    ) -> None:
+        self._pool = pool
+        self._queries = queries
+        self._outbox = outbox
+        self._profiles = profiles
+        self._keep = keep
+        self._keys = keys
+
+    async def put_hit(self, hit: Hit, now: datetime) -> None:
+        """Store a hit; a repeat changes nothing, a higher revision of its read replaces it."""
+        async with self._speaking_for(hit.read.agency) as connection:
+            await self._put_hit(connection, hit, now)
+        metrics.HITS_STORED.labels("hits", "stored").inc()
+
+    async def put_notification(self, notification: Notification, now: datetime) -> None:
+        """Store a notification with its hit; the incident moves on, gets an event number, and the screens wake.
+
+        Everything is one transaction, and the number is given under the agency's lock: a screen that has seen number
+        n has seen every lower one.
+        """
+        hit, agency = notification.hit, notification.agency
+        async with self._speaking_for(agency) as connection:
+            expires_at = await self._put_hit(connection, hit, now)
+            new = await connection.fetchval(
+                self._queries["put_notification"],
+                notification.notification_id,
+                notification.incident_id,
+                agency,
+                notification.revision,
+                notification.kind.value,
+                notification.status.value,
+                notification.target,
+                notification.client_kind.value,
+                notification.audible,
+                notification.screen_text,
+                hit.hit_id,
+                rules.place(hit),
+                hit.read.captured_at,
+                notification.notified_at,
+                notification.profile_version,
+                now,
+                expires_at,
+            )
+            if new and rules.shown_on_console(notification):
+                await self._tell_lock(connection, agency)
+                await connection.execute(
+                    self._queries["put_incident"],
+                    notification.incident_id,
+                    agency,
+                    notification.notification_id,
+                    notification.revision,
+                    hit.hit_id,
+                    notification.notified_at,
+                    expires_at,
+                )
+                await self._tell(connection, agency, notification.incident_id, now, expires_at)
+        metrics.HITS_STORED.labels("notifications", "stored" if new else "repeated").inc()
+
+    async def live(self, agency: str, now: datetime) -> tuple[int, list[dict[str, Any]]]:
+        """Give the queue as it stands and the event number it is at least as new as."""
+        async with self._speaking_for(agency) as connection:
+            number = await connection.fetchval(self._queries["last_event"], agency) or 0
+            rows = await connection.fetch(
+                self._queries["newest_incidents"], agency, now, now - rules.LIVE_FOR, QUEUE_LENGTH
+            )
+            cards = await self._cards(connection, agency, [row["incident_id"] for row in rows])
+        return number, [cards[row["incident_id"]] for row in rows if row["incident_id"] in cards]
+
+    async def events_after(self, agency: str, number: int) -> list[tuple[int, dict[str, Any]]]:
+        """Give the incidents that changed after an event, oldest change first, each once and as it is now."""
+        async with self._speaking_for(agency) as connection:
+            rows = await connection.fetch(self._queries["events_after"], agency, number, EVENTS_AT_ONCE)
+            if not rows:
+                return []
+            cards = await self._cards(connection, agency, [row["incident_id"] for row in rows])
+        return [(row["event_no"], cards[row["incident_id"]]) for row in rows if row["incident_id"] in cards]
+
+    async def hits(self, agency: str, before: datetime, limit: int, now: datetime) -> list[dict[str, Any]]:
+        """List live hits, newest first."""
+        async with self._speaking_for(agency) as connection:
+            rows = await connection.fetch(self._queries["newest_hits"], agency, now - rules.LIVE_FOR, before, limit)
+        return [json.loads(row["card"]) for row in rows]
+
+    async def hit(self, agency: str, hit_id: str, now: datetime) -> dict[str, Any] | None:
+        """Find a live hit with its incident and its presentations."""
+        async with self._speaking_for(agency) as connection:
+            card = await connection.fetchval(self._queries["one_hit"], agency, hit_id, now - rules.LIVE_FOR)
+            if card is None:
+                return None
+            incident_id = await connection.fetchval(self._queries["incident_of_hit"], agency, hit_id)
+            incidents = await self._cards(connection, agency, [incident_id] if incident_id else [])
+            presented = await connection.fetch(self._queries["presentations"], agency, hit_id)
+        return {
+            **json.loads(card),
+            "incident": {k: v for k, v in incidents.get(incident_id, {}).items() if k in _OF_INCIDENT} or None,
+            "presented": [{**dict(row), "presented_at": row["presented_at"].isoformat()} for row in presented],
+        }
+
+    async def presented(self, person: Person, hit_id: str, *, sound: bool, screen: bool, now: datetime) -> bool:
+        """Record that a screen has shown a hit, and whether it was heard (HIT-02); False when there is no such hit."""
+        async with self._speaking_for(person.agency) as connection:
+            new = await connection.fetchval(
+                self._queries["put_presented"], hit_id, person.session_id, person.agency, person.person_id, sound,
+                screen, now,
+            )  # fmt: skip
+            incident_id = await connection.fetchval(self._queries["incident_of_hit"], person.agency, hit_id)
+            if new is None:
+                return incident_id is not None
+            facts = {"sound": str(sound).lower(), "screen": str(screen).lower()}
+            await self._outbox.record(
+                connection, person, "hit_presented", hit_id, person.session_id, now, facts=facts,
+                profile_version=self._profile_version(person.agency),
+            )  # fmt: skip
+            if incident_id:
+                await self._tell_lock(connection, person.agency)
+                row = await connection.fetchrow(self._queries["set_shown"], person.agency, incident_id, hit_id, now)
+                if row:  # the first screen that shows this hit: the others learn when
+                    metrics.NOTIFICATION_TO_SHOWN.observe(max(0.0, (now - row["notified_at"]).total_seconds()))
+                    await self._tell(connection, person.agency, incident_id, now, row["expires_at"])
+        metrics.PRESENTED.labels(str(sound).lower()).inc()
+        return True
+
+    async def acknowledge(self, person: Person, hit_id: str, now: datetime) -> bool:
+        """Record who took an incident; the first one stays. False when there is no such incident."""
+        async with self._speaking_for(person.agency) as connection:
+            incident_id = await connection.fetchval(self._queries["incident_of_hit"], person.agency, hit_id)
+            if incident_id is None:
+                return False
+            await self._tell_lock(connection, person.agency)
+            expires_at = await connection.fetchval(
+                self._queries["acknowledge"], person.agency, incident_id, person.full_name, now
+            )
+            if expires_at is not None:
+                await self._outbox.record(
+                    connection, person, "hit_acknowledged", incident_id, "1", now, facts={"hit_id": hit_id},
+                    profile_version=self._profile_version(person.agency),
+                )  # fmt: skip
+                await self._tell(connection, person.agency, incident_id, now, expires_at)
+        return True
+
+    async def sound(self, person: Person, *, muted_until: datetime | None, armed: bool, now: datetime) -> None:
+        """Record that a session's sound was armed, muted until a time, or switched on again (HIT-02)."""
+        kind = "sound_armed" if armed else "sound_muted" if muted_until else "sound_unmuted"
+        facts = {"until": muted_until.isoformat()} if muted_until else {}
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if armed:
+                    await connection.execute(self._queries["arm_sound"], person.session_id, now)
+                await connection.execute(self._queries["mute_sound"], person.session_id, muted_until)
+                await self._outbox.record(
+                    connection, person, kind, person.session_id, now.isoformat(), now, facts=facts,
+                    profile_version=self._profile_version(person.agency),
+                )  # fmt: skip
+
+    async def purge(self, now: datetime) -> dict[str, int]:
+        """Remove every row whose time has come; answers how many by table."""
+        counts = {}
+        async with self._speaking_for(EVERY_AGENCY) as connection:
+            for table in _TABLES:
+                status: str = await connection.execute(self._queries[f"purge_{table}"], now)
+                counts[table] = int(status.rpartition(" ")[2])
+                metrics.PURGED.labels(table).inc(counts[table])
+        return counts
+
+    @asynccontextmanager
+    async def _speaking_for(self, agency: str) -> AsyncIterator[Any]:
+        """Open a transaction that row-level security lets see this agency's rows only."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(self._queries["speak_for"], agency)
+                yield connection
+
+    async def _put_hit(self, connection: Any, hit: Hit, now: datetime) -> datetime:
+        expires_at = rules.expires_at(hit, self._profiles.get(hit.read.agency), now, self._keep)
+        text = json.dumps(rules.card(hit), separators=(",", ":"))
+        await connection.execute(
+            self._queries["put_hit"], hit.hit_id, hit.read.agency, hit.read.revision, hit.matched_at, text, now,
+            expires_at, hit.entry_id, hit.entry_sealed, hit.entry_key_id,
+        )  # fmt: skip
+        return expires_at
+
+    async def _tell_lock(self, connection: Any, agency: str) -> None:
+        # before the incident's row is locked: two transactions that take both in the same order never deadlock
+        await connection.execute(self._queries["lock_events"], agency)
+
+    async def _tell(self, connection: Any, agency: str, incident_id: str, now: datetime, expires_at: datetime) -> None:
+        await self._tell_lock(connection, agency)
+        await connection.fetchval(self._queries["next_event"], agency, incident_id, now, expires_at)
+        await connection.execute(self._queries["wake"], agency)
+
+    async def _cards(self, connection: Any, agency: str, incident_ids: list[str]) -> dict[str, dict[str, Any]]:
+        rows = await connection.fetch(self._queries["incidents_by_id"], agency, incident_ids)
+        return {row["incident_id"]: {**_incident(row), "entry": self._details(row)} for row in rows}
+
+    def _details(self, row: Any) -> dict[str, str] | None:
+        """Open what the list says of the vehicle; sealed until it is displayed to a person (HOT-12)."""
+        if self._keys is None or not row["entry_sealed"]:
+            return None
+        try:
+            plain = self._keys.open(row["entry_sealed"], row["entry_key_id"], entry_id=row["entry_id"])
+            return rules.details(wire.decode_entry_details(plain))
+        except InvalidMessage as error:
+            log.warning("entry_details_closed", extra={"code": error.code, "entry_id": row["entry_id"]})
+            return None
+
+    def _profile_version(self, agency: str) -> str:
+        profile = self._profiles.get(agency)
+        return profile.version if profile else ""
+
+
+_OF_INCIDENT: Final = frozenset(
+    {
+        "incident_id", "revision", "kind", "status", "audible", "screen_text", "opened_at", "notified_at", "shown_at",
+        "acknowledged_at", "acknowledged_by", "sightings", "entry",
+    }
+)  # fmt: skip
+
+
+def _incident(row: Any) -> dict[str, Any]:
+    return {
+        **json.loads(row["card"]),
+        "incident_id": row["incident_id"],
+        "revision": row["revision"],
+        "kind": row["kind"],
+        "status": row["status"],
+        "audible": row["audible"],
+        "screen_text": row["screen_text"],
+        "opened_at": row["opened_at"].isoformat(),
+        "notified_at": row["notified_at"].isoformat(),
+        "shown_at": row["shown_at"].isoformat() if row["shown_at"] else None,
+        "hit_shown_at": row["hit_shown_at"].isoformat() if row["hit_shown_at"] else None,
+        "acknowledged_at": row["acknowledged_at"].isoformat() if row["acknowledged_at"] else None,
+        "acknowledged_by": row["acknowledged_by"],
+        "sightings": json.loads(row["sightings"]) if row["sightings"] else [],
+    }
+
+
+class Wakeups:
+    """Hears PostgreSQL's NOTIFY and wakes the streams of that agency; who hears nothing polls every 2 s."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    async def wait(self, agency: str, seconds: float) -> None:
+        """Sleep until something happened for the agency, or for so long."""
+        waiting = self._waiting.setdefault(agency, asyncio.Event())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(waiting.wait(), seconds)
+
+    def wake(self, agencies: Iterable[str]) -> None:
+        """Wake the streams of these agencies."""
+        for agency in agencies:
+            if waiting := self._waiting.pop(agency, None):
+                waiting.set()
+
+    async def listen(self, stop: asyncio.Event) -> None:
+        """Hold a connection that listens; a lost one is opened again, and polling covers the gap."""
+        while not stop.is_set():
+            with suppress(Transient), translated():
+                async with self._pool.acquire() as connection:
+                    await connection.add_listener(CHANNEL, self._heard)
+                    while not stop.is_set() and not connection.is_closed():
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(stop.wait(), 1.0)
+                    if not connection.is_closed():
+                        await connection.remove_listener(CHANNEL, self._heard)
+            if not stop.is_set():
+                log.warning("event_listener_lost")
+                await asyncio.sleep(1.0)
+
+    def _heard(self, _connection: Any, _pid: int, _channel: str, agency: Any) -> None:
+        self.wake([str(agency)])

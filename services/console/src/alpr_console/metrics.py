@@ -1,0 +1,34 @@
+"""What the console counts. No label carries a plate, a person or a case."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SIGN_INS: Final = Counter(  # many refusals of one code in a short time: look at the ledger for whom and from where
+    "alpr_console_sign_ins_total", "Sign-in attempts by outcome", ["outcome"]
+)
+HITS_STORED: Final = Counter(  # stands still while the matcher's hits grow: the consumer is stuck, see its lag
+    "alpr_console_hits_stored_total", "Hits and notifications stored", ["topic", "outcome"]
+)
+STREAMS: Final = Gauge(  # zero during a shift: nobody is watching the live page
+    "alpr_console_live_streams", "Open live streams"
+)
+PRESENTED: Final = Counter(  # sound="false" growing: screens run silent, ask the room to arm the sound
+    "alpr_console_presented_total", "Hits presented to a person", ["sound"]
+)
+NOTIFICATION_TO_SHOWN: Final = Histogram(  # p99 above 3 s: look at the event stream and the database first
+    "alpr_console_notification_to_shown_seconds",
+    "From notification to the receipt of the first screen",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 120),
+)
+DOOR_CALLS: Final = Counter(  # outcome="away" growing: that service is down or unreachable
+    "alpr_console_door_calls_total", "Calls to other services' doors", ["door", "outcome"]
+)
+OUTBOX_PUBLISHED: Final = Counter(  # stands still while rows wait in console.outbox: Kafka is away
+    "alpr_console_outbox_published_total", "Messages relayed from the outbox", ["topic"]
+)
+PURGED: Final = Counter(  # zero for days: the purge timer is not running
+    "alpr_console_rows_purged_total", "Expired rows removed", ["table"]
+)

@@ -1,0 +1,198 @@
+-- find_login --
+SELECT person_id, username, full_name, organization, agency, roles, password_hash, totp_secret, totp_last_step,
+       failures, last_failure_at, disabled_at
+FROM console.people WHERE username = $1
+
+-- count_failure --
+UPDATE console.people
+SET failures = CASE WHEN last_failure_at > $2::timestamptz - $3::interval THEN failures + 1 ELSE 1 END,
+    last_failure_at = $2
+WHERE person_id = $1
+
+-- clear_failures --
+UPDATE console.people SET failures = 0, last_failure_at = NULL WHERE person_id = $1
+
+-- use_totp_step --
+UPDATE console.people SET totp_last_step = $2 WHERE person_id = $1 AND totp_last_step < $2 RETURNING person_id
+
+-- put_person --
+INSERT INTO console.people
+    (person_id, username, full_name, organization, agency, roles, password_hash, totp_secret, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (username) DO UPDATE
+SET full_name = $3, organization = $4, roles = $6, password_hash = $7, failures = 0, last_failure_at = NULL
+WHERE people.agency = $5
+RETURNING person_id
+
+-- start_session --
+INSERT INTO console.sessions (session_id, token_hash, person_id, source_ip, started_at, last_seen_at)
+VALUES ($1, $2, $3, $4, $5, $5)
+
+-- find_session --
+SELECT s.session_id, s.source_ip, s.started_at, s.last_seen_at, s.sound_armed_at, s.muted_until,
+       p.person_id, p.username, p.full_name, p.organization, p.agency, p.roles
+FROM console.sessions s JOIN console.people p USING (person_id)
+WHERE s.token_hash = $1 AND s.ended_at IS NULL AND p.disabled_at IS NULL
+
+-- touch_session --
+UPDATE console.sessions SET last_seen_at = $2 WHERE session_id = $1 AND last_seen_at < $2
+
+-- end_session --
+UPDATE console.sessions SET ended_at = $2, end_reason = $3 WHERE session_id = $1 AND ended_at IS NULL
+RETURNING session_id
+
+-- set_person_state --
+UPDATE console.people SET disabled_at = $3, failures = 0, last_failure_at = NULL
+WHERE username = $1 AND agency = $2 RETURNING person_id
+
+-- end_sessions_of --
+UPDATE console.sessions SET ended_at = $2, end_reason = $3 WHERE person_id = $1 AND ended_at IS NULL
+
+-- forget_sessions --
+DELETE FROM console.sessions WHERE last_seen_at < $1
+
+-- arm_sound --
+UPDATE console.sessions SET sound_armed_at = $2 WHERE session_id = $1
+
+-- mute_sound --
+UPDATE console.sessions SET muted_until = $2 WHERE session_id = $1
+
+-- speak_for --
+SELECT set_config('console.agency', $1, true)
+
+-- put_hit --
+INSERT INTO console.hits
+    (hit_id, agency, revision, matched_at, card, stored_at, expires_at, entry_id, entry_sealed, entry_key_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (hit_id) DO UPDATE SET revision = $3, matched_at = $4, card = $5
+WHERE hits.revision < $3
+
+-- put_notification --
+INSERT INTO console.notifications
+    (notification_id, incident_id, agency, revision, kind, status, target, client_kind, audible, screen_text, hit_id,
+     place, captured_at, notified_at, profile_version, stored_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+ON CONFLICT (notification_id) DO NOTHING
+RETURNING notification_id
+
+-- lock_events --
+SELECT pg_advisory_xact_lock(hashtext('console.events'), hashtext($1))
+
+-- put_incident --
+INSERT INTO console.incidents (incident_id, agency, notification_id, revision, hit_id, opened_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (incident_id) DO UPDATE
+SET notification_id = $3, revision = $4, hit_id = $5, expires_at = greatest(incidents.expires_at, $7)
+WHERE incidents.revision < $4
+
+-- next_event --
+WITH number AS (
+    INSERT INTO console.event_numbers (agency, last_no) VALUES ($1, 1)
+    ON CONFLICT (agency) DO UPDATE SET last_no = event_numbers.last_no + 1
+    RETURNING last_no
+)
+INSERT INTO console.events (agency, event_no, incident_id, stored_at, expires_at)
+SELECT $1, last_no, $2, $3, $4 FROM number
+RETURNING event_no
+
+-- wake --
+SELECT pg_notify('console_events', $1)
+
+-- last_event --
+SELECT last_no FROM console.event_numbers WHERE agency = $1
+
+-- events_after --
+SELECT max(event_no) AS event_no, incident_id FROM (
+    SELECT event_no, incident_id FROM console.events
+    WHERE agency = $1 AND event_no > $2 ORDER BY event_no LIMIT $3
+) AS next_events GROUP BY incident_id ORDER BY event_no
+
+-- incidents_by_id --
+SELECT i.incident_id, i.opened_at, i.acknowledged_at, i.acknowledged_by, i.shown_at, i.revision,
+       n.kind, n.status, n.screen_text, n.notified_at, h.hit_id, h.card,
+       h.entry_id, h.entry_sealed, h.entry_key_id,
+       (SELECT bool_or(a.audible) FROM console.notifications a
+        WHERE a.incident_id = i.incident_id AND a.client_kind = 'dispatch_console') AS audible,
+       (SELECT min(p.presented_at) FROM console.presented p
+        WHERE p.agency = i.agency AND p.hit_id = i.hit_id) AS hit_shown_at,
+       (SELECT jsonb_agg(jsonb_build_object('at', s.captured_at, 'place', s.place) ORDER BY s.revision)
+        FROM (SELECT DISTINCT ON (revision) revision, captured_at, place FROM console.notifications
+              WHERE incident_id = i.incident_id AND client_kind = 'dispatch_console' ORDER BY revision) AS s
+       ) AS sightings
+FROM console.incidents i
+JOIN console.notifications n USING (notification_id)
+JOIN console.hits h ON h.hit_id = i.hit_id
+WHERE i.agency = $1 AND i.incident_id = ANY($2)
+
+-- newest_incidents --
+SELECT incident_id FROM console.incidents
+WHERE agency = $1 AND expires_at > $2 AND (acknowledged_at IS NULL OR opened_at > $3)
+ORDER BY (acknowledged_at IS NULL) DESC, opened_at DESC, incident_id LIMIT $4
+
+-- incident_of_hit --
+SELECT n.incident_id FROM console.notifications n
+WHERE n.agency = $1 AND n.hit_id = $2 AND n.client_kind = 'dispatch_console' ORDER BY n.revision DESC LIMIT 1
+
+-- newest_hits --
+SELECT card FROM console.hits
+WHERE agency = $1 AND matched_at > $2 AND matched_at < $3 ORDER BY matched_at DESC, hit_id LIMIT $4
+
+-- one_hit --
+SELECT card FROM console.hits WHERE agency = $1 AND hit_id = $2 AND matched_at > $3
+
+-- put_presented --
+INSERT INTO console.presented (hit_id, session_id, agency, person_id, sound, screen, presented_at, expires_at)
+SELECT h.hit_id, $2, h.agency, $4, $5, $6, $7, h.expires_at FROM console.hits h WHERE h.hit_id = $1 AND h.agency = $3
+ON CONFLICT DO NOTHING
+RETURNING hit_id
+
+-- presentations --
+SELECT session_id, person_id, sound, screen, presented_at FROM console.presented
+WHERE agency = $1 AND hit_id = $2 ORDER BY presented_at
+
+-- set_shown --
+UPDATE console.incidents i SET shown_at = coalesce(i.shown_at, $4)
+FROM console.notifications n
+WHERE i.agency = $1 AND i.incident_id = $2 AND n.incident_id = i.incident_id AND n.hit_id = $3
+  AND n.client_kind = 'dispatch_console'
+  AND (SELECT count(*) FROM console.presented p WHERE p.agency = $1 AND p.hit_id = $3) = 1
+RETURNING i.expires_at, n.notified_at
+
+-- acknowledge --
+UPDATE console.incidents SET acknowledged_at = $4, acknowledged_by = $3
+WHERE agency = $1 AND incident_id = $2 AND acknowledged_at IS NULL
+RETURNING expires_at
+
+-- purge_hits --
+DELETE FROM console.hits WHERE expires_at <= $1
+
+-- purge_notifications --
+DELETE FROM console.notifications WHERE expires_at <= $1
+
+-- purge_incidents --
+DELETE FROM console.incidents WHERE expires_at <= $1
+
+-- purge_events --
+DELETE FROM console.events WHERE expires_at <= $1
+
+-- purge_presented --
+DELETE FROM console.presented WHERE expires_at <= $1
+
+-- put_outbox --
+INSERT INTO console.outbox (topic, key, value, headers, created_at) VALUES ($1, $2, $3, $4, $5)
+
+-- lock_relay --
+SELECT pg_try_advisory_xact_lock(hashtext('console.outbox')) AS held
+
+-- next_outbox --
+SELECT outbox_id, topic, key, value, headers FROM console.outbox ORDER BY outbox_id LIMIT $1
+
+-- delete_outbox --
+DELETE FROM console.outbox WHERE outbox_id = ANY($1)
+
+-- put_profile --
+INSERT INTO console.profile_versions (agency, version, document, effective_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (agency, version) DO NOTHING
+
+-- profile_effective --
+SELECT effective_at FROM console.profile_versions WHERE agency = $1 AND version = $2

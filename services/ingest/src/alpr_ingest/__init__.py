@@ -1,0 +1,1 @@
+"""Ingest: the door for frames, camera-made reads and lists."""

@@ -1,0 +1,3 @@
+from alpr_ingest.main import main
+
+raise SystemExit(main())

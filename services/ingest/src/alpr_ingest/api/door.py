@@ -1,0 +1,126 @@
+"""What all doors of ingest share: who asks, how a refusal reads, what the routes work with."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+
+from alpr_ingest import metrics
+from alpr_ingest.app import ListLoader, Relay
+from alpr_ingest.store import Store
+from alprcore.kafka import DeadLetters, Publisher
+from alprcore.model import Person, Refused
+from alprcore.objects import ImageStore
+from alprcore.policy import AgencyProfile
+from alprcore.seal import read_person
+
+REMEMBERED: Final = 100_000
+"""Acknowledged frames that are recognized when they come again; older repeats are dropped by their id downstream."""
+_STATUS: Final[Mapping[str, int]] = {
+    "DEVICE_UNKNOWN": 403,
+    "CAMERA_UNKNOWN": 403,
+    "AGENCY_MISMATCH": 403,
+    "DEVICE_OUT_OF_SERVICE": 403,
+    "SITING_NOT_DECLARED": 403,
+    "SIGNATURE_MISSING": 401,
+    "SIGNATURE_INVALID": 401,
+    "IMAGE_TOO_LARGE": 413,
+    "NOT_A_JPEG": 415,
+    "LIST_OLDER_THAN_ACTIVE": 409,
+    "LIST_SHRUNK": 409,
+    "LIST_NOT_APPROVED": 409,
+    "LIST_NOT_LOADABLE": 409,
+}
+"""HTTP status of a refusal; 422 for all others."""
+
+
+class Problem(Exception):
+    """An answer other than success, as RFC 9457 problem details with a reason code."""
+
+    def __init__(self, status: int, reason_code: str, detail: str, **more: Any) -> None:
+        super().__init__(reason_code)
+        self.status = status
+        self.content = {"title": reason_code, "status": status, "detail": detail, "reason_code": reason_code, **more}
+
+
+def refusal(refused: Refused, **more: Any) -> Problem:
+    """Make a problem of a rule's refusal."""
+    status = _STATUS.get(refused.reason_code, 422)
+    return Problem(status, refused.reason_code, refused.detail, rule_id=refused.rule_id, **more)
+
+
+@dataclass(slots=True)
+class Doors:
+    """What the routes work with."""
+
+    store: Store
+    publisher: Publisher
+    dead_letters: DeadLetters
+    images: ImageStore
+    relay: Relay
+    loader: ListLoader
+    profiles: Mapping[str, AgencyProfile]
+    person_key: bytes
+    clock: Callable[[], datetime]
+    recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def remember(self, frame_id: str) -> None:
+        """Note that Kafka has acknowledged this frame."""
+        self.recent[frame_id] = None
+        while len(self.recent) > REMEMBERED:
+            self.recent.popitem(last=False)
+
+
+def problem_response(status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Answer with problem details (RFC 9457)."""
+    return JSONResponse(content, status, headers, media_type="application/problem+json")
+
+
+def doors_of(request: Request) -> Doors:
+    """Give a route what it works with."""
+    doors: Doors = request.app.state.doors
+    return doors
+
+
+def person_of(request: Request) -> Person:
+    """Tell who is asking; 401 without a token that the console signed within the last 5 s."""
+    doors = doors_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    try:
+        if scheme != "Person":
+            raise PermissionError("TOKEN_MISSING")
+        return read_person(token, doors.person_key, doors.clock())
+    except PermissionError as error:
+        metrics.TOKENS.labels(str(error)).inc()
+        raise Problem(401, str(error), "a person token is needed") from None
+
+
+def allowed(*roles: str) -> Callable[[Request], Person]:
+    """Demand one of these roles; 403 without."""
+
+    def check(request: Request) -> Person:
+        person = person_of(request)
+        if not set(roles).intersection(person.roles):
+            raise Problem(403, "ROLE_NOT_AUTHORISED", f"one of {', '.join(roles)}")
+        return person
+
+    return check
+
+
+Ingest = Annotated[Doors, Depends(doors_of)]
+Anyone = Annotated[Person, Depends(person_of)]
+Admin = Annotated[Person, Depends(allowed("alpr_admin"))]
+ListAdmin = Annotated[Person, Depends(allowed("alpr_admin", "program_manager"))]
+
+
+class Strict(BaseModel):
+    """A body that refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -1,0 +1,23 @@
+"""Every metric of ingest: what it means and what to do about it."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# What became of each frame at the HTTP door. A rise of one refusal code points at one device or one bad rollout:
+# look at frames.dlq for that code.
+FRAMES: Final = Counter("alpr_ingest_frames_total", "Frames at the HTTP door by outcome", ["outcome", "reason_code"])
+# From the last byte of a request to Kafka's acknowledgment of its frames. Above a second: look at the brokers.
+ACCEPT_SECONDS: Final = Histogram("alpr_ingest_accept_seconds", "Time to accept the frames of one request")
+# Loads by outcome and code. Refusals need a person: the source was cut short, older than what is active, or shrank.
+LOADS: Final = Counter("alpr_ingest_list_loads_total", "List loads by outcome", ["outcome", "reason_code"])
+# Lines of accepted loads. Many rejected ones mean that the source changed its layout.
+LINES: Final = Counter("alpr_ingest_list_lines_total", "Lines of loaded lists by outcome", ["outcome"])
+# Seconds from file to version switch. A list of a million plates takes about a minute.
+LOAD_SECONDS: Final = Histogram(
+    "alpr_ingest_list_load_seconds", "Time of one list load", buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+)
+# Changes that Kafka has not acknowledged yet. Growth means that the broker is away; nothing is lost meanwhile.
+OUTBOX: Final = Gauge("alpr_ingest_outbox_messages", "Messages waiting in the outbox")
+# Requests without a valid person token, by code. Many: a console with a wrong key, or someone knocking.
+TOKENS: Final = Counter("alpr_ingest_refused_tokens_total", "Refused person tokens by code", ["reason_code"])

@@ -1,0 +1,43 @@
+"""What ingest can be told."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from alprcore.runtime import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of ingest, ALPR_INGEST_<NAME>."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="ALPR_INGEST_")
+
+    port: int = Field(8081, ge=0, le=65535, description="port of the HTTP door; 0: any free one")
+    database_url: SecretStr = Field(description="postgresql:// address of the role alpr_ingest")
+    objects_url: str = Field(description="where large images go: file:///folder or s3://bucket/prefix")
+    person_public_key: str = Field(description="base64 of the key that the console signs person tokens with")
+    list_keys_file: str = Field(description="file of the keys that seal list entries; the last one seals")
+    clean_after_seconds: float = Field(
+        600.0, ge=0, description="how long closed list entries stay on the topic, for workers that still use them"
+    )
+
+    @field_validator("person_public_key")
+    @classmethod
+    def _is_a_key(cls, value: str) -> str:
+        try:
+            key = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) != 32:
+            raise ValueError("not the base64 of 32 bytes")
+        return value
+
+    @property
+    def person_key(self) -> bytes:
+        """The key that verifies person tokens."""
+        return base64.b64decode(self.person_public_key)

@@ -1,0 +1,1 @@
+"""Matcher: judges reads against the lists and decides notifications."""

@@ -1,0 +1,3 @@
+from alpr_matcher.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,396 @@
+"""The matcher's two streams: reads become hits, hits become notifications.
+
+faust keeps the group, the streams and the table of recent alerts; it lives in this room only. The lists are a view
+of the compacted topic itself, read by the partitions that faust has been given (design: lists and matching).
+Nothing is raised out of an agent: faust would take the message for done (its user guide, "When agents raise").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final
+
+import faust
+from faust.contrib.asgi import faust_app_running
+
+from alpr_matcher import metrics
+from alpr_matcher.lists import EntryView, ListName, ListVersions
+from alpr_matcher.match import match_read
+from alpr_matcher.notify import KEPT_S, Alert, LastSent, Suppressed, decide_notification
+from alpr_matcher.settings import Settings
+from alprcore import kafka, wire
+from alprcore.errors import AlprError, InvalidMessage, Misconfigured
+from alprcore.kafka import AssignedFollower, DeadLetterLimit, DeadLetters, Message, Publisher, existing_topics
+from alprcore.kafka.loop import Refusals
+from alprcore.model import Entry, EntryDetails, Hit, ListVersion
+from alprcore.ops import Health
+from alprcore.plates import skeleton
+from alprcore.policy import AgencyProfile
+from alprcore.profiles import profile_from_json
+from alprcore.seal import ListKeys
+from alprcore.topics import Topic, physical
+
+logger = logging.getLogger(__name__)
+
+GROUP: Final = "alpr-matcher"
+_BUCKET_HEADERS: Final = {"ce_type": wire.CE_TYPE[Topic.HOTLIST].encode()}
+_FIRST_DELAY_S: Final = 0.1
+_LONGEST_DELAY_S: Final = 5.0  # what was away is used again within this
+_CATCH_UP_POLL_S: Final = 0.02
+_MEASURE_S: Final = 2.0
+_CAD_REFRESH_S: Final = 30.0
+_HANGS_S: Final = 120.0  # far above a cold start with five million entries; retries count as progress
+_PRUNE_S: Final = 3600.0
+
+Work = Callable[[Message], Awaitable[None]]
+
+
+class StreamFailed(AlprError):
+    """faust has ended by itself: the process must start again."""
+
+
+class Matcher:
+    """What is done with one message of each stream, and what this worker knows of lists, profiles and CAD topics."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        publisher: Publisher,
+        dead_letters: DeadLetters,
+        keys: ListKeys,
+        health: Health,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._kafka = settings.kafka
+        self._publisher = publisher
+        self._dead_letters = dead_letters
+        self._keys = keys
+        self._now = now
+        self._refusals = {Topic.READS: Refusals(outsiders=False), Topic.HITS: Refusals(outsiders=False)}
+        self._topics = {physical(topic, prefix=self._kafka.topic_prefix): topic for topic in self._refusals}
+        self._in_hand = 0
+        self._pruned: dict[int, float] = {}
+        self._cad: frozenset[str] = frozenset()
+        self._cad_checked = -_CAD_REFRESH_S
+        self.view = EntryView(lambda bucket: wire.decode_bucket(bucket, _BUCKET_HEADERS))
+        self.versions = ListVersions()
+        self.versions_read = asyncio.Event()
+        self.profiles: dict[str, AgencyProfile] = {}
+        self.profiles_read = asyncio.Event()
+        self.assigned: frozenset[int] | None = None
+        self.follower = AssignedFollower(self._kafka, Topic.HOTLIST, apply=self._take_bucket, dropped=self.view.drop)
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.alerts: MutableMapping[bytes, bytes] = {}
+        self._beat = health.progress("stream", _HANGS_S)
+        health.check("lists", self.not_ready)
+
+    # What the lists, profiles and partitions are
+
+    def _take_bucket(
+        self, partition: int, key: str, value: bytes | None, headers: dict[str, bytes], _offset: int
+    ) -> None:
+        if value is not None and any(skeleton(entry.plate) != key for entry in wire.decode_bucket(value, headers)):
+            raise InvalidMessage("FIELD_INVALID", "key: not the skeleton of every plate in the bucket")
+        self.view.apply(partition, key, value)
+
+    def take_version(self, key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
+        """Take note of a list's version; raises `InvalidMessage`."""
+        if value is None:
+            agency, _, code = key.partition("/")
+            self.versions.withdraw(agency, code)
+        else:
+            self.versions.announce(wire.decode_list_version(value, headers))
+
+    def take_profile(self, key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
+        """Take note of an agency's profile; raises `InvalidMessage`."""
+        if value is None:
+            self.profiles.pop(key, None)
+            return
+        try:
+            self.profiles[key] = profile_from_json(wire.decode_profile(value, headers).document)
+        except Misconfigured as error:
+            raise InvalidMessage("FIELD_INVALID", f"document: {error}") from error
+
+    async def take_partitions(self, partitions: frozenset[int]) -> None:
+        """Follow the lists of these partitions; those kept through a rebalance stay in memory."""
+        self.assigned = partitions
+        await self.follower.assign(set(partitions))
+
+    def not_ready(self) -> str:
+        """Say what keeps reads from being judged; empty when nothing does."""
+        if not (self.versions_read.is_set() and self.profiles_read.is_set()):
+            return "list versions and profiles are being read"
+        if self.assigned is None:
+            return "no partitions assigned yet"
+        for partition in sorted(self.assigned):
+            if not self.follower.caught_up(partition):
+                return f"hotlist partition {partition} is being read"
+            waiting = self.versions.waiting(partition, self.follower.position(partition))
+            if waiting:
+                return f"hotlist partition {partition} has not reached the version of {'/'.join(waiting[0])}"
+        return ""
+
+    async def _lists(self, partition: int) -> Mapping[ListName, ListVersion]:
+        """Wait until reads of this partition may be judged; answers the one version of each list."""
+        while True:
+            if self.versions_read.is_set() and self.profiles_read.is_set() and self.follower.caught_up(partition):
+                versions = self.versions.in_force(partition, self.follower.position(partition))
+                if versions is not None:
+                    return versions
+            self._beat()
+            await asyncio.sleep(_CATCH_UP_POLL_S)
+
+    def _profile(self, agency: str) -> AgencyProfile:
+        profile = self.profiles.get(agency)
+        if profile is None:
+            raise InvalidMessage("PROFILE_MISSING", "agency: no policy profile is known for it")
+        return profile
+
+    def _open(self, entry: Entry) -> EntryDetails | None:
+        try:
+            plain = self._keys.open(entry.sealed, entry.key_id, entry_id=entry.entry_id)
+            return wire.decode_entry_details(plain)
+        except InvalidMessage as error:
+            metrics.SEALS_BROKEN.labels(error.code).inc()
+            logger.error("entry_not_opened", extra={"entry_id": entry.entry_id, "code": error.code})
+            return None
+
+    # One message
+
+    async def settle(self, message: Message, work: Work) -> None:
+        """Do the work of one message, whatever it takes: put aside what is invalid, repeat everything else in place."""
+        topic, delay, begun = self._topics[message.topic], _FIRST_DELAY_S, time.monotonic()
+        where = {"topic": topic.value, "partition": message.partition, "offset": message.offset}
+        self._in_hand += 1
+        try:
+            while True:
+                self._beat()
+                try:
+                    try:
+                        await work(message)
+                    except InvalidMessage as error:
+                        self._refusals[topic].count(refused=True)
+                        await self._dead_letters.put(message, error)
+                        metrics.CONSUMER.messages.labels(topic.value, "dead_letter").inc()
+                        metrics.CONSUMER.dead_letters.labels(topic.value, error.code).inc()
+                        logger.warning("message_refused", extra={**where, "code": error.code})
+                    else:
+                        self._refusals[topic].count(refused=False)
+                        metrics.CONSUMER.messages.labels(topic.value, "handled").inc()
+                    metrics.CONSUMER.handle.labels(topic.value).observe(time.monotonic() - begun)
+                    return
+                except DeadLetterLimit as error:
+                    if not self.failed.done():
+                        self.failed.set_exception(error)
+                    await asyncio.Event().wait()  # not done, so never committed; the process ends here
+                except Exception as error:  # noqa: BLE001 - what leaves an agent is lost
+                    metrics.RETRIES.labels(topic.value).inc()
+                    logger.warning("message_retried", extra={**where, "error": type(error).__name__})
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, _LONGEST_DELAY_S)
+        finally:
+            self._in_hand -= 1
+
+    async def judge(self, message: Message) -> None:
+        """Compare a read with every list in force and publish a hit for every match; raises for `settle`."""
+        read = wire.decode_read(message.value or b"", message.headers)
+        if read.retracted or not read.plate:
+            metrics.READS_JUDGED.labels("retracted" if read.retracted else "unreadable").inc()
+            return
+        key = skeleton(read.plate)
+        if message.key != key.encode():
+            raise InvalidMessage("FIELD_INVALID", "key: not the skeleton of the plate")  # its entries lie elsewhere
+        versions = await self._lists(message.partition)
+        entries = self.view.entries(message.partition, key)  # no await from here to the hits: one state of the lists
+        hits: tuple[Hit, ...] = ()
+        if entries:
+            profile = self._profile(read.agency)
+            hits = match_read(read, entries, self._open, versions, profile, self._now())
+        trace = message.headers.get("traceparent", b"").decode(errors="replace")
+        await asyncio.gather(*(self._put(Topic.HITS, key, hit.hit_id, wire.encode_hit(hit), trace) for hit in hits))
+        done = self._now()
+        for hit in hits:
+            logger.info("read_matched", extra={"hit_id": hit.hit_id, "read_id": read.read_id, "traceparent": trace})
+            metrics.HITS.labels(hit.grade.value, hit.list_code).inc()
+            metrics.READ_TO_HIT.observe(max(0.0, done.timestamp() - message.timestamp_ms / 1000))
+            late = max(0.0, (done - read.captured_at).total_seconds())
+            metrics.CAPTURED_TO_HIT.labels(read.device_kind.value).observe(late)
+        metrics.READS_JUDGED.labels("hit" if hits else "no_hit").inc()
+
+    async def _put(self, topic: Topic, key: str, name: str, value: bytes, trace: str, agency: str = "") -> None:
+        headers = wire.headers_for(topic, id=name, source=GROUP, time=self._now(), traceparent=trace)
+        await self._publisher.publish(topic, key=key, value=value, headers=headers, agency=agency)
+
+    async def notify(self, message: Message) -> None:
+        """Tell the clients and the CAD of a hit, once acknowledged remember it; raises for `settle`."""
+        hit = wire.decode_hit(message.value or b"", message.headers)
+        self._prune(message.partition)
+        name = self._keys.fingerprint(f"{skeleton(hit.entry_plate)}|{hit.entry_id}".encode())
+        decision = decide_notification(
+            hit,
+            LastSent.from_json(self.alerts.get(name)),
+            self._profile(hit.read.agency),
+            self._now(),
+            partition=message.partition,
+        )
+        if isinstance(decision, Suppressed):
+            metrics.SUPPRESSED.labels(decision.reason).inc()
+            return
+        trace = message.headers.get("traceparent", b"").decode(errors="replace")
+        await self._send(hit, decision, trace)
+        self.alerts[name] = decision.memory.to_json()
+        for note in decision.notifications:
+            metrics.NOTIFICATIONS.labels(note.kind.value, note.target).inc()
+        if decision.memory.revision == 1:
+            taken = max(0.0, (self._now() - hit.read.received_at).total_seconds())
+            metrics.FRAME_TO_NOTIFICATION.observe(taken)
+
+    async def _send(self, hit: Hit, alert: Alert, trace: str) -> None:
+        agency, notes = hit.read.agency, alert.notifications
+        out = [(Topic.NOTIFICATIONS, note.notification_id, wire.encode_notification(note), "") for note in notes]
+        if await self._has_cad(Topic.CAD_HITS, agency):
+            out.append((Topic.CAD_HITS, hit.hit_id, wire.cad_event("hit", hit, source=GROUP), agency))
+        if await self._has_cad(Topic.CAD_NOTIFICATIONS, agency):
+            for note in notes:
+                event = wire.cad_event("notification", note, source=GROUP)
+                out.append((Topic.CAD_NOTIFICATIONS, note.notification_id, event, agency))
+        key = alert.memory.incident_id
+        await asyncio.gather(*(self._put(topic, key, name, value, trace, to) for topic, name, value, to in out))
+
+    async def _has_cad(self, topic: Topic, agency: str) -> bool:
+        """Whether the agency has this CAD topic: an agency without CAD must not hold up the others."""
+        name = physical(topic, prefix=self._kafka.topic_prefix, agency=agency)
+        if name not in self._cad and time.monotonic() - self._cad_checked >= _CAD_REFRESH_S:
+            self._cad = await existing_topics(self._kafka)
+            self._cad_checked = time.monotonic()
+        if name not in self._cad:
+            metrics.CAD_MISSING.labels(agency, topic.value).inc()
+        return name in self._cad
+
+    def _prune(self, partition: int) -> None:
+        """Forgets alerts older than a day (RET-11). The table may change only under a message of its partition."""
+        if time.monotonic() - self._pruned.get(partition, -_PRUNE_S) < _PRUNE_S:
+            return
+        self._pruned[partition] = time.monotonic()
+        now = self._now()
+        for name, value in list(self.alerts.items()):
+            memory = LastSent.from_json(value)
+            if memory is None or (memory.partition == partition and (now - memory.sent_at).total_seconds() > KEPT_S):
+                self.alerts.pop(name, None)
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Keep the gauges and the sign of life until `stop`."""
+        while not stop.is_set():
+            if not self._in_hand:
+                self._beat()
+            metrics.show_lists(self.view, self.versions, self._now(), caught_up=not self.not_ready())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_MEASURE_S):
+                    await stop.wait()
+
+
+def create_app(settings: Settings, matcher: Matcher) -> faust.App:
+    """Make the faust app: settings that lost nothing on a real broker, two agents, one table."""
+    prefix = settings.topic_prefix
+    app = faust.App(
+        prefix + GROUP,
+        broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
+        broker_credentials=_credentials(settings),
+        store="memory://",
+        web_enabled=False,  # it would serve the table on 0.0.0.0:6066
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=True,
+        broker_commit_interval=1.0,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        key_serializer="raw",
+        value_serializer="raw",
+        table_standby_replicas=0,
+        datadir=settings.state_dir,
+        loghandlers=[],
+    )
+    reads, hits = (
+        app.topic(physical(topic, prefix=prefix), key_type=bytes, value_type=bytes)
+        for topic in (Topic.READS, Topic.HITS)
+    )
+    matcher.alerts = app.Table("last_sent", key_type=bytes, value_type=bytes)
+    reads_name = physical(Topic.READS, prefix=prefix)
+
+    async def on_partitions_assigned(_app: Any, assigned: set[Any], **_: Any) -> None:
+        await matcher.take_partitions(frozenset(tp.partition for tp in assigned if tp.topic == reads_name))
+
+    async def match_reads(stream: Any) -> None:
+        async for event in stream.events():
+            await _settle(event, matcher, matcher.judge)
+
+    async def notify_hits(stream: Any) -> None:
+        async for event in stream.events():
+            await _settle(event, matcher, matcher.notify)
+
+    app.on_partitions_assigned.connect(on_partitions_assigned, weak=False)
+    app.agent(reads)(match_reads)  # concurrency stays 1: with 2, offset 5 was committed while 0 was in hand
+    app.agent(hits)(notify_hits)
+    return app
+
+
+async def _settle(event: Any, matcher: Matcher, work: Work) -> None:
+    found = event.message
+    message = Message(
+        topic=found.topic,
+        partition=found.partition,
+        offset=found.offset,
+        key=found.key,
+        value=found.value,
+        headers={name: value or b"" for name, value in found.headers or ()},
+        timestamp_ms=int(found.timestamp * 1000),
+    )
+    try:
+        await matcher.settle(message, work)
+    except BaseException:
+        found.incref()  # canceled in hand: faust acknowledges on leaving, one more reference keeps it from that
+        raise
+
+
+def _credentials(settings: Settings) -> Any:
+    match settings.kafka_security:
+        case kafka.Tls() as tls:
+            return faust.SSLCredentials(context=tls.params()["ssl_context"])
+        case kafka.Sasl() as sasl:
+            return faust.SASLCredentials(
+                username=sasl.username,
+                password=sasl.password.get_secret_value(),
+                mechanism=sasl.mechanism,
+                ssl_context=sasl.params()["ssl_context"],
+            )
+        case _:
+            return None
+
+
+async def run_streams(app: faust.App, matcher: Matcher, stop: asyncio.Event, *, stop_timeout: float) -> None:
+    """Run both streams until `stop`, then finish what is in hand. Raises `DeadLetterLimit` or `StreamFailed`."""
+    stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
+    waited: set[asyncio.Future[Any]] = {stopping, matcher.failed}
+    async with faust_app_running(app):
+        while not (stopping.done() or matcher.failed.done() or app.should_stop):
+            await asyncio.wait(waited, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+        leaving = asyncio.create_task(_let_go(app, stop_timeout if stopping.done() else 0.0))
+    leaving.cancel()
+    stopping.cancel()
+    if matcher.failed.done():
+        matcher.failed.result()
+    if not stop.is_set():
+        raise StreamFailed("faust ended by itself")
+
+
+async def _let_go(app: faust.App, after_s: float) -> None:
+    """Ends faust's wait for what is in hand, which no cancellation reaches; it was not committed and comes again."""
+    await asyncio.sleep(after_s)
+    logger.warning("streams_stop_overdue")
+    await app.consumer.stop()

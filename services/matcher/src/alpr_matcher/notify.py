@@ -1,0 +1,197 @@
+"""Decides what is sent of a hit: a new incident rings once, later sightings of it are updates."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from alpr_matcher.match import short_state
+from alprcore.model import (
+    Hit,
+    Notification,
+    NotificationKind,
+    NotificationStatus,
+    from_us,
+    incident_id,
+    notification_id,
+    to_us,
+)
+from alprcore.policy import AgencyProfile
+
+NOTICE: Final = "Unverified lead, not grounds for a stop."
+"""Stands on every alert until a person has confirmed it (HIT-05)."""
+REMEMBERED: Final = 16
+"""Hits of one incident that are recognized when they come again after a restart."""
+KEPT_S: Final = 86_400
+"""The memory of alerts lives no longer than a day (RET-11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentHit:
+    """One hit that was sent: which one, at which revision of its read, as which revision of the incident."""
+
+    hit_id: str
+    read_revision: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastSent:
+    """What was last sent of one vehicle and entry. Holds no plate: it is kept under a keyed fingerprint."""
+
+    incident_id: str
+    revision: int
+    last_seen: datetime
+    sent_at: datetime
+    partition: int
+    hits: tuple[SentHit, ...]
+
+    def to_json(self) -> bytes:
+        """Lay out what the table keeps: ids and times."""
+        moments = {"last_seen": to_us(self.last_seen), "sent_at": to_us(self.sent_at)}
+        return json.dumps(asdict(self) | moments, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, value: bytes | None) -> LastSent | None:
+        """Read what the table kept; None when there is nothing, or nothing that this release understands."""
+        try:
+            content = json.loads(value or b"null")
+            return cls(
+                incident_id=str(content["incident_id"]),
+                revision=int(content["revision"]),
+                last_seen=from_us(content["last_seen"]),
+                sent_at=from_us(content["sent_at"]),
+                partition=int(content["partition"]),
+                hits=tuple(SentHit(**sent) for sent in content["hits"]),
+            )
+        except (ValueError, TypeError, KeyError, OverflowError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Send these, and remember `memory` once they are acknowledged."""
+
+    notifications: tuple[Notification, ...]
+    memory: LastSent
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """Nothing is to be sent, and why."""
+
+    reason: str
+
+
+def decide_notification(
+    hit: Hit, last: LastSent | None, profile: AgencyProfile, now: datetime, *, partition: int = 0
+) -> Alert | Suppressed:
+    """Decide what goes to each display target of the profile (HIT-02, HIT-03).
+
+    A first sighting opens an incident and rings. Sightings within the profile's window of the last one,
+    and corrections of a read already sent, update the incident without a sound. A hit that was the last
+    one sent is sent again under the same ids, for it may have been lost on the way; an older one, or
+    an older revision, is suppressed: what came after it has been sent.
+    """
+    if last is None or _outside(hit, last, profile):
+        return _alert(hit, incident_id(hit.entry_id, hit.read.read_id), 1, None, profile, now, partition)
+    before = next((sent for sent in last.hits if sent.hit_id == hit.hit_id), None)
+    if before is None or hit.read.revision > before.read_revision:
+        return _alert(hit, last.incident_id, last.revision + 1, last, profile, now, partition)
+    if hit.read.revision < before.read_revision:
+        return Suppressed("READ_REVISED")
+    if before.revision < last.revision:
+        return Suppressed("SENT_BEFORE")
+    return Alert(_notifications(hit, last.incident_id, before.revision, profile, now), replace(last, sent_at=now))
+
+
+def _outside(hit: Hit, last: LastSent, profile: AgencyProfile) -> bool:
+    if any(sent.hit_id == hit.hit_id for sent in last.hits):
+        return False
+    return abs((hit.read.captured_at - last.last_seen).total_seconds()) > profile.incident_window_s
+
+
+def _alert(
+    hit: Hit,
+    incident: str,
+    revision: int,
+    last: LastSent | None,
+    profile: AgencyProfile,
+    now: datetime,
+    partition: int,
+) -> Alert:
+    others = tuple(sent for sent in last.hits if sent.hit_id != hit.hit_id) if last is not None else ()
+    memory = LastSent(
+        incident_id=incident,
+        revision=revision,
+        last_seen=hit.read.captured_at if last is None else max(last.last_seen, hit.read.captured_at),
+        sent_at=now,
+        partition=partition,
+        hits=(*others, SentHit(hit.hit_id, hit.read.revision, revision))[-REMEMBERED:],
+    )
+    return Alert(_notifications(hit, incident, revision, profile, now), memory)
+
+
+def _notifications(
+    hit: Hit, incident: str, revision: int, profile: AgencyProfile, now: datetime
+) -> tuple[Notification, ...]:
+    text = screen_text(hit, now)
+    return tuple(
+        Notification(
+            notification_id=notification_id(incident, target, revision),
+            incident_id=incident,
+            revision=revision,
+            agency=hit.read.agency,
+            kind=NotificationKind.HIT if revision == 1 else NotificationKind.UPDATE,
+            status=NotificationStatus(profile.notification_status),
+            target=target,
+            client_kind=client_kind,
+            audible=revision == 1 and profile.audible,
+            screen_text=text,
+            hit=hit,
+            notified_at=now,
+            profile_version=profile.version,
+        )
+        for target, client_kind in profile.display_targets
+    )
+
+
+def screen_text(hit: Hit, now: datetime) -> str:
+    """Write the note on the screen: advisory class first, then plate, match, list and its age, and the notice.
+
+    It may hold the plate: it goes to the people who are to look for it, never into a log.
+    """
+    read = hit.read
+    listed = " ".join(part for part in (hit.entry_plate.reveal(), short_state(hit.entry_state)) if part)
+    age = words_for(hit.list_age_s)
+    carrier = ", ".join(part for part in (read.device_kind.value, read.direction) if part)
+    parts = [
+        f"{spell(hit.advisory_class).upper()}: {listed}, {spell(hit.reason)}.",
+        hit.explanation,
+        f"Seen {read.captured_at:%Y-%m-%d %H:%M:%S} UTC by {read.device_name or read.device_id} ({carrier}).",
+        f"List {hit.list_name or hit.list_code}, {age} old{', OVERDUE FOR RENEWAL' if hit.list_stale else ''}.",
+    ]
+    if hit.delayed:
+        late = int((now - read.captured_at).total_seconds())
+        parts.append(f"DELAYED: captured {words_for(late)} ago.")
+    return " ".join((*parts, NOTICE))
+
+
+def spell(code: str) -> str:
+    """Turn a code into words: `stolen_vehicle` is a stolen vehicle."""
+    return code.replace("_", " ").strip()
+
+
+def words_for(seconds: int) -> str:
+    """Say a span of time with its two largest units: `2 d 3 h`, `9 h`, `12 min`, `40 s`."""
+    seconds = max(0, seconds)
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    for (size, name), (smaller, smaller_name) in pairwise(units):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            minor = rest // smaller
+            return f"{whole} {name} {minor} {smaller_name}" if minor and size > 60 else f"{whole} {name}"
+    return f"{seconds} s"

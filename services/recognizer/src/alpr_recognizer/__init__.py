@@ -1,0 +1,1 @@
+"""Recognizer: turns frames into reads, one per vehicle passage."""

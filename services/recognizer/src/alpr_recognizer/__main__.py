@@ -1,0 +1,3 @@
+from alpr_recognizer.main import main
+
+raise SystemExit(main())

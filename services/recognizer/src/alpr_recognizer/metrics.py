@@ -1,0 +1,43 @@
+"""Every metric of the recognizer: what it means and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+FRAMES: Final = Counter("alpr_recognizer_frames_total", "Frames by what became of them", ["outcome"])
+"""read, no_plate, dead_letter, duplicate: each frame counts once, so the sum is what was taken from the topic.
+Many dead letters: look with `alpr dlq list`. Many duplicates: a camera or gateway sends twice."""
+
+REFUSED: Final = Counter("alpr_recognizer_refused_total", "Frames put aside, by reason code", ["code"])
+"""SITING_NOT_DECLARED, SIGNATURE_INVALID and the like point at one device; MODEL_FAILED points at us."""
+
+EXPIRED: Final = Counter("alpr_recognizer_frames_expired_total", "Frames that expired unread (FRAMES_EXPIRED)")
+"""The recognizer was away longer than the topic keeps. These frames are lost: keep more or add workers."""
+
+READS: Final = Counter("alpr_recognizer_reads_total", "Reads published", ["kind"])
+"""first, revision, retraction, unreadable. Many unreadable ones: a dirty lens, wrong exposure, plates too small."""
+
+PASSAGES_OPEN: Final = Gauge("alpr_recognizer_passages_open", "Passages that have not ended")
+"""Grows with traffic; growth without traffic means passages do not end."""
+
+FORCED: Final = Counter("alpr_recognizer_passages_forced_total", "Passages ended because the commit note was full")
+"""More than a few: too many cameras share a partition; add partitions to `frames`."""
+
+MODEL_SECONDS: Final = Histogram(
+    "alpr_recognizer_model_seconds", "Time the models take for a batch", buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+)
+"""A rise without larger batches: the machine is shared or throttled."""
+
+CAPTURED_TO_READ: Final = Histogram(
+    "alpr_recognizer_captured_to_read_seconds",
+    "Capture of the frame that was read to its first read",
+    buckets=(0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600),
+)
+"""Part of the time to a notification. High while model time is low: frames arrive late or wait on the topic."""
+
+DEVICES_QUARANTINED: Final = Gauge(
+    "alpr_recognizer_devices_quarantined", "Devices whose frames are being refused in numbers"
+)
+"""Which ones stands in the log (`device_quarantined`); their frames wait in the dead letters."""

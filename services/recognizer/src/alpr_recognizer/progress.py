@@ -1,0 +1,160 @@
+"""What of one partition of `frames` is done, so exactly that a killed worker's successor rebuilds the same passages.
+
+The committed offset is that of the oldest frame of an open passage. Beside it, in the commit's metadata, stands what must
+not be done again when the frames from there on are read once more: frames done with, plates of a frame that belong to
+passages which have ended, and how far each camera's numbering had come.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import zlib
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+LIMIT: Final = 4096
+"""Bytes of metadata that a broker keeps with an offset."""
+DONE: Final = -1
+"""In place of a mask: nothing of this frame is left to do."""
+
+_CAMERAS: Final = 100  # about 17 bytes each; the most recently seen ones
+_RECENT: Final = 256  # frame ids remembered for each camera: at 10 frames a second half a minute
+
+
+@dataclass(slots=True)
+class _Run:
+    """An unbroken run of a camera's sequence numbers, and the latest capture in it."""
+
+    low: int
+    high: int
+    captured_us: int
+
+    def covers(self, sequence: int, captured_us: int) -> bool:
+        return self.low <= sequence <= self.high and captured_us <= self.captured_us
+
+    def add(self, sequence: int, captured_us: int) -> None:
+        if sequence == self.high + 1:
+            self.high = sequence
+        elif sequence == self.low - 1:
+            self.low = sequence
+        elif sequence > self.high or captured_us > self.captured_us:  # a gap, or the camera counts from the start again
+            self.low = self.high = sequence
+        self.captured_us = max(self.captured_us, captured_us)
+
+
+def _short(camera_id: str) -> str:
+    return base64.b64encode(hashlib.sha256(camera_id.encode()).digest()[:6]).decode()
+
+
+class Progress:
+    """One partition's frames: those done, those whose passages are open, and the duplicates among them."""
+
+    def __init__(self, offset: int | None = None, note: str = "") -> None:
+        """Start at a committed offset with its metadata; anything odd in it counts as none."""
+        self.next = offset
+        self.expired = 0
+        self._consumed: dict[int, int] = {}
+        self._open: dict[int, int] = {}
+        self._live: dict[str, _Run] = {}
+        self._folded: dict[str, _Run] = {}
+        self._unfolded: deque[tuple[int, str, int, int]] = deque()
+        self._recent: dict[str, deque[str]] = {}
+        if offset is not None and note:
+            self._restore(offset, note)
+
+    def _restore(self, base: int, note: str) -> None:
+        try:
+            content = json.loads(zlib.decompress(base64.b85decode(note)))
+            bits = int(content["done"] or "0", 16)
+            masks = {base + int(delta): int(mask) for delta, mask in content["part"].items()}
+            cameras = {
+                str(name): _Run(int(high) - int(length), int(high), int(ms) * 1000 + 999)
+                for name, high, length, ms in content["cameras"]
+            }
+        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, zlib.error):
+            return
+        self._consumed = {base + place: DONE for place in range(bits.bit_length()) if bits >> place & 1} | masks
+        self._live = cameras
+        self._folded = {name: _Run(run.low, run.high, run.captured_us) for name, run in cameras.items()}
+
+    def done_before(self, offset: int) -> int:
+        """Tell what of a frame was done before: DONE, or the mask of ordinals whose passages have ended."""
+        return self._consumed.get(offset, 0)
+
+    def is_duplicate(self, camera_id: str, sequence: int, captured_us: int, frame_id: str) -> bool:
+        """Tell whether a frame was handled already: the same id, or its number inside the camera's unbroken run.
+
+        A number that comes again with a later capture is a camera that counts from the start again, not a duplicate.
+        """
+        run = self._live.get(_short(camera_id))
+        repeated = run is not None and run.covers(sequence, captured_us)
+        return repeated or frame_id in self._recent.get(camera_id, ())
+
+    def begin(self, offset: int) -> int:
+        """Tell how many frames expired unread before this one, which is the next on the partition."""
+        gap = 0 if self.next is None else max(0, offset - self.next)
+        self.expired += gap
+        return gap
+
+    def number(self, offset: int, camera_id: str, sequence: int, captured_us: int, frame_id: str) -> None:
+        """Remember the number of a frame that is about to be done with."""
+        name = _short(camera_id)
+        self._add(self._live, name, sequence, captured_us)
+        self._unfolded.append((offset, name, sequence, captured_us))
+        self._recent.setdefault(camera_id, deque(maxlen=_RECENT)).append(frame_id)
+
+    @staticmethod
+    def _add(runs: dict[str, _Run], name: str, sequence: int, captured_us: int) -> None:
+        run = runs.get(name)
+        if run is None:
+            runs[name] = _Run(sequence, sequence, captured_us)
+        else:
+            run.add(sequence, captured_us)
+
+    def advance(self, offset: int, open_ordinals: Iterable[int] = ()) -> None:
+        """Pass over a frame: its effects are out, and these of its plates belong to open passages."""
+        mask = sum(1 << ordinal for ordinal in set(open_ordinals))
+        if mask:
+            self._open[offset] = mask
+        else:
+            self._consumed[offset] = DONE
+        self.next = offset + 1
+
+    def ended(self, plates: Iterable[tuple[int, int]]) -> None:
+        """Take in that a passage with these plates (offset, ordinal) has ended and its read is out."""
+        for offset, ordinal in plates:
+            left = self._open.get(offset, 0) & ~(1 << ordinal)
+            if left:
+                self._open[offset] = left
+                self._consumed[offset] = self._consumed.get(offset, 0) | 1 << ordinal
+            else:
+                self._open.pop(offset, None)
+                self._consumed[offset] = DONE
+
+    def position(self) -> tuple[int, str] | None:
+        """Give the offset to commit and its metadata, which may be longer than `LIMIT`: then a passage must end."""
+        if self.next is None:
+            return None
+        base = min(self._open, default=self.next)
+        self._consumed = {offset: mask for offset, mask in self._consumed.items() if offset >= base}
+        while self._unfolded and self._unfolded[0][0] < base:
+            _, name, sequence, captured_us = self._unfolded.popleft()
+            self._add(self._folded, name, sequence, captured_us)
+        return base, self._note(base)
+
+    def _note(self, base: int) -> str:
+        bits = sum(1 << offset - base for offset, mask in self._consumed.items() if mask == DONE)
+        recent = sorted(self._folded.items(), key=lambda item: -item[1].captured_us)[:_CAMERAS]
+        self._folded = dict(recent)
+        content = {
+            "done": f"{bits:x}" if bits else "",
+            "part": {str(offset - base): mask for offset, mask in self._consumed.items() if mask != DONE},
+            "cameras": [[name, run.high, run.high - run.low, run.captured_us // 1000] for name, run in recent],
+        }
+        packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
+        return base64.b85encode(packed).decode()

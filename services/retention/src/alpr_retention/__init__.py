@@ -1,0 +1,1 @@
+"""Retention: keeps reads, hits and images exactly as long as policy allows."""

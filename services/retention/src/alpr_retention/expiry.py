@@ -1,0 +1,50 @@
+"""What falls due and when: the day a purge may take, the days that images need keys for, names of images by day."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from alprcore.model import DeviceKind, ImageRole
+from alprcore.policy import AgencyProfile, due_day
+
+KEYS_BACK: Final = timedelta(days=31)
+"""A vehicle's spool may come in a month after its shift; its images need keys then."""
+KEYS_AHEAD: Final = timedelta(days=2)
+"""Keys lie ready before the first frame of a day, even when this service is away for a weekend's end."""
+_DAY: Final = timedelta(days=1)
+_LAST_ZONE: Final = timedelta(hours=12)
+LIVE: Final = timedelta(hours=24)
+"""A hit is live for this long after it was matched; after that its images pass the query door."""
+
+
+def purge_before(now: datetime) -> date:
+    """Give the first day that may not be purged yet: a due day has ended everywhere 12 h after its end in UTC."""
+    return (now - _LAST_ZONE).date()
+
+
+def refused_as_of(as_of: date, now: datetime) -> bool:
+    """Tell whether a purge up to this day would take records before their time (RET-01)."""
+    return as_of > purge_before(now)
+
+
+def key_days(profile: AgencyProfile, now: datetime) -> frozenset[date]:
+    """Give every due day of images captured from 31 days ago to 2 days ahead, of both device kinds."""
+    days: set[date] = set()
+    captured = now - KEYS_BACK
+    while captured <= now + KEYS_AHEAD:
+        for kind in DeviceKind:
+            days.add(due_day(captured, captured, kind, profile))
+            days.add(due_day(captured, max(captured, now), kind, profile))
+        captured += _DAY
+    return frozenset(days)
+
+
+def image_prefixes(agency: str, day: date) -> tuple[str, ...]:
+    """Name the folders in which an agency's images of one due day lie."""
+    return tuple(f"{role.value}/{agency}/{day.isoformat()}" for role in ImageRole)
+
+
+def held_key(agency: str, read_id: str, role: str) -> str:
+    """Name an image that is kept beyond its due day by a hold."""
+    return f"held/{agency}/{read_id}-{role}.jpg"

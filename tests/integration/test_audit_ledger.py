@@ -1,0 +1,271 @@
+"""The ledger in PostgreSQL: append only, one writer, nothing altered or forked unnoticed."""
+
+import asyncio
+import contextlib
+import json
+import random
+import shutil
+
+import asyncpg
+import pytest
+
+from alpr_audit import ledger
+from alpr_audit.main import draft_of, utc_now
+from alpr_audit.store import Writer
+from alpr_cli import verify
+from alprcore.errors import LedgerBroken, Transient
+from alprcore.model import AuditEvent, event_id
+from alprcore.seal import SigningKey, note_verifier
+from tests.fixtures.doors import Doors
+
+pytestmark = pytest.mark.asyncio
+ORIGIN = "plateline.test/ledger"
+TABLES = ("entries", "personal", "intents", "nodes", "head")
+
+
+def draft(number=0, **changes):
+    fields = {"kind": "test", "agency": "demo", "facts": {"number": number}, "personal": {"name": f"person {number}"}}
+    return ledger.Draft(**{**fields, **changes})
+
+
+class Ledgers:
+    """Writers on one database, started and stopped one by one."""
+
+    def __init__(self, database, folder):
+        self.database, self.file = database, folder / "checkpoint"
+        path = folder / "ledger.key"
+        self.key = SigningKey.load(path) if path.exists() else SigningKey.generate(path)
+
+    @contextlib.asynccontextmanager
+    async def writing(self, *, wait=True):
+        writer = Writer(self.database.url("audit"), self.key, ORIGIN, self.file, utc_now)
+        stop = asyncio.Event()
+        task = asyncio.create_task(writer.run(stop))
+        try:
+            while wait and not writer.leading:
+                if task.done():
+                    task.result()
+                await asyncio.sleep(0.01)
+            yield writer
+        finally:
+            stop.set()
+            await asyncio.wait([task])
+            if not wait and not task.cancelled():
+                task.exception()
+
+    async def fill(self, count):
+        async with self.writing() as writer:
+            for number in range(count):
+                await writer.append(draft(number))
+
+    async def sql(self, *statements, login=""):
+        connection = await asyncpg.connect(self.database.url(login) if login else self.database.admin)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def verdict(self, checkpoint=None):
+        lines = await verify.export(self.database.admin)
+        note = self.file.read_text() if checkpoint is None else checkpoint
+        return verify.verify_copy(lines, note, note_verifier(ORIGIN, self.key.public))
+
+
+async def test_the_running_service_can_neither_change_nor_remove(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    await books.fill(3)
+    for table in TABLES:
+        column = {"head": "note", "nodes": "hash", "entries": "leaf"}.get(table, "idx")
+        for statement in (
+            f"UPDATE audit.{table} SET {column} = {column}",
+            f"DELETE FROM audit.{table}",
+            f"TRUNCATE audit.{table} CASCADE",
+            f"DROP TABLE audit.{table}",
+            f"ALTER TABLE audit.{table} DISABLE TRIGGER ALL",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await books.sql(statement, login="audit")
+    assert (await books.verdict()).code == verify.SOUND
+
+
+async def test_entries_of_many_at_once_share_commits_and_stand_in_one_sequence(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    async with books.writing() as writer:
+        receipts = await asyncio.gather(*(writer.append(draft(number)) for number in range(3000)))
+        assert sorted(receipt.index for receipt in receipts) == list(range(3000))
+        assert len({receipt.size for receipt in receipts}) < 100  # heads, that is commits
+        assert all(receipt.index < receipt.size for receipt in receipts)
+    finding = await books.verdict()
+    assert (finding.code, finding.words.split(",")[0]) == (verify.SOUND, "3000 entries")
+
+
+async def test_a_second_writer_waits_and_goes_on_where_the_first_stopped(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    async with books.writing(wait=False) as second:
+        async with books.writing(wait=False) as first:
+            while not (first.leading or second.leading):
+                await asyncio.sleep(0.01)
+            leader, other = (first, second) if first.leading else (second, first)
+            for number in range(50):
+                await leader.append(draft(number))
+                assert not other.leading
+            with pytest.raises(Transient):
+                await other.append(draft(99))
+        for _ in range(500):
+            if second.leading:
+                break
+            await asyncio.sleep(0.01)
+        assert (await second.append(draft(50))).index == 50
+    assert (await books.verdict()).code == verify.SOUND
+
+
+async def test_a_restored_backup_cannot_fork_the_log(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    await books.fill(5)
+    early = books.file.read_text()
+    await books.fill(4)
+    late = books.file.read_text()
+    # the database of the day before: nine entries become five
+    await books.sql(
+        "DELETE FROM audit.head WHERE size > 5", "DELETE FROM audit.personal WHERE idx >= 5",
+        "DELETE FROM audit.entries WHERE idx >= 5", "DELETE FROM audit.nodes WHERE (idx + 1) << level > 5",
+    )  # fmt: skip
+    with pytest.raises(LedgerBroken, match="would fork"):
+        async with books.writing():
+            pass
+    books.file.unlink()
+    with pytest.raises(LedgerBroken, match="missing"):
+        async with books.writing():
+            pass
+    books.file.write_text(late.replace("9\n", "5\n", 1))
+    with pytest.raises(LedgerBroken, match="not signed"):
+        async with books.writing():
+            pass
+    # and a fork that was grown elsewhere is told from the log by its root
+    books.file.write_text(early)
+    await books.fill(6)
+    books.file.write_text(late)
+    with pytest.raises(LedgerBroken, match="does not extend"):
+        async with books.writing():
+            pass
+    assert (await books.verdict(late)).code == verify.DIVERGED
+
+
+async def test_a_writer_refuses_a_stored_tree_that_was_not_signed(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    await books.fill(6)
+    await books.sql("UPDATE audit.nodes SET hash = sha256(hash) WHERE level = 2 AND idx = 0")
+    with pytest.raises(LedgerBroken, match="not the one that was signed"):
+        async with books.writing():
+            pass
+
+
+FORGED = "UPDATE audit.entries SET leaf = set_byte(leaf, 30, get_byte(leaf, 30) # 1) WHERE idx = {n}"
+REHASHED = (
+    "UPDATE audit.entries SET leaf = set_byte(leaf, 30, get_byte(leaf, 30) # 1),"
+    " leaf_hash = sha256('\\x00'::bytea || set_byte(leaf, 30, get_byte(leaf, 30) # 1)) WHERE idx = {n}"
+)
+MUTATIONS = {
+    "changed": (
+        "ALTER TABLE audit.entries DROP CONSTRAINT IF EXISTS entries_check",
+        "DO $$ DECLARE c text; BEGIN FOR c IN SELECT conname FROM pg_constraint WHERE contype = 'c' AND"
+        " conrelid = to_regclass('audit.entries') LOOP EXECUTE format("
+        "'ALTER TABLE audit.entries DROP CONSTRAINT %I', c); END LOOP; END $$",
+        FORGED,
+    ),
+    "changed and hashed again": (REHASHED,),
+    "deleted": ("DELETE FROM audit.personal WHERE idx = {n}", "DELETE FROM audit.entries WHERE idx = {n}"),
+    "content changed": ("UPDATE audit.personal SET content = '{{\"name\": \"nobody\"}}' WHERE idx = {n}",),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+async def test_verification_names_the_first_bad_index(pg_database, tmp_path, mutation):
+    books = Ledgers(pg_database, tmp_path)
+    await books.fill(23)
+    assert (await books.verdict()).code == verify.SOUND
+    place = random.Random(mutation).randrange(23)
+    await books.sql(*(statement.format(n=place) for statement in MUTATIONS[mutation]))
+    finding = await books.verdict()
+    assert (finding.code, finding.first_bad) == (verify.DIVERGED, place), finding
+
+
+async def test_the_door_names_the_first_bad_index_too(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        for _ in range(6):
+            await doors.ask({"plate": "8TST001"})
+        auditor = doors.auth(roles=("auditor",))
+        sound = (await doors.http.get("/v1/audit/verify", headers=auditor)).json()
+        assert (sound["sound"], sound["first_bad"]) == (True, None)
+        await doors.sql("UPDATE audit.intents SET query = jsonb_set(query, '{search,plate}', '\"9ABC123\"') WHERE idx = 4")
+        bad = (await doors.http.get("/v1/audit/verify", headers=auditor)).json()
+        assert (bad["sound"], bad["first_bad"]) == (False, 4)
+
+
+async def test_erased_content_leaves_every_proof_valid(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    await books.fill(10)
+    await books.sql("DELETE FROM audit.personal WHERE idx < 5")
+    finding = await books.verdict()
+    assert (finding.code, finding.words) == (
+        verify.SOUND, "10 entries, 10 of them under the checkpoint, 5 without content",
+    )  # fmt: skip
+
+
+async def test_a_copy_verifies_offline_by_command(pg_database, tmp_path, capsys):
+    books = Ledgers(pg_database, tmp_path)
+    await books.fill(12)
+    copy, key = tmp_path / "copy.jsonl", tmp_path / "ledger.pub"
+    key.write_text(note_verifier(ORIGIN, books.key.public) + "\n")
+
+    def run(*arguments):
+        return verify.main([str(argument) for argument in arguments])
+
+    assert await asyncio.to_thread(run, "export", pg_database.admin, copy) == 0
+    check = ("verify", copy, "--checkpoint", books.file, "--key", key)
+    assert run(*check) == 0
+    lines = copy.read_text().splitlines()
+    shutil.copy(copy, tmp_path / "whole")
+    at = next(n for n, line in enumerate(lines) if json.loads(line).get("index") == 7)
+    copy.write_text("\n".join([*lines[:at], lines[at].replace("person 7", "person 8"), *lines[at + 1 :]]))
+    assert run(*check) == 30
+    assert "first bad index 7" in capsys.readouterr().err
+    copy.write_text("\n".join(lines[:-4]))
+    assert run(*check) == 30
+    copy.write_text("\n".join(lines[1:]))
+    assert run(*check) == 40
+    stranger = SigningKey.generate(tmp_path / "stranger.key")
+    key.write_text(note_verifier(ORIGIN, stranger.public))
+    assert run("verify", tmp_path / "whole", "--checkpoint", books.file, "--key", key) == 40
+    assert run("verify", tmp_path / "none", "--checkpoint", books.file, "--key", key) == 40
+
+
+async def test_numbers_in_contents_are_committed_and_verified_alike(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    numbers = [33.68, -117.8265, 34.0, 1e-7, 0.00001, 1.5e-5, 0.000123, 123456.789, 1e21, 0, -0.0, 5e-324]
+    async with books.writing() as writer:
+        await writer.append(draft(personal={"numbers": numbers, "name": "Zoë \u20ac \"q\" \\ \u2028"}))
+    assert (await books.verdict()).code == verify.SOUND
+
+
+async def test_repeated_events_are_one_entry(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    event = AuditEvent(event_id("x", "login", "1"), utc_now(), "demo", "login", "console", personal={"name": "Jane"})
+    other = AuditEvent(event_id("y", "login", "1"), utc_now(), "demo", "login", "console")
+    async with books.writing() as writer:
+        once = [draft_of(event, utc_now()) for _ in range(3)]
+        receipts = await asyncio.gather(*(writer.append(entry) for entry in once))
+        assert {receipt.index for receipt in receipts} == {0}
+        assert (await writer.append(draft_of(other, utc_now()))).index == 1
+        again = await writer.append(draft_of(event, utc_now()))
+        assert (again.index, again.repeat, writer.size) == (0, True, 2)
+
+
+async def test_an_entry_that_cannot_be_kept_stops_nobody_else(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    async with books.writing() as writer:
+        for odd in (draft(facts={"text": "x" * 70_000}), draft(personal={"a": "\x00"}), draft(facts={"x": "\ud800"})):
+            with pytest.raises(ledger.EntryInvalid):
+                await writer.append(odd)
+        assert (await writer.append(draft(1))).index == 0

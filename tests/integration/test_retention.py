@@ -1,0 +1,329 @@
+"""What is kept, under which day, what is purged and what is not, and who sees an image."""
+
+import asyncio
+import os
+import stat
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from alpr_retention.expiry import key_days, purge_before
+from alprcore.errors import InvalidMessage, Transient
+from alprcore.model import DeviceKind, Plate
+from alprcore.topics import Topic
+from alprcore.wire import decode_audit_event, decode_image_key
+from tests.fixtures.doors import JPEG, Doors, make_hit, make_read, utc_now
+
+pytestmark = pytest.mark.asyncio
+LONG_AGO = datetime(2023, 3, 14, 15, 9, tzinfo=UTC)
+
+
+async def count(doors, table="reads"):
+    return (await doors.sql(f"SELECT count(*) FROM retention.{table}"))[0][0]
+
+
+async def found(doors, plate):
+    return (await doors.ask({"plate": plate})).json()["rows"]
+
+
+def old_read(plate="8TST001", *, number=1, days=0, **changes):
+    return make_read(plate, number=number, captured_at=LONG_AGO + timedelta(days=days), **changes)
+
+
+async def test_a_repeated_read_is_stored_once_and_the_highest_revision_stays(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        first = make_read()
+        better = replace(first, revision=3, confidence=0.5)
+        between = replace(first, revision=2, confidence=0.1)
+        for read in (first, first, better, between, first):
+            await doors.keep(read, hits=[make_hit(read)])
+        (row,) = await found(doors, "8TST001")
+        assert (row["revision"], row["confidence"], await count(doors), await count(doors, "hits")) == (3, 0.5, 1, 1)
+
+
+async def test_a_correction_that_moves_the_key_keeps_its_text_in_any_order(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        for number, order in enumerate(((0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1))):
+            first = make_read("8TST001", number=number)
+            corrected = replace(first, revision=2, plate=Plate("9TST001"))
+            retracted = replace(first, revision=2, retracted=True)
+            for step in order:
+                await doors.keep((first, corrected, retracted)[step])
+        assert [row["revision"] for row in await found(doors, "9TST001")] == [2] * 4
+        assert await found(doors, "8TST001") == []
+        gone = make_read("7GONE00", number=9)
+        await doors.keep(replace(gone, revision=2, retracted=True))
+        await doors.keep(gone)
+        assert await found(doors, "7GONE00") == []
+
+
+async def test_the_due_day_is_fixed_when_a_read_is_first_stored(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = make_read()
+        await doors.keep(read)
+        doors.profiles["demo"] = replace(doors.profiles["demo"], retention_years_fixed=3)
+        later = replace(read, revision=2, captured_at=read.captured_at + timedelta(hours=20))
+        assert doors.due(later) > doors.due(read) + timedelta(days=700)
+        await doors.keep(later, hits=[make_hit(later)])
+        rows = await doors.sql("SELECT due_day FROM retention.reads UNION ALL SELECT due_day FROM retention.hits")
+        assert len({row[0] for row in rows}) == 1
+        assert len(rows) == 2
+
+
+async def test_many_new_days_at_once_from_two_keepers(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        reads = [old_read(number=n, days=n % 20) for n in range(60)]
+        await asyncio.gather(*(doors.keep(read) for read in reads), *(doors.keep(read) for read in reversed(reads)))
+        assert await count(doors) == 60
+
+
+async def test_records_that_no_column_takes_are_named_and_nothing_else_is_lost(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        odd = replace(make_read(number=2), device_name="a\x00b")
+        with pytest.raises(InvalidMessage):
+            await doors.keep(make_read(), odd)
+        with pytest.raises(InvalidMessage):
+            await doors.keep(replace(make_read(), read_id="not-an-id"))
+        await doors.keep(make_read())
+        assert await count(doors) == 1
+
+
+@pytest.mark.requirement("RET-03")
+async def test_mobile_and_fixed_reads_fall_due_by_their_own_periods(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        profile = replace(doors.profiles["escondido"], retention_years_fixed=2, retention_years_mobile=3)
+        doors.profiles["escondido"] = profile
+        captured = utc_now() - timedelta(days=2 * 365 + 5)
+        fixed = make_read(number=1, agency="escondido", captured_at=captured)
+        mobile = make_read(number=2, agency="escondido", captured_at=captured, device_kind=DeviceKind.MOBILE)
+        await doors.keep(fixed, mobile)
+        run = await doors.house.purge()
+        assert run["outcome"] == "complete"
+        rows = await doors.sql("SELECT device_kind FROM retention.reads")
+        assert [row[0] for row in rows] == ["mobile"]
+
+
+@pytest.mark.requirement("RET-01")
+async def test_nothing_goes_before_a_year_whoever_asks_and_whatever_the_day_says(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = make_read(agency="irvine", captured_at=utc_now() - timedelta(days=364))
+        await doors.keep(read)
+        assert (await doors.house.purge())["certificate"]["days"] == []
+        officer = doors.auth(roles=("retention_officer",))
+        early = (utc_now() + timedelta(days=3)).date().isoformat()
+        answer = await doors.shelf.post("/v1/purges", json={"as_of": early}, headers=officer)
+        assert (answer.status_code, answer.json()["reason_code"]) == (403, "RETENTION_FLOOR")
+        # a day that was computed wrongly is refused by the database itself, and its images stay
+        young = await doors.with_images(make_read(number=2, agency="irvine", captured_at=utc_now() - timedelta(days=300)))
+        wrong = utc_now().date() - timedelta(days=3)
+        await doors.records.keep([(young, wrong)], [])
+        with pytest.raises(PermissionError, match="RETENTION_FLOOR"):
+            await doors.records.drop_day(wrong)
+        run = await doors.house.purge()
+        assert (run["outcome"], run["certificate"]["days"][0]["refused"]) == ("incomplete", "RETENTION_FLOOR")
+        assert await count(doors) == 2
+        assert await doors.house.images.objects.get(young.closeup.key)
+
+
+@pytest.mark.requirement("RET-06", partial="the console's own copies of hits are purged by the console")
+async def test_a_purge_takes_what_is_due_and_leaves_what_is_held(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        due = [await doors.with_images(old_read(f"8TST0{n:02}", number=n)) for n in range(10)]
+        fresh = await doors.with_images(make_read("9NEW001", number=99))
+        await doors.keep(*due, fresh, hits=[make_hit(read) for read in (*due[:3], fresh)])
+        hold = {"ground": "evidence_in_case", "case": "26-77", "read_ids": [due[0].read_id]}
+        by_plate = {"ground": "evidence_in_case", "case": "26-78", "query": {"plate": "8TST001"}}
+        for body in (hold, by_plate):
+            assert (await doors.shelf.post("/v1/holds", json=body, headers=doors.auth())).status_code == 201
+        answer = await doors.shelf.post("/v1/purges", headers=doors.auth(roles=("retention_officer",)))
+        assert answer.status_code == 201, answer.text
+        (day,) = answer.json()["certificate"]["days"]
+        assert (day["reads"], day["held"], day["hits"], day["images"], day["keys"]) == (8, 2, 1, 20, ["demo"])
+        assert await count(doors) == 3
+        assert {row["plate"] for row in (await doors.ask({"partial": "8TST*"})).json()["rows"]} == {"8TST000", "8TST001"}
+        left = await doors.house.images.objects.list("closeup") + await doors.house.images.objects.list("held")
+        assert len(left) == 1 + 4
+        assert doors.house.images.keys.private("demo", doors.due(due[0]).isoformat()) is None
+        # held images still open, by the hold's key
+        query = (await doors.ask({"plate": "8TST000"})).json()["query_id"]
+        wish = {"read_id": due[0].read_id, "role": "context", "query_id": query}
+        entry = (await doors.http.post("/v1/image-views", json=wish, headers=doors.auth())).json()["entry"]
+        assert (await doors.shelf.get(f"/v1/images/{entry}", headers=doors.auth())).content == JPEG
+        # the ledger hears of it, once for the agency, without a plate
+        events = [decode_audit_event(v, h) for topic, _, v, h in doors.heard.messages if topic is Topic.AUDIT]
+        (certificate,) = [event for event in events if event.kind == "purge"]
+        assert (certificate.agency, certificate.facts["reads"], certificate.facts["held"]) == ("demo", "8", "2")
+        assert "8TST" not in str(certificate)
+        runs = (await doors.shelf.get("/v1/retention/runs", headers=doors.auth(roles=("auditor",)))).json()["runs"]
+        assert runs[0]["outcome"] == "complete"
+        one = await doors.shelf.get(f"/v1/retention/runs/{runs[0]['run_id']}", headers=doors.auth(roles=("auditor",)))
+        assert one.json() == runs[0]
+        # a second run finds nothing more, and a repeat of a held read still finds its place
+        assert (await doors.house.purge())["certificate"]["days"] == []
+        await doors.keep(due[0])
+        assert await count(doors) == 3
+
+
+async def test_a_purge_that_broke_in_the_middle_is_finished_by_the_next(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = await doors.with_images(old_read())
+        await doors.keep(read)
+        doors.heard.away = Transient("broker away")
+        with pytest.raises(Transient):
+            await doors.house.purge()
+        assert await count(doors) == 1
+        doors.heard.away = None
+        run = await doors.house.purge()
+        assert (run["outcome"], run["certificate"]["days"][0]["reads"], await count(doors)) == ("complete", 1, 0)
+
+
+async def test_an_image_opens_once_for_the_entry_that_names_it(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = await doors.with_images(make_read())
+        await doors.keep(read)
+        sealed = await doors.house.images.objects.get(read.closeup.key)
+        assert JPEG not in sealed
+        query = (await doors.ask({"plate": "8TST001"})).json()["query_id"]
+
+        async def view(role="closeup", **changes):
+            wish = {"read_id": read.read_id, "role": role, "query_id": query}
+            entry = (await doors.http.post("/v1/image-views", json=wish, headers=doors.auth())).json()["entry"]
+            return await doors.shelf.get(f"/v1/images/{entry}", headers=doors.auth(**changes)), entry
+
+        answer, entry = await view()
+        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, JPEG, "image/jpeg")
+        again = await doors.shelf.get(f"/v1/images/{entry}", headers=doors.auth())
+        assert (again.status_code, again.json()["reason_code"]) == (403, "LEDGER_ENTRY_USED")
+        for wrong in (query, entry + 500):
+            refused = await doors.shelf.get(f"/v1/images/{wrong}", headers=doors.auth())
+            assert (refused.status_code, refused.json()["reason_code"]) == (403, "LEDGER_ENTRY_MISSING")
+        stranger, _ = await view(person_id="p-2")
+        assert (stranger.status_code, stranger.json()["reason_code"]) == (403, "LEDGER_ENTRY_MISSING")
+        assert (await doors.shelf.get(f"/v1/images/{entry}")).status_code == 401
+        frame, _ = await view("frame")
+        assert (frame.status_code, frame.json()["reason_code"]) == (404, "IMAGE_UNKNOWN")
+        await doors.house.images.objects.put(read.context.key, sealed)  # another image under this name
+        damaged, _ = await view("context")
+        assert (damaged.status_code, damaged.json()["reason_code"]) == (500, "SEAL_BROKEN")
+        doors.house.images.keys.destroy("demo", doors.due(read).isoformat())
+        gone, _ = await view()
+        assert (gone.status_code, gone.json()["reason_code"]) == (410, "IMAGE_GONE")
+
+
+async def test_images_of_live_hits_show_without_a_ledger_and_only_live_and_only_to_their_agency(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        live, old = await doors.with_images(make_read(number=1)), await doors.with_images(make_read(number=2))
+        hit, stale = make_hit(live), make_hit(old, matched_at=utc_now() - timedelta(hours=25))
+        await doors.keep(live, old, hits=[hit, stale])
+        doors.stop.set()
+        await doors.writing
+
+        async def look(which, role="closeup", **changes):
+            url = f"/v1/live-hits/{which.hit_id}/images/{role}"
+            answer = await doors.shelf.get(url, headers=doors.auth(**changes))
+            return answer.status_code, answer.content
+
+        assert await look(hit) == (200, JPEG)
+        assert await look(hit, "context") == (200, JPEG)
+        assert (await look(stale))[0] == 404
+        assert (await look(hit, agency="irvine"))[0] == 404
+        assert (await look(hit, "frame"))[0] == 404
+        shown = [decode_audit_event(v, h) for topic, _, v, h in doors.heard.messages if topic is Topic.AUDIT]
+        assert [event.kind for event in shown].count("live_image_shown") == 2
+        assert shown[0].personal["username"] == "jdoe"
+        doors.heard.away = Transient("broker away")
+        assert await look(hit) == (200, JPEG)
+
+
+async def test_keys_lie_ready_for_every_day_that_images_can_fall_due(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        await doors.house.prepare_days()
+        published = {
+            (key.agency, key.due_day): key.public_key
+            for topic, _, value, headers in doors.heard.messages
+            if topic is Topic.IMAGE_KEYS
+            for key in [decode_image_key(value, headers)]
+        }
+        for agency in doors.profiles:
+            for kind in DeviceKind:
+                for days in (-31, -10, 0, 2):
+                    captured = utc_now() + timedelta(days=days)
+                    read = make_read(agency=agency, captured_at=captured, device_kind=kind)
+                    assert (agency, doors.due(read)) in published
+        folder = tmp_path / "image-keys"
+        files = list(folder.glob("*/*"))
+        assert len(files) == len(published)
+        assert {stat.S_IMODE(os.stat(file).st_mode) for file in files} == {0o600}
+        before = len(doors.heard.messages)
+        await doors.house.prepare_days()
+        assert len(doors.heard.messages) == before
+        day = doors.due(make_read())
+        assert published["demo", day] == doors.house.images.keys.ensure("demo", day.isoformat())
+
+
+async def test_only_the_due_roles_purge_hold_and_read_runs(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        calls = [
+            doors.shelf.post("/v1/purges", headers=doors.auth()),
+            doors.shelf.post("/v1/holds", json={"ground": "x", "case": "y"}, headers=doors.auth(roles=("officer",))),
+            doors.shelf.get("/v1/retention/runs", headers=doors.auth()),
+        ]
+        for call in calls:
+            answer = await call
+            assert (answer.status_code, answer.json()["reason_code"]) == (403, "ROLE_NOT_AUTHORISED")
+        empty = await doors.shelf.post("/v1/holds", json={"ground": "x", "case": "y"}, headers=doors.auth())
+        assert (empty.status_code, empty.json()["reason_code"]) == (422, "FIELD_INVALID")
+        refusals = [decode_audit_event(v, h) for topic, _, v, h in doors.heard.messages if topic is Topic.AUDIT]
+        assert [event.reason_code for event in refusals] == ["ROLE_NOT_AUTHORISED"] * 3 + ["FIELD_INVALID"]
+
+
+async def test_the_keeper_sees_only_the_agencies_it_names(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        await doors.keep(make_read(number=1), make_read(number=2, agency="irvine"))
+        connection = await asyncpg.connect(pg_database.url("retention"))
+        try:
+            for scope, expected in (("", 0), ("demo", 1), ("demo,irvine", 2), ("nobody", 0)):
+                await connection.execute("SELECT set_config('alpr.agencies', $1, false)", scope)
+                assert await connection.fetchval("SELECT count(*) FROM retention.reads") == expected
+            await connection.execute("SELECT set_config('alpr.agencies', 'irvine', false)")
+            assert await connection.execute("UPDATE retention.reads SET plate = 'X' WHERE agency = 'demo'") == "UPDATE 0"
+            partition = await connection.fetchval("SELECT tablename FROM pg_tables WHERE tablename LIKE 'reads\\_2%' LIMIT 1")
+            for statement in (f"SELECT * FROM retention.{partition}", f"DROP TABLE retention.{partition}",
+                              "DELETE FROM retention.reads", "SELECT retention.search_reads(0)"):  # fmt: skip
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def test_a_search_in_a_time_range_opens_only_the_days_that_can_hold_it(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        await doors.keep(*(old_read(number=n, days=n * 10) for n in range(30)))
+        day = LONG_AGO + timedelta(days=100)
+        criteria = {"captured_from": (day - timedelta(hours=1)).isoformat(), "captured_to": day.isoformat()}
+        before = {row[0]: row[1] for row in await doors.sql("SELECT relname, 0 FROM pg_class WHERE relname ~ '^reads_2'")}
+        assert len(before) >= 30
+        rows = (await doors.ask(criteria)).json()["rows"]
+        assert len(rows) == 1
+        days = await doors.sql(
+            "SELECT count(DISTINCT due_day) FROM retention.captured_days WHERE captured_on BETWEEN $1 AND $2",
+            day.date(), day.date(),
+        )  # fmt: skip
+        assert days[0][0] == 1
+
+
+def test_a_due_day_is_over_when_it_has_ended_everywhere():
+    assert purge_before(datetime(2026, 5, 2, 11, 59, tzinfo=UTC)) == date(2026, 5, 1)
+    assert purge_before(datetime(2026, 5, 2, 12, 0, tzinfo=UTC)) == date(2026, 5, 2)
+
+
+def test_key_days_cover_both_clocks():
+    from alprcore.profiles import load_profiles
+
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    for profile in load_profiles().values():
+        days = key_days(profile, now)
+        assert len(days) >= 2
+        assert min(days) > now.date() + timedelta(days=300)

@@ -1,0 +1,134 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpr_matcher.match import match_read
+from alpr_matcher.notify import Alert, Suppressed, decide_notification, screen_text, words_for
+from alprcore.model import ClientKind, EntryDetails, NotificationKind, NotificationStatus
+from tests.unit.matcher.build import NOW, PROFILE, make_entry, make_read, make_version, versions_of
+
+
+def make_hit(*, age=timedelta(hours=9), **read):
+    versions = versions_of(make_version(age=age, name="Stolen Vehicle System"))
+    (hit,) = match_read(
+        make_read(**read), [make_entry()], lambda _e: EntryDetails(state="US-CA"), versions, PROFILE, NOW
+    )
+    return hit
+
+
+def after(seconds, sequence, **read):
+    return make_hit(captured_at=NOW + timedelta(seconds=seconds), sequence=sequence, **read)
+
+
+@pytest.mark.requirement("HIT-03", partial="delivery to clients is the console's")
+def test_a_first_sighting_rings_once_at_every_target_of_the_profile():
+    alert = decide_notification(make_hit(), None, PROFILE, NOW)
+    assert [(n.target, n.client_kind) for n in alert.notifications] == list(PROFILE.display_targets)
+    assert {n.client_kind for n in alert.notifications} == set(ClientKind)
+    assert all(n.audible and n.revision == 1 and n.kind is NotificationKind.HIT for n in alert.notifications)
+    assert len({n.notification_id for n in alert.notifications}) == len(PROFILE.display_targets)
+    assert len({n.incident_id for n in alert.notifications}) == 1
+    assert all(n.status is NotificationStatus.ACTUAL for n in alert.notifications)
+
+
+def test_a_sighting_in_the_window_updates_without_a_sound():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    second = decide_notification(after(899, 2), first.memory, PROFILE, NOW)
+    assert {n.incident_id for n in second.notifications} == {n.incident_id for n in first.notifications}
+    assert all(not n.audible and n.revision == 2 for n in second.notifications)
+    assert all(n.kind is NotificationKind.UPDATE for n in second.notifications)
+    third = decide_notification(after(1_798, 3), second.memory, PROFILE, NOW)
+    assert third.notifications[0].revision == 3  # the window counts from the last sighting
+
+
+def test_a_sighting_after_the_window_rings_again():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    second = decide_notification(after(901, 2), first.memory, PROFILE, NOW)
+    assert second.notifications[0].audible
+    assert second.notifications[0].revision == 1
+    assert second.memory.incident_id != first.memory.incident_id
+
+
+def test_a_corrected_read_updates_and_an_older_revision_is_suppressed():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    better = decide_notification(after(0, 1, revision=2), first.memory, PROFILE, NOW)
+    assert (better.notifications[0].revision, better.notifications[0].audible) == (2, False)
+    assert decide_notification(after(0, 1), better.memory, PROFILE, NOW) == Suppressed("READ_REVISED")
+
+
+def test_the_last_hit_again_is_sent_again_under_the_same_ids():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    again = decide_notification(after(0, 1), first.memory, PROFILE, NOW + timedelta(minutes=1))
+    assert [n.notification_id for n in again.notifications] == [n.notification_id for n in first.notifications]
+    assert [n.audible for n in again.notifications] == [n.audible for n in first.notifications]
+    second = decide_notification(after(5, 2), again.memory, PROFILE, NOW)
+    repeat = decide_notification(after(5, 2), second.memory, PROFILE, NOW)
+    assert [n.notification_id for n in repeat.notifications] == [n.notification_id for n in second.notifications]
+
+
+def test_an_earlier_hit_again_is_not_a_new_sighting():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    second = decide_notification(after(5, 2), first.memory, PROFILE, NOW)
+    assert decide_notification(after(0, 1), second.memory, PROFILE, NOW) == Suppressed("SENT_BEFORE")
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3)), min_size=1, max_size=25))
+def test_whatever_comes_again_one_incident_rings_once_and_no_id_means_two_things(steps):
+    memory, rung, meaning = None, set(), {}
+    for sequence, revision in steps:
+        decision = decide_notification(after(sequence * 60, sequence, revision=revision), memory, PROFILE, NOW)
+        if isinstance(decision, Alert):
+            memory = decision.memory
+            for note in decision.notifications:
+                if note.audible:
+                    rung.add(note.notification_id)
+                said = (note.hit.hit_id, note.hit.read.revision)
+                assert meaning.setdefault(note.notification_id, said) == said
+    assert len(rung) == len(PROFILE.display_targets)
+
+
+@pytest.mark.requirement("HIT-05", partial="the topic part is in the integration test")
+def test_the_screen_text_begins_with_the_advisory_and_ends_with_the_notice():
+    text = screen_text(make_hit(state="US-NV"), NOW)
+    assert text.startswith("STOLEN VEHICLE: 7ABC123 CA, stolen vehicle.")
+    assert "STATE DIFFERS: read NV, listed CA." in text
+    assert "List Stolen Vehicle System, 9 h old." in text
+    assert "by gate-1 name (fixed, north)" in text
+    assert text.endswith("Unverified lead, not grounds for a stop.")
+
+
+def test_the_screen_text_warns_of_an_old_list_and_of_a_late_read():
+    text = screen_text(make_hit(age=timedelta(days=2, hours=3), captured_at=NOW - timedelta(hours=8)), NOW)
+    assert "2 d 3 h old, OVERDUE FOR RENEWAL." in text
+    assert "DELAYED: captured 8 h ago." in text
+
+
+def test_a_profile_may_be_silent_and_an_exercise():
+    quiet = replace(PROFILE, audible=False, notification_status="Exercise")
+    alert = decide_notification(make_hit(), None, quiet, NOW)
+    assert not any(n.audible for n in alert.notifications)
+    assert alert.notifications[0].status is NotificationStatus.EXERCISE
+
+
+def test_the_memory_holds_no_plate():
+    alert = decide_notification(make_hit(), None, PROFILE, NOW)
+    assert "7ABC123" not in repr(alert.memory)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 s"),
+        (40, "40 s"),
+        (90, "1 min"),
+        (720, "12 min"),
+        (32_400, "9 h"),
+        (33_300, "9 h 15 min"),
+        (180_000, "2 d 2 h"),
+    ],
+)
+def test_spans_are_said_in_two_units(seconds, words):
+    assert words_for(seconds) == words
