@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,13 +175,13 @@ Plain.add_representer(
 )
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Write or check."""
     header = "# Made by tools/asyncapi.py from proto/topics and proto/alpr; do not edit.\n"
     text = header + yaml.dump(document(), Dumper=Plain, sort_keys=False, width=110, allow_unicode=True)
-    if "--check" in sys.argv[1:]:
+    if "--check" in arguments:
         if not TARGET.is_file() or TARGET.read_text("utf-8") != text:
-            print("proto/asyncapi.yaml is stale, run tools/asyncapi.py")
+            print("proto/asyncapi.yaml is stale, run `make proto`")
             return 1
         return 0
     TARGET.write_text(text, "utf-8")
@@ -188,4 +189,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

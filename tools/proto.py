@@ -1,14 +1,18 @@
-"""Generates proto/gen from proto/alpr with the pinned protoc; `--check` only says whether it is stale."""
+"""Generates proto/gen and proto/asyncapi.yaml from proto/alpr and proto/topics with the pinned protoc; `--check` only says whether it is stale."""
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import asyncapi  # beside this script
+
 PROTO = Path(__file__).resolve().parents[1] / "proto"
 GENERATED = PROTO / "gen"
+TOPICS = Path("alpr/topics")
 
 
 def generate(out: Path) -> dict[Path, bytes]:
@@ -21,16 +25,29 @@ def generate(out: Path) -> dict[Path, bytes]:
         env=os.environ | {"PATH": beside_python},
         check=True,
     )
-    return {path.relative_to(out): path.read_bytes() for path in sorted(out.rglob("*_pb2.py*"))}
+    (out / TOPICS).mkdir()
+    for topic in (PROTO / "topics").glob("*.yaml"):  # installed beside the messages, so that every service finds them
+        shutil.copyfile(topic, out / TOPICS / topic.name)
+    return contents(out)
+
+
+def contents(root: Path) -> dict[Path, bytes]:
+    """Read everything below `root` that this script writes."""
+    found = [*root.rglob("*_pb2.py*"), *(root / TOPICS).glob("*.yaml")]
+    return {path.relative_to(root): path.read_bytes() for path in sorted(found)}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
+    return generate_code(check=check) or asyncapi.main(["--check"] if check else [])
+
+
+def generate_code(*, check: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         fresh = generate(Path(folder))
-    present = {path.relative_to(GENERATED): path.read_bytes() for path in GENERATED.rglob("*_pb2.py*")}
+    present = contents(GENERATED)
     if fresh == present:
         return 0
     if check:

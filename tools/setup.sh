@@ -60,7 +60,8 @@ if command -v uv >/dev/null; then
     uv pip install --quiet --python $venv/bin/python --no-deps --no-build-isolation "${editable[@]}"
 else
     [ -x $venv/bin/python ] || "$python" -m venv $venv
-    $venv/bin/python -m pip install --quiet --require-hashes "${hashed[@]}"
+    # the files are complete; pip, not knowing our override of opencv-python, would ask for it
+    $venv/bin/python -m pip install --quiet --no-deps --require-hashes "${hashed[@]}"
     $venv/bin/python -m pip install --quiet --no-deps --no-build-isolation "${editable[@]}"
 fi
 echo "$stamp" >$venv/.stamp

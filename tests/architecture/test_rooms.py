@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("ingest", "recognizer", "matcher", "audit", "retention")
 SERVICES = (*SMALL, "console")
 ROOMS = {"__main__", "main", "settings", "metrics", "api", "app", "store", "models"}
-LONGEST_FILE = 450  # about 400, and nobody splits a file for a docstring
+LONGEST_FILE, LONGEST_TEST = 450, 600  # about 400: nobody splits a file for a docstring; a story of tests may go on
 
 
 def tracked(*patterns):
@@ -66,7 +66,8 @@ def test_no_file_is_too_long():
         str(path.relative_to(ROOT)): lines
         for path in tracked("*.py", "*.sql", "*.html", "*.sh")
         if "gen" not in path.parts and "static" not in path.parts
-        if (lines := len(path.read_text().splitlines())) > LONGEST_FILE
+        if (lines := len(path.read_text().splitlines()))
+        > (LONGEST_TEST if path.name.startswith("test_") else LONGEST_FILE)
     }
     assert long == {}
 

@@ -31,7 +31,5 @@ READERS: dict[tuple[str, str], Reader] = {
     ("console", "profiles"): wire.decode_profile,
     ("audit", "audit"): wire.decode_audit_event,
     ("audit", "profiles"): wire.decode_profile,
-    ("ingest", "devices"): wire.decode_device,
-    ("ingest", "profiles"): wire.decode_profile,
     ("witnesses", "audit.checkpoints"): wire.decode_checkpoint,
 }

@@ -1,6 +1,7 @@
-"""A plain subscriber: what lies on a topic, read by aiokafka alone."""
+"""A plain subscriber: everything published to some topics since it began to listen, read by aiokafka alone."""
 
 import asyncio
+import threading
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,49 +14,49 @@ class Seen:
     headers: dict[str, bytes]
 
 
-async def _ends(bootstrap, topic):
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not partitions:
-            await consumer._client.force_metadata_update()
-            partitions = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or ())]
-        return await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
-
-
-async def _between(bootstrap, topic, begins):
-    ends = await _ends(bootstrap, topic)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=4_000_000
-    )
-    await consumer.start()
-    seen = []
-    try:
-        wanted = {tp: end for tp, end in ends.items() if end > begins.get(tp.partition, 0)}
-        if not wanted:
-            return seen
-        consumer.assign(list(wanted))
-        for tp in wanted:
-            consumer.seek(tp, begins.get(tp.partition, 0))
-        while any(await consumer.position(tp) < end for tp, end in wanted.items()):
-            for messages in (await consumer.getmany(timeout_ms=500)).values():
-                seen += [Seen(m.key, m.value, dict(m.headers)) for m in messages]
-        return seen
-    finally:
-        await consumer.stop()
-
-
 class Tap:
-    """Everything published to some topics since the tap was opened."""
+    """Listens in a thread of its own from the moment it is entered; `read` gives what has come so far."""
 
     def __init__(self, bootstrap, *topics):
-        self.bootstrap = bootstrap
-        self.begins = {
-            topic: {tp.partition: end for tp, end in asyncio.run(_ends(bootstrap, topic)).items()} for topic in topics
-        }
+        self._bootstrap = bootstrap
+        self.topics = topics
+        self._seen = {topic: [] for topic in topics}
+        self._listening, self._stop = threading.Event(), threading.Event()
+        self._failure = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._listening.wait(60), "the subscriber found no topic"
+        return self
+
+    def __exit__(self, *exc):
+        self._stop.set()
+        self._thread.join(30)
 
     def read(self, topic):
-        return asyncio.run(_between(self.bootstrap, topic, self.begins[topic]))
+        if self._failure is not None:
+            raise self._failure
+        return list(self._seen[topic])
+
+    def _run(self):
+        try:
+            asyncio.run(self._follow())
+        except Exception as error:
+            self._failure = error
+            self._listening.set()
+
+    async def _follow(self):
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=4_000_000
+        ) as consumer:
+            known = await consumer._client.fetch_all_metadata()
+            partitions = [TopicPartition(t, p) for t in self._seen for p in known.partitions_for_topic(t) or ()]
+            consumer.assign(partitions)
+            for partition, end in (await consumer.end_offsets(partitions)).items():
+                consumer.seek(partition, end)
+            self._listening.set()
+            while not self._stop.is_set():
+                for messages in (await consumer.getmany(timeout_ms=200)).values():
+                    for m in messages:
+                        self._seen[m.topic].append(Seen(m.key, m.value, dict(m.headers)))

@@ -1,7 +1,9 @@
 """Any service may be killed while frames flow: no frame lost, no new id, nothing shown twice."""
 
+import asyncio
 import time
 from collections import defaultdict
+from difflib import SequenceMatcher
 
 import asyncpg
 import pytest
@@ -15,6 +17,8 @@ from tests.e2e.tap import Tap
 PER_VEHICLE = 5
 """Frames of each vehicle in the rendered drive."""
 TOPICS = ("frames", "frames.dlq", "reads", "hits", "notifications", "cad.demo.notifications")
+SAME_VEHICLE = 0.7
+"""Least likeness of a text and a vehicle's plate: two of seven characters may be misread."""
 LETTERS = "ABCEFGHJKLMNPRSTUVWXY"
 
 
@@ -41,6 +45,28 @@ def newest(things, name, revision):
     return best
 
 
+def kept_reads(tap):
+    return [read for read in decoded(tap, "reads", wire.decode_read) if not read.retracted]
+
+
+def by_vehicle(tap, plates):
+    """Read ids by the vehicle they are of; a sign at the roadside that was taken for a plate is of none."""
+    vehicles = defaultdict(set)
+    for read in kept_reads(tap):
+        likeness, plate = max((SequenceMatcher(None, read.plate.reveal(), plate).ratio(), plate) for plate in plates)
+        if likeness >= SAME_VEHICLE:
+            vehicles[plate].add(read.read_id)
+    return vehicles
+
+
+def shown_by(dispatcher, hits):
+    return [hit["hit_id"] for hit in dispatcher.call("GET", "/v1/hits").json()["hits"] if hit["hit_id"] in hits]
+
+
+def at_least(wanted, found):
+    return found if set(found) >= wanted else None
+
+
 def quiet(tap, topic, seconds=4.0):
     """Wait until nothing has been added to a topic for some seconds."""
     count, since = -1, time.monotonic()
@@ -61,14 +87,17 @@ async def rows_of(stack, read_ids):
         await connection.close()
 
 
-@pytest.mark.parametrize(("number", "victim"), enumerate(SERVICES))
+@pytest.mark.parametrize(("number", "victim"), list(enumerate(SERVICES)))
 def test_a_killed_service_loses_nothing_and_repeats_nothing(stack, number, victim, dispatcher):
-    import asyncio
-
     plates = plates_for(number)
     listed = {plates[1], plates[4]}
     demo.load_list(stack, sorted(listed))
-    tap = Tap(stack.bootstrap, *TOPICS)
+    with Tap(stack.bootstrap, *TOPICS) as tap:
+        play_and_kill(stack, number, victim, plates, tap)
+        check(stack, dispatcher, plates, listed, tap)
+
+
+def play_and_kill(stack, number, victim, plates, tap):
     door = "https" if victim == "ingest" else "kafka"
     with Player(stack, plates, cameras=(number + 1,), fps=5.0, door=door, seed=number) as player:
         wait_for("the first frames", lambda: len(tap.read("frames")) >= 8)
@@ -77,24 +106,18 @@ def test_a_killed_service_loses_nothing_and_repeats_nothing(stack, number, victi
         stack.start_service(victim)
         stack.wait_ready(victim)
         player.finish()
-    wait_for(
-        "a read of every vehicle",
-        lambda: len(newest(decoded(tap, "reads", wire.decode_read), "read_id", "revision")) >= len(plates),
-        120,
-    )
+
+
+def check(stack, dispatcher, plates, listed, tap):
+    wait_for("a read of every vehicle", lambda: set(by_vehicle(tap, plates)) >= set(plates), 120)
     quiet(tap, "reads")
 
     frames = {frame.frame_id for frame in decoded(tap, "frames", wire.decode_frame)}
     assert len(frames) == len(plates) * PER_VEHICLE, "a frame was lost or named anew"
     assert not tap.read("frames.dlq")
-
-    all_reads = [read for read in decoded(tap, "reads", wire.decode_read) if not read.retracted]
-    reads = newest(all_reads, "read_id", "revision")
-    assert len(reads) == len(plates), "a vehicle has no read, or two ids"
-    owner = {}
-    for read in all_reads:
-        for frame in read.frame_ids:
-            assert owner.setdefault(frame, read.read_id) == read.read_id, "a frame was given to a second read"
+    vehicles = by_vehicle(tap, plates)
+    assert {plate: len(ids) for plate, ids in vehicles.items()} == dict.fromkeys(plates, 1), "a vehicle has two ids"
+    reads = newest(kept_reads(tap), "read_id", "revision")
 
     rung = {read.read_id for read in reads.values() if read.plate.reveal() in listed}
     assert rung, "the recognizer read none of the listed plates"
@@ -114,19 +137,7 @@ def test_a_killed_service_loses_nothing_and_repeats_nothing(stack, number, victi
     incidents = {incident for incident, _ in lines}
     assert {m.key for m in tap.read("cad.demo.notifications")} == {incident.encode() for incident in incidents}
 
-    shown = wait_for(
-        "the console to show them",
-        lambda: (
-            (
-                rows := [
-                    hit
-                    for hit in dispatcher.call("GET", "/v1/hits").json()["incidents"]
-                    if hit["incident_id"] in incidents
-                ]
-            )
-            and len(rows) >= len(incidents)
-            and rows
-        ),
-    )
-    assert len(shown) == len(incidents), "an incident is shown twice"
+    hits = {hit.hit_id for hit in decoded(tap, "hits", wire.decode_hit)}
+    shown = wait_for("the console to show them", lambda: at_least(hits, shown_by(dispatcher, hits)))
+    assert sorted(shown) == sorted(hits), "a hit is shown twice"
     wait_for("retention to keep every read", lambda: asyncio.run(rows_of(stack, reads)) == len(reads))

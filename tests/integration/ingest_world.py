@@ -130,8 +130,9 @@ class World:
                 if name == "meta":
                     meta = json.loads(content)
                     change(meta)
-                    content = json.dumps(meta).encode()
-                altered.append((name, (file, content, kind)))
+                    altered.append((name, (file, json.dumps(meta).encode(), kind)))
+                else:
+                    altered.append((name, (file, content, kind)))
             files = altered
         return await self.http.post("/v1/frames", files=files)
 

@@ -168,15 +168,14 @@ REHASHED = (
 )
 MUTATIONS = {
     "changed": (
-        "ALTER TABLE audit.entries DROP CONSTRAINT IF EXISTS entries_check",
-        "DO $$ DECLARE c text; BEGIN FOR c IN SELECT conname FROM pg_constraint WHERE contype = 'c' AND"
-        " conrelid = to_regclass('audit.entries') LOOP EXECUTE format("
-        "'ALTER TABLE audit.entries DROP CONSTRAINT %I', c); END LOOP; END $$",
+        """DO $$ DECLARE c text; BEGIN
+            FOR c IN SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass('audit.entries')
+            LOOP EXECUTE format('ALTER TABLE audit.entries DROP CONSTRAINT %I', c); END LOOP; END $$""",
         FORGED,
     ),
     "changed and hashed again": (REHASHED,),
     "deleted": ("DELETE FROM audit.personal WHERE idx = {n}", "DELETE FROM audit.entries WHERE idx = {n}"),
-    "content changed": ("UPDATE audit.personal SET content = '{{\"name\": \"nobody\"}}' WHERE idx = {n}",),
+    "content changed": ('UPDATE audit.personal SET content = \'{{"name": "nobody"}}\' WHERE idx = {n}',),
 }
 
 
@@ -198,7 +197,9 @@ async def test_the_door_names_the_first_bad_index_too(pg_database, tmp_path):
         auditor = doors.auth(roles=("auditor",))
         sound = (await doors.http.get("/v1/audit/verify", headers=auditor)).json()
         assert (sound["sound"], sound["first_bad"]) == (True, None)
-        await doors.sql("UPDATE audit.intents SET query = jsonb_set(query, '{search,plate}', '\"9ABC123\"') WHERE idx = 4")
+        await doors.sql(
+            "UPDATE audit.intents SET query = jsonb_set(query, '{search,plate}', '\"9ABC123\"') WHERE idx = 4"
+        )
         bad = (await doors.http.get("/v1/audit/verify", headers=auditor)).json()
         assert (bad["sound"], bad["first_bad"]) == (False, 4)
 
@@ -245,7 +246,7 @@ async def test_numbers_in_contents_are_committed_and_verified_alike(pg_database,
     books = Ledgers(pg_database, tmp_path)
     numbers = [33.68, -117.8265, 34.0, 1e-7, 0.00001, 1.5e-5, 0.000123, 123456.789, 1e21, 0, -0.0, 5e-324]
     async with books.writing() as writer:
-        await writer.append(draft(personal={"numbers": numbers, "name": "Zoë \u20ac \"q\" \\ \u2028"}))
+        await writer.append(draft(personal={"numbers": numbers, "name": 'Zoë \u20ac "q" \\ \u2028'}))
     assert (await books.verdict()).code == verify.SOUND
 
 

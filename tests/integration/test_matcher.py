@@ -164,17 +164,17 @@ def test_a_thousand_reads_are_compared_almost_instantly_and_each_with_all_lists(
     measured = worker.metric("alpr_matcher_captured_to_hit_seconds_count", device_kind="fixed")
     reads, listed, published = [], [], {}
     for batch in range(100):
-        # ten reads every 50 ms, one in four of them listed: a busy site, and far more hits than it would have
+        # ten reads every 100 ms, one of them listed: a busy site, and far more hits than it would have
         some = [
-            scene.make_read(plate((1_000 if index % 4 == 0 else 5_000) + batch * 10 + index), device="gate-1")
+            scene.make_read(plate((1_000 if index == 0 else 5_000) + batch * 10 + index), device="gate-1")
             for index in range(10)
         ]
         reads += some
-        listed += some[::4]
+        listed += some[:1]
         for read, ack in zip(some, scene.send_reads(*some), strict=True):
             published[ack.partition, ack.offset] = read.read_id
-        time.sleep(0.05)
-    hits = scene.hits_of(*listed, count=300)
+        time.sleep(0.1)
+    hits = scene.hits_of(*listed, count=100)
     sent = {
         published[m.partition, m.offset]: m.timestamp_ms
         for m in scene.all(Topic.READS)
@@ -187,15 +187,15 @@ def test_a_thousand_reads_are_compared_almost_instantly_and_each_with_all_lists(
             waits.append((message.timestamp_ms - sent[hit.read.read_id]) / 1000)
             lags.append(message.timestamp_ms / 1000 - hit.read.captured_at.timestamp())
     waits.sort()
-    assert len(waits) == 300
-    print(f"read to hit: p50 {waits[150]:.3f} s, p95 {waits[285]:.3f} s, p99 {waits[297]:.3f} s")
-    assert waits[285] <= 2.0
-    assert sorted(lags)[285] <= scene.profile.near_real_time_s
+    assert len(waits) == 100
+    print(f"read to hit: p50 {waits[50]:.3f} s, p95 {waits[95]:.3f} s, highest {waits[99]:.3f} s")
+    assert waits[95] <= 2.0
+    assert sorted(lags)[95] <= scene.profile.near_real_time_s
     assert scene.settled()
-    assert worker.metric("alpr_matcher_captured_to_hit_seconds_count", device_kind="fixed") == measured + 300
+    assert worker.metric("alpr_matcher_captured_to_hit_seconds_count", device_kind="fixed") == measured + 100
     after = {name: worker.metric("alpr_matcher_reads_judged_total", outcome=name) for name in names}
     assert sum(after.values()) - sum(judged.values()) == 1_000
-    assert Counter((hit.list_code, hit.list_version) for hit in hits) == {("SVS", 1): 300}
+    assert Counter((hit.list_code, hit.list_version) for hit in hits) == {("SVS", 1): 100}
 
 
 def test_bad_messages_are_put_aside_and_hold_nothing_up(scene):
@@ -219,6 +219,8 @@ def test_bad_messages_are_put_aside_and_hold_nothing_up(scene):
     assert garbage.headers["dlq-service"] == b"matcher"
     assert len(scene.all(Topic.HITS, dlq=True)) == 1
     assert worker.metric("alpr_matcher_dead_letters_total", topic="reads") == 3
+    assert scene.wait(lambda: worker.metric("alpr_matcher_lag_messages", topic="reads") == 0)
+    assert 'alpr_matcher_lag_messages{topic="hits"}' in worker.get("/metrics")[1]
 
 
 def test_garbage_on_the_lists_is_counted_and_the_entries_stay(scene):

@@ -69,7 +69,7 @@ def test_workers_come_die_and_leave_and_no_read_is_missed_or_renamed(scene):
     during(3, lambda: scene.worker().wait_ready(90))
     during(4, second.stop)
     assert second.process.returncode == 0
-    hits = scene.hits_of(*sent, count=5 * PHASE, timeout=120)
+    hits = scene.hits_of(*sent, count=5 * PHASE, timeout=240)
     expected = {read.read_id for read in sent}
     assert {hit.read.read_id for hit in hits} == expected
     assert len(ids(hits)) == 5 * PHASE

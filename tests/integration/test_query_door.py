@@ -1,5 +1,6 @@
 """The query door: what it answers, what it records, and that nothing is answered without a record."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -7,6 +8,7 @@ import asyncpg
 import pytest
 
 from alpr_audit import ledger
+from alpr_cli import verify
 from alprcore.model import GeoPoint
 from alprcore.seal import SigningKey, note_verifier, sign_person, verify_note
 from tests.fixtures.doors import Doors, Gate, make_hit, make_read, utc_now
@@ -255,7 +257,12 @@ async def test_no_row_of_another_agency_is_ever_answered(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         mine, theirs = make_read(number=1), make_read(number=2, agency="irvine")
         await doors.keep(mine, theirs, hits=[make_hit(theirs)])
-        for criteria in ({"plate": "8TST001"}, {"list_code": "SVS"}, {"partial": "8T*"}, {"device_id": "irvine-device"}):
+        for criteria in (
+            {"plate": "8TST001"},
+            {"list_code": "SVS"},
+            {"partial": "8T*"},
+            {"device_id": "irvine-device"},
+        ):
             rows = (await doors.ask(criteria)).json()["rows"]
             assert {row["agency"] for row in rows} <= {"demo"}
             assert theirs.read_id not in {row["read_id"] for row in rows}
@@ -306,6 +313,11 @@ async def test_follow_ups_are_for_the_asker_and_the_answered_reads_only(pg_datab
         assert await look(doors.person(), read, query_id) == "QUERY_EXPIRED"
 
 
+def _judged(paper, key, content):
+    paper.write_text(json.dumps(content))
+    return verify.main(["receipt", str(paper), "--key", str(key)])
+
+
 async def test_the_receipt_proves_the_entry_to_whoever_has_the_public_key(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         for _ in range(5):
@@ -316,7 +328,14 @@ async def test_the_receipt_proves_the_entry_to_whoever_has_the_public_key(pg_dat
         assert (head.size, head.root.hex()) == (receipt["tree_size"], receipt["root"])
         leaf = ledger.leaf_hash(receipt["entry"].encode())
         proof = [bytes.fromhex(part) for part in receipt["inclusion"]]
-        assert ledger.verify_inclusion(receipt["index"], head.size, leaf, proof, head.root)
+        assert verify.verify_inclusion(receipt["index"], head.size, leaf, proof, head.root)
+        paper, key = tmp_path / "answer.json", tmp_path / "ledger.pub"
+        key.write_text(verifier)
+        assert _judged(paper, key, answer.json()) == verify.SOUND
+        other = {**receipt, "entry": receipt["entry"].replace("missing", "present").replace("criminal", "private")}
+        assert _judged(paper, key, {"receipt": other}) == verify.DIVERGED
+        assert _judged(paper, key, {**receipt, "checkpoint": receipt["checkpoint"].replace("/ledger", "/other")}) == 40
+        assert _judged(paper, key, []) == verify.INVALID
         assert "8TST001" not in receipt["entry"]
         assert "Doe" not in receipt["entry"]
 
@@ -355,7 +374,9 @@ async def test_the_reader_can_do_nothing_but_answer_a_fresh_entry_once(pg_databa
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="LEDGER_ENTRY_MISSING"):
                 await search(plain.index)
             stale = await record("query", person, facts={}, personal={}, act=act)
-            await doors.sql("UPDATE audit.intents SET committed_at = now() - interval '31 s' WHERE idx = $1", stale.index)
+            await doors.sql(
+                "UPDATE audit.intents SET committed_at = now() - interval '31 s' WHERE idx = $1", stale.index
+            )
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="LEDGER_ENTRY_STALE"):
                 await search(stale.index)
         finally:

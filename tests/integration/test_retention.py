@@ -1,15 +1,13 @@
 """What is kept, under which day, what is purged and what is not, and who sees an image."""
 
 import asyncio
-import os
 import stat
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
-from alpr_retention.expiry import key_days, purge_before
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.model import DeviceKind, Plate
 from alprcore.topics import Topic
@@ -63,13 +61,13 @@ async def test_the_due_day_is_fixed_when_a_read_is_first_stored(pg_database, tmp
     async with Doors(pg_database, tmp_path) as doors:
         read = make_read()
         await doors.keep(read)
+        due = doors.due(read)
         doors.profiles["demo"] = replace(doors.profiles["demo"], retention_years_fixed=3)
         later = replace(read, revision=2, captured_at=read.captured_at + timedelta(hours=20))
-        assert doors.due(later) > doors.due(read) + timedelta(days=700)
+        assert doors.due(later) > due + timedelta(days=700)
         await doors.keep(later, hits=[make_hit(later)])
         rows = await doors.sql("SELECT due_day FROM retention.reads UNION ALL SELECT due_day FROM retention.hits")
-        assert len({row[0] for row in rows}) == 1
-        assert len(rows) == 2
+        assert [row[0] for row in rows] == [due, due]
 
 
 async def test_many_new_days_at_once_from_two_keepers(pg_database, tmp_path):
@@ -116,7 +114,9 @@ async def test_nothing_goes_before_a_year_whoever_asks_and_whatever_the_day_says
         answer = await doors.shelf.post("/v1/purges", json={"as_of": early}, headers=officer)
         assert (answer.status_code, answer.json()["reason_code"]) == (403, "RETENTION_FLOOR")
         # a day that was computed wrongly is refused by the database itself, and its images stay
-        young = await doors.with_images(make_read(number=2, agency="irvine", captured_at=utc_now() - timedelta(days=300)))
+        young = await doors.with_images(
+            make_read(number=2, agency="irvine", captured_at=utc_now() - timedelta(days=300))
+        )
         wrong = utc_now().date() - timedelta(days=3)
         await doors.records.keep([(young, wrong)], [])
         with pytest.raises(PermissionError, match="RETENTION_FLOOR"):
@@ -142,7 +142,10 @@ async def test_a_purge_takes_what_is_due_and_leaves_what_is_held(pg_database, tm
         (day,) = answer.json()["certificate"]["days"]
         assert (day["reads"], day["held"], day["hits"], day["images"], day["keys"]) == (8, 2, 1, 20, ["demo"])
         assert await count(doors) == 3
-        assert {row["plate"] for row in (await doors.ask({"partial": "8TST*"})).json()["rows"]} == {"8TST000", "8TST001"}
+        assert {row["plate"] for row in (await doors.ask({"partial": "8TST*"})).json()["rows"]} == {
+            "8TST000",
+            "8TST001",
+        }
         left = await doors.house.images.objects.list("closeup") + await doors.house.images.objects.list("held")
         assert len(left) == 1 + 4
         assert doors.house.images.keys.private("demo", doors.due(due[0]).isoformat()) is None
@@ -173,10 +176,35 @@ async def test_a_purge_that_broke_in_the_middle_is_finished_by_the_next(pg_datab
         doors.heard.away = Transient("broker away")
         with pytest.raises(Transient):
             await doors.house.purge()
+        assert (await doors.records.runs())[0]["outcome"] == "incomplete"
         assert await count(doors) == 1
         doors.heard.away = None
         run = await doors.house.purge()
         assert (run["outcome"], run["certificate"]["days"][0]["reads"], await count(doors)) == ("complete", 1, 0)
+
+
+async def test_the_database_itself_drops_no_held_day(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = old_read()
+        await doors.keep(read)
+        body = {"ground": "discovery", "case": "26-79", "query": {"captured_to": utc_now().isoformat()}}
+        assert (await doors.shelf.post("/v1/holds", json=body, headers=doors.auth())).status_code == 201
+        with pytest.raises(PermissionError, match="RECORD_HELD"):
+            await doors.records.drop_day(doors.due(read))
+        assert await count(doors) == 1
+
+
+async def test_a_certificate_that_the_ledger_could_not_hear_is_told_later(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        doors.heard.away = Transient("broker away")
+        run = await doors.house.purge()
+        assert (run["outcome"], run["certificate"]["untold"]) == ("incomplete", True)
+        doors.heard.away = None
+        await doors.house.purge()
+        told = [decode_audit_event(v, h).facts["run_id"] for topic, _, v, h in doors.heard.messages]
+        runs = await doors.records.runs()
+        assert [run["outcome"] for run in runs] == ["complete", "complete"]
+        assert set(told) == {run["run_id"] for run in runs}
 
 
 async def test_an_image_opens_once_for_the_entry_that_names_it(pg_database, tmp_path):
@@ -255,7 +283,7 @@ async def test_keys_lie_ready_for_every_day_that_images_can_fall_due(pg_database
         folder = tmp_path / "image-keys"
         files = list(folder.glob("*/*"))
         assert len(files) == len(published)
-        assert {stat.S_IMODE(os.stat(file).st_mode) for file in files} == {0o600}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
         before = len(doors.heard.messages)
         await doors.house.prepare_days()
         assert len(doors.heard.messages) == before
@@ -288,8 +316,12 @@ async def test_the_keeper_sees_only_the_agencies_it_names(pg_database, tmp_path)
                 await connection.execute("SELECT set_config('alpr.agencies', $1, false)", scope)
                 assert await connection.fetchval("SELECT count(*) FROM retention.reads") == expected
             await connection.execute("SELECT set_config('alpr.agencies', 'irvine', false)")
-            assert await connection.execute("UPDATE retention.reads SET plate = 'X' WHERE agency = 'demo'") == "UPDATE 0"
-            partition = await connection.fetchval("SELECT tablename FROM pg_tables WHERE tablename LIKE 'reads\\_2%' LIMIT 1")
+            assert (
+                await connection.execute("UPDATE retention.reads SET plate = 'X' WHERE agency = 'demo'") == "UPDATE 0"
+            )
+            partition = await connection.fetchval(
+                "SELECT tablename FROM pg_tables WHERE tablename LIKE 'reads\\_2%' LIMIT 1"
+            )
             for statement in (f"SELECT * FROM retention.{partition}", f"DROP TABLE retention.{partition}",
                               "DELETE FROM retention.reads", "SELECT retention.search_reads(0)"):  # fmt: skip
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -298,32 +330,20 @@ async def test_the_keeper_sees_only_the_agencies_it_names(pg_database, tmp_path)
             await connection.close()
 
 
-async def test_a_search_in_a_time_range_opens_only_the_days_that_can_hold_it(pg_database, tmp_path):
+async def test_a_search_in_a_time_range_does_not_even_open_other_days(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
-        await doors.keep(*(old_read(number=n, days=n * 10) for n in range(30)))
-        day = LONG_AGO + timedelta(days=100)
-        criteria = {"captured_from": (day - timedelta(hours=1)).isoformat(), "captured_to": day.isoformat()}
-        before = {row[0]: row[1] for row in await doors.sql("SELECT relname, 0 FROM pg_class WHERE relname ~ '^reads_2'")}
-        assert len(before) >= 30
-        rows = (await doors.ask(criteria)).json()["rows"]
-        assert len(rows) == 1
-        days = await doors.sql(
-            "SELECT count(DISTINCT due_day) FROM retention.captured_days WHERE captured_on BETWEEN $1 AND $2",
-            day.date(), day.date(),
-        )  # fmt: skip
-        assert days[0][0] == 1
-
-
-def test_a_due_day_is_over_when_it_has_ended_everywhere():
-    assert purge_before(datetime(2026, 5, 2, 11, 59, tzinfo=UTC)) == date(2026, 5, 1)
-    assert purge_before(datetime(2026, 5, 2, 12, 0, tzinfo=UTC)) == date(2026, 5, 2)
-
-
-def test_key_days_cover_both_clocks():
-    from alprcore.profiles import load_profiles
-
-    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    for profile in load_profiles().values():
-        days = key_days(profile, now)
-        assert len(days) >= 2
-        assert min(days) > now.date() + timedelta(days=300)
+        await doors.keep(*(old_read(number=n, days=n * 10) for n in range(5)))
+        locked = doors.due(old_read(days=40)).strftime("retention.reads_%Y%m%d")
+        other = await asyncpg.connect(pg_database.admin)
+        try:
+            async with other.transaction():
+                await other.execute(f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE")
+                day = LONG_AGO + timedelta(days=10)
+                criteria = {"captured_from": (day - timedelta(hours=1)).isoformat(), "captured_to": day.isoformat()}
+                assert len((await asyncio.wait_for(doors.ask(criteria), 5)).json()["rows"]) == 1
+                whole = asyncio.create_task(doors.ask({"plate": "8TST001"}))
+                await asyncio.wait({whole}, timeout=0.5)
+                assert not whole.done()  # without a time range every day is opened, also the locked one
+        finally:
+            await other.close()
+        assert len((await whole).json()["rows"]) == 5

@@ -101,11 +101,15 @@ def collate(made: list[tuple[Any, Any]]) -> dict[str, torch.Tensor]:
 
 
 def enlarged(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Take the four pictures with the widest plates, at twice the size: close-ups, whose plates no window holds."""
+    """Take four pictures at twice the size: close-ups, whose plates no window holds, and as large things that are none.
+
+    Two are those with the widest plates, two those with the narrowest or none.
+    """
     widest = torch.zeros(len(batch["img"])).scatter_reduce(
         0, batch["batch_idx"].long(), batch["bboxes"][:, 2], "amax", include_self=True
     )
-    chosen = widest.argsort(descending=True)[:CLOSE_UPS]
+    order = widest.argsort(descending=True)
+    chosen = torch.cat([order[: CLOSE_UPS // 2], order[-(CLOSE_UPS // 2) :]])
     kept = [(batch["batch_idx"] == index).nonzero()[:, 0] for index in chosen]
     rows = torch.cat(kept)
     pixels = torch.nn.functional.interpolate(batch["img"][chosen], scale_factor=2, mode="bilinear")

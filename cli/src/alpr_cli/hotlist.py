@@ -19,9 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `alpr hotlist`."""
     parser.add_argument("--console", default=os.environ.get("ALPR_CONSOLE_URL", "http://127.0.0.1:8080"))
     parser.add_argument("--user", default=os.environ.get("ALPR_USER", "administrator"))
+    parser.add_argument("--second-factor", dest="code", help="the six digits of the second factor")
     commands = parser.add_subparsers(dest="action", required=True, metavar="load|status")
     load = commands.add_parser("load", help="load a file and put it in force")
-    load.add_argument("code", help="of the list, e.g. SVS")
+    load.add_argument("list", help="its code, e.g. SVS")
     load.add_argument("file", type=Path)
     load.add_argument("--format", choices=("generic_csv", "ncic_fixed"), default="generic_csv")
     load.add_argument("--source-time", help="when the source made the file, RFC 3339 (default: the file's own time)")
@@ -34,7 +35,10 @@ def run(options: argparse.Namespace) -> int:
     """Load or show; returns 1 when the load was refused. The password comes from ALPR_PASSWORD or the keyboard."""
     password = os.environ.get("ALPR_PASSWORD") or getpass.getpass(f"password of {options.user}: ")
     with httpx.Client(base_url=options.console, timeout=_LOAD_TIMEOUT_S, trust_env=False) as http:
-        _good(http.post("/v1/session", json={"username": options.user, "password": password}))
+        asked = {"username": options.user, "password": password, "bearer": True}
+        if options.code:
+            asked["code"] = options.code
+        http.headers["authorization"] = f"Bearer {_good(http.post('/v1/session', json=asked))['token']}"
         return _load(http, options) if options.action == "load" else _status(http)
 
 
@@ -57,9 +61,9 @@ def _load(http: httpx.Client, options: argparse.Namespace) -> int:
     if options.entries is not None:
         data["entries"] = str(options.entries)
     files = {"file": (options.file.name, content, "application/octet-stream")}
-    report = _good(http.post(f"/v1/hotlists/{options.code}/loads", files=files, data=data))
+    report = _good(http.post(f"/v1/hotlists/{options.list}/loads", files=files, data=data))
     print(
-        f"{options.code} version {report['version']}: {report['entries']} entries, {report['added']} added, "
+        f"{options.list} version {report['version']}: {report['entries']} entries, {report['added']} added, "
         f"{report['changed']} changed, {report['removed']} removed, {report['rejected']} lines rejected, "
         f"{report['seconds']} s"
     )

@@ -46,6 +46,10 @@ class Node(Protocol):
     def stop(self) -> None:
         """Stops it and waits until it is gone."""
 
+    @property
+    def pid(self) -> int | None:
+        """The process that holds it, None when somebody else runs it."""
+
 
 class Given:
     """A node that somebody else runs: only its address is known."""
@@ -59,6 +63,11 @@ class Given:
 
     def stop(self) -> None:
         """Leaves it running: it is not ours."""
+
+    @property
+    def pid(self) -> int | None:
+        """None: it is not ours."""
+        return None
 
 
 def kafka(state_dir: Path, port: int = 0) -> Node:
@@ -114,6 +123,11 @@ class _Leashed:
         if process.stdin is not None:
             process.stdin.close()  # the end of the leash
         process.wait(_STOP_PATIENCE_S + 10)
+
+    @property
+    def pid(self) -> int | None:
+        """The leash that holds it while it runs."""
+        return None if self._process is None else self._process.pid
 
     def __enter__(self) -> str:
         return self.start()

@@ -38,6 +38,8 @@ from alprcore.wire import decode_device, encode_frame, headers_for, rfc3339
 SOURCE: Final = "plateline/simulate"
 RESERVED: Final = 50
 """Sequences set aside per write of the state file: a restart may skip some, and never uses one again."""
+SPOOL: Final = 100
+"""Frames a camera keeps while its door is away: 20 s at 5 frames a second."""
 _PLACE: Final = GeoPoint(33.6846, -117.8265)
 _REGISTRY_S: Final = 30.0
 _FIRST_DELAY_S: Final = 0.2
@@ -266,11 +268,22 @@ async def play(
     loop: bool = False,
     frames: int | None = None,
 ) -> Counter[str]:
-    """Play a source through one camera; answers how its frames ended, by outcome."""
+    """Play a source through one camera; answers how its frames ended, by outcome.
+
+    The camera goes on looking while its door is away, as a real one does, and sends what it saw afterwards.
+    """
+    spool: asyncio.Queue[Frame | None] = asyncio.Queue(SPOOL)
     outcomes: Counter[str] = Counter()
+
+    async def send_all() -> None:
+        while (frame := await spool.get()) is not None:
+            outcomes[await send(frame)] += 1
+
+    sending = asyncio.create_task(send_all())
+    taken = 0
     while not stop.is_set():
-        pace, source, seen = Pace(), scenes(), outcomes.total()
-        while not stop.is_set() and (frames is None or outcomes.total() < frames):
+        pace, source, before = Pace(), scenes(), taken
+        while not stop.is_set() and (frames is None or taken < frames):
             picture = await asyncio.to_thread(next, source, None)
             if picture is None:
                 break
@@ -278,11 +291,13 @@ async def play(
                 await asyncio.wait_for(stop.wait(), pace.wait_s(picture.due_s))
                 break
             except TimeoutError:
-                frame = make_frame(camera, picture.jpeg, sequence.take(), datetime.now(UTC))
-            outcomes[await send(frame)] += 1
+                await spool.put(make_frame(camera, picture.jpeg, sequence.take(), datetime.now(UTC)))
+                taken += 1
         await asyncio.to_thread(_close, source)
-        if not loop or outcomes.total() == seen or (frames is not None and outcomes.total() >= frames):
+        if not loop or taken == before or (frames is not None and taken >= frames):
             break
+    await spool.put(None)
+    await sending
     return outcomes
 
 

@@ -182,6 +182,11 @@ class Stack:
             if service.process is not None and service.process.poll() is None
         }
 
+    def nodes_resident_mb(self) -> float:
+        """Resident memory of the broker and the database that this stack started, in MB."""
+        pids = (node.pid for node in (self._kafka, self._postgres))
+        return sum(_tree_resident_mb(pid, proportional=True) for pid in pids if pid is not None)
+
     def stop(self) -> None:
         """Stop everything, console first, database last; what was acknowledged stays."""
         running = [self.services[name] for name in reversed(SERVICES) if name in self.services]
@@ -256,16 +261,28 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _tree_resident_mb(pid: int) -> float:
-    """Resident memory of a process and all below it, shared pages counted once per process, in MB."""
+def _tree_resident_mb(pid: int, *, proportional: bool = False) -> float:
+    """Resident memory of a process and all below it, in MB.
+
+    `proportional` counts each shared page once in all: PostgreSQL's processes share one buffer pool of 128 MB.
+    """
     total = 0
     waiting = [pid]
     while waiting:
         one = waiting.pop()
         try:
-            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            total += _proportional(one) if proportional else _resident(one)
             for task in Path(f"/proc/{one}/task").iterdir():
                 waiting += [int(child) for child in (task / "children").read_text().split()]
         except (FileNotFoundError, ProcessLookupError):
             continue
     return total / 1e6
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _proportional(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("Pss:")).split()[1])

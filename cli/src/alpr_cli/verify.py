@@ -1,4 +1,4 @@
-"""`alpr audit export` and `alpr audit verify`: check a copy of the ledger with nothing but its public key.
+"""`alpr audit export`, `verify` and `receipt`: check copies and receipts with nothing but the ledger's public key.
 
 The tree is computed here once more, by code of its own: what the ledger's writer gets wrong, this must notice.
 Exit codes: 0 sound, 30 diverged (an entry or the tree is not what was signed), 40 invalid (nothing to judge by:
@@ -13,7 +13,7 @@ import base64
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +29,7 @@ DIVERGED: Final = 30
 INVALID: Final = 40
 FORMAT: Final = "plateline-ledger-copy-1"
 _STEP: Final = 5000
+_HASH_BYTES: Final = hashlib.sha256().digest_size
 _COPY: Final = """
     SELECT e.idx, e.leaf, e.leaf_hash, p.salt, p.content::text AS content
     FROM audit.entries AS e LEFT JOIN audit.personal AS p USING (idx)
@@ -57,7 +58,7 @@ class _Roots:
     def add(self, entry: bytes) -> None:
         width, top = 1, hashlib.sha256(b"\x00" + entry).digest()
         while self.stack and self.stack[-1][0] == width:
-            top = hashlib.sha256(b"\x01" + self.stack.pop()[1] + top).digest()
+            top = _node(self.stack.pop()[1], top)
             width *= 2
         self.stack.append((width, top))
         self.size += 1
@@ -67,7 +68,7 @@ class _Roots:
             return hashlib.sha256(b"").digest()
         top = self.stack[-1][1]
         for _, left in reversed(self.stack[:-1]):
-            top = hashlib.sha256(b"\x01" + left + top).digest()
+            top = _node(left, top)
         return top
 
 
@@ -78,7 +79,7 @@ def read_checkpoint(note: str, key: str) -> tuple[int, bytes]:
         size, root = int(lines[1]), base64.b64decode(lines[2], validate=True)
     except (IndexError, ValueError) as error:
         raise InvalidMessage("NOTE_INVALID", "not a checkpoint") from error
-    if size < 0 or len(root) != hashlib.sha256().digest_size:
+    if size < 0 or len(root) != _HASH_BYTES:
         raise InvalidMessage("NOTE_INVALID", "not a checkpoint")
     return size, root
 
@@ -200,6 +201,70 @@ def _integer(text: str) -> int | float:
     return int(text) if abs(int(text)) < 2**53 else float(text)
 
 
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
+    """Tell whether the proof places the leaf hash at `index` in the tree of that size and root (RFC 9162 2.1.3.2)."""
+    if not 0 <= index < size or any(len(part) != _HASH_BYTES for part in (leaf, *proof)):
+        return False
+    node, last, top = index, size - 1, leaf
+    for part in proof:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            top = _node(part, top)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            top = _node(top, part)
+        node, last = node >> 1, last >> 1
+    return last == 0 and top == root
+
+
+def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Tell whether the proof shows that the new tree extends the old one (RFC 9162 2.1.4.2); never from size 0."""
+    if not 0 < old <= new or any(len(part) != _HASH_BYTES for part in proof):
+        return False
+    if old == new:
+        return not proof and old_root == new_root
+    path = list(proof)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    if not path:
+        return False
+    node, last = old - 1, new - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    before = after = path[0]
+    for part in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            before, after = _node(part, before), _node(part, after)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            after = _node(after, part)
+        node, last = node >> 1, last >> 1
+    return last == 0 and before == old_root and after == new_root
+
+
+def verify_receipt(receipt: dict[str, Any], key: str) -> Finding:
+    """Check what an answered query gave its asker: the entry is in the tree that the signed checkpoint names."""
+    try:
+        size, root = read_checkpoint(receipt["checkpoint"], key)
+        leaf = hashlib.sha256(b"\x00" + receipt["entry"].encode()).digest()
+        proof = [bytes.fromhex(part) for part in receipt["inclusion"]]
+        index = int(receipt["index"])
+    except (AlprError, AttributeError, KeyError, TypeError, ValueError) as error:
+        return Finding(INVALID, f"receipt: {type(error).__name__}")
+    if not verify_inclusion(index, size, leaf, proof, root):
+        return Finding(DIVERGED, "the entry is not in the tree that the checkpoint signs", index)
+    return Finding(SOUND, f"entry {index} of {size}")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Lay out `alpr audit`."""
     commands = parser.add_subparsers(dest="audit_command", required=True)
@@ -210,6 +275,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("copy", help="file made by export, or a PostgreSQL address")
     check.add_argument("--checkpoint", type=Path, required=True, help="a signed checkpoint, kept outside the database")
     check.add_argument("--key", required=True, help="verification key name+id+key, or a file that holds it")
+    paper = commands.add_parser("receipt", help="verify the receipt of an answer offline; the same exit statuses")
+    paper.add_argument("file", type=Path, help="the answer, or its receipt, as JSON")
+    paper.add_argument("--key", required=True, help="verification key name+id+key, or a file that holds it")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -221,13 +289,16 @@ def run(arguments: argparse.Namespace) -> int:
         return SOUND
     try:
         key = Path(arguments.key).read_text("utf-8").strip() if Path(arguments.key).is_file() else arguments.key
-        checkpoint = arguments.checkpoint.read_text("utf-8")
-        if arguments.copy.startswith(("postgresql://", "postgres://")):
+        checkpoint = "" if arguments.audit_command == "receipt" else arguments.checkpoint.read_text("utf-8")
+        if arguments.audit_command == "receipt":
+            answer = json.loads(arguments.file.read_text("utf-8"))
+            finding = verify_receipt(answer.get("receipt", answer), key)
+        elif arguments.copy.startswith(("postgresql://", "postgres://")):
             finding = verify_copy(asyncio.run(export(arguments.copy)), checkpoint, key)
         else:
             with Path(arguments.copy).open(encoding="utf-8") as file:
                 finding = verify_copy(file, checkpoint, key)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         finding = Finding(INVALID, f"cannot be read: {type(error).__name__}")
     verdict = {SOUND: "sound", DIVERGED: "DIVERGED", INVALID: "INVALID"}[finding.code]
     place = "" if finding.first_bad is None else f", first bad index {finding.first_bad}"

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,13 @@ LEAF_HASHES = [ledger.leaf_hash(bytes.fromhex(leaf)) for leaf in LEAVES]
 OTHER = hashlib.sha256(b"other").digest()
 
 
+def root_of(leaves):
+    tree = ledger.Tree()
+    for leaf in leaves:
+        tree.append(leaf)
+    return tree.root()
+
+
 def grown(leaves):
     """Every perfect subtree of a tree over these leaf hashes, as the writer stores them."""
     tree, nodes = ledger.Tree(), {}
@@ -71,7 +79,7 @@ def test_hashes_are_those_of_the_standard():
         ledger.node_hash(b"N123", b"N456").hex() == "aa217fe888e47007fa15edab33c2b492a722cb106c64667fc2b044444de66bbb"
     )
     for size, root in enumerate(ROOTS, start=1):
-        assert ledger.root_of(LEAF_HASHES[:size]).hex() == root
+        assert root_of(LEAF_HASHES[:size]).hex() == root
         assert ledger.range_hash(0, size, NODES).hex() == root
 
 
@@ -79,7 +87,7 @@ def test_hashes_are_those_of_the_standard():
 def test_inclusion_proofs_are_those_of_the_standard(index, size, expected):
     made = proof(ledger.inclusion_ranges(index, size))
     assert [part.hex() for part in made] == expected
-    assert ledger.verify_inclusion(index, size, LEAF_HASHES[index], made, bytes.fromhex(ROOTS[size - 1]))
+    assert verify.verify_inclusion(index, size, LEAF_HASHES[index], made, bytes.fromhex(ROOTS[size - 1]))
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), CONSISTENCY)
@@ -87,7 +95,7 @@ def test_consistency_proofs_are_those_of_the_standard(old, new, expected):
     made = proof(ledger.consistency_ranges(old, new))
     assert [part.hex() for part in made] == expected
     roots = bytes.fromhex(ROOTS[old - 1]), bytes.fromhex(ROOTS[new - 1])
-    assert ledger.verify_consistency(old, new, *roots, made)
+    assert verify.verify_consistency(old, new, *roots, made)
 
 
 def broken(parts, root):
@@ -113,13 +121,13 @@ def test_wrong_inclusion_proofs_are_refused(index, size, expected):
     parts, root = [bytes.fromhex(part) for part in expected], bytes.fromhex(ROOTS[size - 1])
     leaf = LEAF_HASHES[index]
     for wrong in broken(parts, root):
-        assert not ledger.verify_inclusion(index, size, leaf, wrong, root)
+        assert not verify.verify_inclusion(index, size, leaf, wrong, root)
     for at in {index - 1, index + 1, index ^ 2, index * 2, index // 2, -1, size} - {index}:
-        assert not ledger.verify_inclusion(at, size, leaf, parts, root)
+        assert not verify.verify_inclusion(at, size, leaf, parts, root)
     for total in {size * 2, size // 2, 0} - {size}:
-        assert not ledger.verify_inclusion(index, total, leaf, parts, root)
+        assert not verify.verify_inclusion(index, total, leaf, parts, root)
     for wrong_leaf, wrong_root in ((OTHER, root), (b"", root), (leaf, OTHER), (leaf, b""), (root, leaf)):
-        assert not ledger.verify_inclusion(index, size, wrong_leaf, parts, wrong_root)
+        assert not verify.verify_inclusion(index, size, wrong_leaf, parts, wrong_root)
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), CONSISTENCY)
@@ -127,19 +135,19 @@ def test_wrong_consistency_proofs_are_refused(old, new, expected):
     parts = [bytes.fromhex(part) for part in expected]
     before, after = bytes.fromhex(ROOTS[old - 1]), bytes.fromhex(ROOTS[new - 1])
     for wrong in broken(parts, after):
-        assert not ledger.verify_consistency(old, new, before, after, wrong)
+        assert not verify.verify_consistency(old, new, before, after, wrong)
     for sizes in ((old - 1, new), (old + 1, new), (new, old), (old * 2, new), (old, new * 2), (0, new)):
-        assert not ledger.verify_consistency(*sizes, before, after, parts)
+        assert not verify.verify_consistency(*sizes, before, after, parts)
     for roots in ((after, before), (OTHER, after), (before, OTHER), (b"", after)):
-        assert not ledger.verify_consistency(old, new, *roots, parts)
+        assert not verify.verify_consistency(old, new, *roots, parts)
 
 
 def test_nothing_is_consistent_with_an_empty_tree():
     root = bytes.fromhex(ROOTS[7])
-    assert not ledger.verify_consistency(0, 8, ledger.EMPTY_ROOT, root, [])
-    assert not ledger.verify_consistency(0, 0, ledger.EMPTY_ROOT, ledger.EMPTY_ROOT, [])
-    assert ledger.verify_consistency(8, 8, root, root, [])
-    assert not ledger.verify_consistency(8, 8, root, OTHER, [])
+    assert not verify.verify_consistency(0, 8, ledger.EMPTY_ROOT, root, [])
+    assert not verify.verify_consistency(0, 0, ledger.EMPTY_ROOT, ledger.EMPTY_ROOT, [])
+    assert verify.verify_consistency(8, 8, root, root, [])
+    assert not verify.verify_consistency(8, 8, root, OTHER, [])
     with pytest.raises(ValueError):
         ledger.consistency_ranges(0, 8)
     with pytest.raises(ValueError):
@@ -154,10 +162,10 @@ def test_every_proof_of_every_tree_verifies(entries, data):
     assert tree.root() == ledger.range_hash(0, size, nodes)
     index = data.draw(st.integers(0, size - 1))
     made = proof(ledger.inclusion_ranges(index, size), nodes)
-    assert ledger.verify_inclusion(index, size, leaves[index], made, tree.root())
+    assert verify.verify_inclusion(index, size, leaves[index], made, tree.root())
     old = data.draw(st.integers(1, size))
     made = proof(ledger.consistency_ranges(old, size), nodes)
-    assert ledger.verify_consistency(old, size, ledger.root_of(leaves[:old]), tree.root(), made)
+    assert verify.verify_consistency(old, size, root_of(leaves[:old]), tree.root(), made)
 
 
 @given(st.integers(0, 300), st.integers(0, 40))
@@ -168,8 +176,8 @@ def test_a_tree_goes_on_from_its_stored_edge(size, more):
     kept = resumed.copy()
     for leaf in leaves[size:]:
         resumed.append(leaf)
-    assert resumed.root() == ledger.root_of(leaves)
-    assert (kept.size, kept.root()) == (size, ledger.root_of(leaves[:size]))
+    assert resumed.root() == root_of(leaves)
+    assert (kept.size, kept.root()) == (size, root_of(leaves[:size]))
 
 
 @pytest.mark.parametrize(
@@ -196,6 +204,18 @@ def test_what_json_cannot_say_is_refused(value):
         ledger.canonical(value)
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
+)
+
+
+@given(JSON)
+def test_the_quick_way_and_the_long_way_write_the_same(value):
+    assert ledger.canonical(value) == ledger._write(value).encode()
+    assert ledger.parse(ledger.canonical(value).decode()) == value
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_survive_a_round_trip_and_both_programs_write_them_alike(value):
     assert verify._canonical(value).encode() == ledger.canonical(value)
@@ -220,6 +240,53 @@ def test_a_commitment_hides_its_content_behind_its_salt():
     assert one == hashlib.sha256(b"\x01" * 32 + b'{"plate":"8TST001"}').hexdigest()
     with pytest.raises(ledger.EntryInvalid):
         ledger.commitment(b"short", content)
+
+
+DRAFT = ledger.Draft(
+    kind="query",
+    agency="demo",
+    profile_version="demo@000000000000",
+    facts={"purpose_code": "missing_person"},
+    personal={"person": {"person_id": "p-1"}, "criteria": {"plate": "8TST001"}},
+    intent=ledger.Intent("p-1", ("demo",), {"act": "search", "search": {"plate": "8TST001", "limit": 1}}),
+)
+MADE = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def stored(**changes):
+    salt = b"\x07" * 32
+    leaf = ledger.encode_draft(DRAFT, salt, MADE).leaf
+    fields = {
+        "index": 3, "leaf": leaf, "leaf_hash": ledger.leaf_hash(leaf), "kind": "query", "agency": "demo",
+        "event_id": None, "about": None, "salt": salt, "content": DRAFT.personal, "person_id": "p-1",
+        "scope": ("demo",), "query": DRAFT.intent.query,
+    }  # fmt: skip
+    return ledger.Stored(**{**fields, **changes})
+
+
+def test_the_form_of_an_entry_is_fixed():
+    leaf = ledger.encode_draft(DRAFT, b"\x07" * 32, MADE).leaf
+    assert json.loads(leaf)["time"] == "2026-01-02T03:04:05.678901Z"
+    assert b"8TST001" not in leaf
+    assert hashlib.sha256(leaf).hexdigest() == "2495ba99b15e0b9e82bd5b5b8f5e57c107fcf9bb2beb4d46cd17f85ca4f2b4cb"
+
+
+def test_a_sound_entry_has_no_flaw_also_when_its_content_is_erased():
+    assert ledger.flaw(stored(), 3) == ""
+    assert ledger.flaw(stored(salt=None, content=None), 3) == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"index": 4}, {"leaf": b"{}"}, {"leaf_hash": OTHER}, {"kind": "log_read"}, {"agency": "irvine"},
+        {"event_id": "x"}, {"about": 1}, {"salt": b"\x08" * 32}, {"content": {"person": {"person_id": "p-1"}}},
+        {"person_id": "p-2"}, {"person_id": None}, {"scope": ("demo", "irvine")}, {"query": {"act": "search"}},
+        {"leaf": b"[]", "leaf_hash": ledger.leaf_hash(b"[]")}, {"leaf": b"x", "leaf_hash": ledger.leaf_hash(b"x")},
+    ],
+)  # fmt: skip
+def test_whatever_differs_from_what_was_signed_is_a_flaw(changes):
+    assert ledger.flaw(stored(**changes), 3)
 
 
 def test_a_checkpoint_reads_back_and_odd_ones_are_refused():

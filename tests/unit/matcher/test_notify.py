@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpr_matcher.match import match_read
-from alpr_matcher.notify import Alert, Suppressed, decide_notification, screen_text, words_for
+from alpr_matcher.notify import Alert, LastSent, Suppressed, decide_notification, screen_text, words_for
 from alprcore.model import ClientKind, EntryDetails, NotificationKind, NotificationStatus
 from tests.unit.matcher.build import NOW, PROFILE, make_entry, make_read, make_version, versions_of
 
@@ -115,7 +115,14 @@ def test_a_profile_may_be_silent_and_an_exercise():
 
 def test_the_memory_holds_no_plate():
     alert = decide_notification(make_hit(), None, PROFILE, NOW)
-    assert "7ABC123" not in repr(alert.memory)
+    assert b"7ABC123" not in alert.memory.to_json()
+
+
+def test_the_memory_survives_its_topic_and_what_is_not_understood_is_no_memory():
+    memory = decide_notification(make_hit(), None, PROFILE, NOW, partition=3).memory
+    assert LastSent.from_json(memory.to_json()) == memory
+    for value in (None, b"", b"{}", b"\xff", b"[1]", b'{"incident_id": 1}'):
+        assert LastSent.from_json(value) is None
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 FOLLOW_UP: Final = timedelta(minutes=15)
 """How long a person may open reads and images of an answered query without asking anew."""
+NEARBY: Final = timedelta(days=1)
 BODY_LIMIT: Final = 64 * 1024
 LOG_LIMIT: Final = 200
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -113,6 +114,10 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, detail: str, *, person: Person | None = None) -> None:
         super().__init__(code)
         self.status, self.code, self.detail, self.person = status, code, detail, person
+
+
+class SearchAway(Transient):
+    """The question is recorded, but PostgreSQL did not answer it."""
 
 
 def problem(status: int, code: str, detail: str) -> JSONResponse:
@@ -215,7 +220,7 @@ class Door:
         except (Transient, asyncpg.PostgresError) as error:
             facts = {"error": type(error).__name__}
             await self.record("query_result", person, facts=facts, personal={}, about=intent.index, outcome="error")
-            raise Transient("the search could not be answered") from error
+            raise SearchAway("the search could not be answered") from error
         spent = time.monotonic() - began
         metrics.SEARCH_SECONDS.observe(spent)
         read_ids = [row["read_id"] for row in rows]
@@ -228,7 +233,7 @@ class Door:
                 "duration_ms": round(spent * 1000),
                 "read_ids_sha256": ledger.read_ids_digest(read_ids),
             },
-            personal={"read_ids": read_ids},
+            personal={"reads": {row["read_id"]: row["captured_at"] for row in rows}},
             about=intent.index,
         )
         return intent, result, rows
@@ -247,16 +252,17 @@ class Door:
             "checkpoint": result.note,
         }
 
-    async def follow_up(self, person: Person, query_id: int, read_id: str) -> dict[str, Any]:
-        """The reasons of an own query, not older than 15 minutes, that handed out this read."""
+    async def follow_up(self, person: Person, query_id: int, read_id: str) -> tuple[dict[str, Any], datetime]:
+        """The reasons of an own query, not older than 15 minutes, and when the read it handed out was captured."""
         found = await self.store.intent(query_id)
         if found is None or found["kind"] != "query" or found["person_id"] != person.person_id:
             raise Refusal(403, "QUERY_UNKNOWN", "no such query of yours", person=person)
         if self.clock() - found["committed_at"] > FOLLOW_UP:
             raise Refusal(403, "QUERY_EXPIRED", "the query is older than 15 minutes", person=person)
-        if not _UUID.fullmatch(read_id) or not await self.store.answered(query_id, read_id):
+        captured = await self.store.answered(query_id, read_id) if _UUID.fullmatch(read_id) else None
+        if captured is None:
             raise Refusal(403, "READ_NOT_ANSWERED", "the query did not answer this read", person=person)
-        return {"reasons": found["content"].get("reasons", {})}
+        return {"reasons": found["content"].get("reasons", {}), "ip": person.source_ip}, captured
 
     async def refuse(self, request: Request, refusal: Refusal) -> None:
         """Commit the one entry of a refusal (AUD-09)."""
@@ -310,6 +316,11 @@ def create_app(door: Door) -> FastAPI:
         logger.warning("ledger_unavailable", extra={"reason": str(error)})
         return problem(503, "LEDGER_UNAVAILABLE", "nothing can be recorded now, so nothing is answered")
 
+    @app.exception_handler(SearchAway)
+    async def unanswered(_request: Request, _error: SearchAway) -> Response:
+        metrics.QUERIES.labels("unavailable").inc()
+        return problem(503, "SEARCH_UNAVAILABLE", "the question is recorded and could not be answered; ask again")
+
     @app.exception_handler(ledger.EntryInvalid)
     async def odd(request: Request, _error: ledger.EntryInvalid) -> Response:
         return await refused(request, Refusal(422, "CRITERIA_INVALID", "a text holds characters that cannot be kept"))
@@ -358,9 +369,11 @@ def create_app(door: Door) -> FastAPI:
         person = door.person(request)
         if not query_id.isascii() or not query_id.isdigit() or len(query_id) > 15:
             raise Refusal(422, "FIELD_MISSING", "query_id: the query that answered this read", person=person)
-        personal = await door.follow_up(person, int(query_id), read_id)
-        personal |= {"ip": person.source_ip, "criteria": {"read_id": read_id}}
-        search = {"read_id": read_id, "limit": 1}
+        personal, captured = await door.follow_up(person, int(query_id), read_id)
+        personal["criteria"] = {"read_id": read_id}
+        # a correction may move the time of capture a little; the bounds spare opening every due day
+        span = {"captured_from": (captured - NEARBY).isoformat(), "captured_to": (captured + NEARBY).isoformat()}
+        search = {"read_id": read_id, "limit": 1, **span}
         intent, result, rows = await door.answer(person, search, personal, {"follows": int(query_id)})
         if not rows:
             raise Refusal(404, "READ_UNKNOWN", "the read is not kept any more", person=person)
@@ -370,9 +383,9 @@ def create_app(door: Door) -> FastAPI:
     async def post_image_view(request: Request) -> Response:
         person = door.person(request)
         body: ImageViewBody = await _body(request, ImageViewBody, person)
-        personal = await door.follow_up(person, body.query_id, body.read_id)
-        personal |= {"ip": person.source_ip, "criteria": {"read_id": body.read_id, "role": body.role.value}}
-        act = {"act": "image", "read_id": body.read_id, "role": body.role.value}
+        personal, captured = await door.follow_up(person, body.query_id, body.read_id)
+        personal["criteria"] = {"read_id": body.read_id, "role": body.role.value}
+        act = {"act": "image", **personal["criteria"], "captured_at": captured.isoformat()}
         facts = {"follows": body.query_id}
         receipt = await door.record("image_view", person, facts=facts, personal=personal, act=act)
         return JSONResponse({"entry": receipt.index, "checkpoint": receipt.note}, 201)
@@ -392,6 +405,7 @@ def create_app(door: Door) -> FastAPI:
     @app.get("/v1/audit/log")
     async def get_log(request: Request, before: int = 2**62, kind: str = "", limit: int = LOG_LIMIT) -> Response:
         person = _auditor(request)
+        before = max(0, min(before, 2**62))
         criteria = {"before": str(before), "kind": kind, "limit": str(limit)}
         await door.record("log_read", person, facts={}, personal={"ip": person.source_ip, "criteria": criteria})
         rows = await door.store.log(person.agency, before, kind, max(1, min(limit, LOG_LIMIT)))

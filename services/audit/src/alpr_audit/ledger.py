@@ -1,8 +1,7 @@
 """The ledger's arithmetic: canonical entries, salted commitments, the Merkle tree of RFC 6962 and its proofs.
 
-The tree is RFC 6962 section 2.1 exactly (leaf `H(00 || entry)`, node `H(01 || left || right)`); proofs verify
-by the algorithms of RFC 9162 section 2.1; a consistency proof from size 0 is refused, because it proves
-nothing. An entry is canonical JSON (RFC 8785) of at most 65,535 bytes, the limit of C2SP tlog-tiles.
+The tree is RFC 6962 section 2.1 exactly (leaf `H(00 || entry)`, node `H(01 || left || right)`).
+Proofs are made here and verified by code of its own in the command `alpr audit`. An entry is canonical JSON (RFC 8785) of at most 65,535 bytes, the limit of C2SP tlog-tiles.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +21,7 @@ ENTRY_LIMIT: Final = 65_535
 SALT_BYTES: Final = 32
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 _SAFE_INTEGER: Final = 2**53 - 1
+_QUICK: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
 _FIXED_NOTATION_DIGITS: Final = 21  # ECMAScript writes numbers below 1e21 without an exponent
 
 
@@ -36,9 +36,19 @@ def canonical(value: Any) -> bytes:
     language reproduces the bytes that were hashed.
     """
     try:
-        return _write(value).encode()
+        return (_QUICK.encode(value) if _plain(value) else _write(value)).encode()
     except UnicodeEncodeError as error:
         raise EntryInvalid("lone surrogate in a text") from error
+
+
+def _plain(value: Any) -> bool:
+    """Tell whether the standard library writes the value the canonical way, which is five times as fast."""
+    kind = type(value)
+    if kind is dict:
+        return all(type(name) is str and name.isascii() and _plain(item) for name, item in value.items())
+    if kind is list:
+        return all(map(_plain, value))
+    return kind is str or value is None or kind is bool or (kind is int and -_SAFE_INTEGER <= value <= _SAFE_INTEGER)
 
 
 def _write(value: Any) -> str:
@@ -101,9 +111,13 @@ def commitment(salt: bytes, content: Any) -> str:
     The salt of 32 random bytes lies beside the content; erasing both leaves a value from which no
     list of plates or names can be tried, while the entry and every proof stay valid.
     """
+    return _commit(salt, canonical(content))
+
+
+def _commit(salt: bytes, content: bytes) -> str:
     if len(salt) != SALT_BYTES:
         raise EntryInvalid("salt is not 32 bytes")
-    return hashlib.sha256(salt + canonical(content)).hexdigest()
+    return hashlib.sha256(salt + content).hexdigest()
 
 
 def encode_entry(fields: Mapping[str, Any]) -> bytes:
@@ -195,14 +209,6 @@ class Tree:
         return other
 
 
-def root_of(leaves: Iterable[bytes]) -> bytes:
-    """Recompute the root over leaf hashes from the beginning."""
-    tree = Tree()
-    for leaf in leaves:
-        tree.append(leaf)
-    return tree.root()
-
-
 def _split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
 
@@ -241,52 +247,6 @@ def consistency_ranges(old: int, new: int) -> list[tuple[int, int]]:
     if not whole:
         ranges.append((begin, end))
     return ranges[::-1]
-
-
-def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
-    """Tell whether the proof places the leaf hash at `index` in the tree of that size and root (RFC 9162 2.1.3.2)."""
-    if not 0 <= index < size or any(len(part) != len(EMPTY_ROOT) for part in (leaf, *proof)):
-        return False
-    node, last, top = index, size - 1, leaf
-    for part in proof:
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            top = node_hash(part, top)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            top = node_hash(top, part)
-        node, last = node >> 1, last >> 1
-    return last == 0 and top == root
-
-
-def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Tell whether the proof shows that the new tree extends the old one (RFC 9162 2.1.4.2); never from size 0."""
-    if not 0 < old <= new or any(len(part) != len(EMPTY_ROOT) for part in proof):
-        return False
-    if old == new:
-        return not proof and old_root == new_root
-    path = list(proof)
-    if old & (old - 1) == 0:
-        path.insert(0, old_root)
-    if not path:
-        return False
-    node, last = old - 1, new - 1
-    while node & 1:
-        node, last = node >> 1, last >> 1
-    before = after = path[0]
-    for part in path[1:]:
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            before, after = node_hash(part, before), node_hash(part, after)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            after = node_hash(after, part)
-        node, last = node >> 1, last >> 1
-    return last == 0 and before == old_root and after == new_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,8 +306,19 @@ class Draft:
     intent: Intent | None = None
 
 
-def encode_draft(draft: Draft, salt: bytes, now: datetime) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An entry's bytes, and what is kept beside it in canonical JSON; empty where there is nothing."""
+
+    leaf: bytes
+    personal: bytes
+    query: bytes
+
+
+def encode_draft(draft: Draft, salt: bytes, now: datetime) -> Encoded:
     """Make the entry's bytes as of now; raises `EntryInvalid` for texts that no store can hold and for long ones."""
+    personal = canonical(draft.personal) if draft.personal else b""
+    query = canonical(draft.intent.query) if draft.intent is not None else b""
     fields: dict[str, Any] = {
         "v": 1,
         "time": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -363,15 +334,15 @@ def encode_draft(draft: Draft, salt: bytes, now: datetime) -> bytes:
         fields["event_id"] = draft.event_id
     if draft.about is not None:
         fields["about"] = draft.about
-    if draft.personal:
-        fields["personal"] = commitment(salt, draft.personal)
+    if personal:
+        fields["personal"] = _commit(salt, personal)
     if draft.intent is not None:
         fields["scope"] = list(draft.intent.agency_scope)
-        fields["permits"] = commitment(salt, draft.intent.query)
+        fields["permits"] = _commit(salt, query)
     entry = encode_entry(fields)
-    if b"\\u0000" in entry + canonical(draft.personal):
+    if b"\\u0000" in entry + personal + query:
         raise EntryInvalid("NUL in a text")  # PostgreSQL's jsonb refuses it
-    return entry
+    return Encoded(entry, personal, query)
 
 
 @dataclass(frozen=True, slots=True)

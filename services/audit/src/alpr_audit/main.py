@@ -15,7 +15,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from alprcore.errors import InvalidMessage, Misconfigured, Transient
-from alprcore.kafka import DeadLetters, Message, Publisher, follow_whole, run_batches
+from alprcore.kafka import DeadLetters, KafkaSettings, Message, Publisher, follow_whole, run_batches
 from alprcore.model import AuditEvent, Checkpoint
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
 from alprcore.policy import AgencyProfile
@@ -34,6 +34,7 @@ from .store import Ledger, Writer
 logger = logging.getLogger(__name__)
 
 SOURCE: Final = "/alpr/audit"
+_TURN_S: Final = 0.2
 _NO_SALT: Final = bytes(ledger.SALT_BYTES)
 
 
@@ -104,6 +105,34 @@ class Events:
     def position(self, partition: tuple[str, int]) -> tuple[int, str] | None:
         """The offset after the last committed event."""
         return self._positions.get(partition)
+
+
+async def consume_while_leading(
+    settings: KafkaSettings, writer: Writer, letters: DeadLetters, stop: asyncio.Event
+) -> None:
+    """Follow topic `audit` while this process writes the ledger; a process that waits takes no partition."""
+    metrics = ConsumerMetrics("audit")
+    while not stop.is_set():
+        if not writer.leading:
+            await asyncio.sleep(_TURN_S)
+            continue
+        enough = asyncio.Event()
+        consuming = asyncio.create_task(
+            run_batches(
+                settings,
+                [Topic.AUDIT],
+                group="alpr-audit",
+                handler=Events(writer),
+                dead_letters=letters,
+                stop=enough,
+                metrics=metrics,
+                max_records=256,
+            )
+        )
+        while writer.leading and not stop.is_set() and not consuming.done():
+            await asyncio.sleep(_TURN_S)
+        enough.set()
+        await consuming
 
 
 async def publish_checkpoints(
@@ -182,15 +211,7 @@ async def serve(settings: AuditSettings, stop: asyncio.Event) -> None:
             app.writer.run(stop),
             serve_http(ops_routes(app.health, app.http), settings, stop),
             follow_whole(settings.kafka, Topic.PROFILES, app.profiles.apply, ready=followed, stop=stop),
-            run_batches(
-                settings.kafka,
-                [Topic.AUDIT],
-                group="alpr-audit",
-                handler=Events(app.writer),
-                dead_letters=letters,
-                stop=stop,
-                metrics=ConsumerMetrics("audit"),
-            ),
+            consume_while_leading(settings.kafka, app.writer, letters, stop),
             publish_checkpoints(app.writer, publisher, settings.ledger_origin, log, settings.publish_seconds, stop),
         )
 

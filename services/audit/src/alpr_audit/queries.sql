@@ -57,11 +57,9 @@ FROM audit.intents AS i JOIN audit.entries AS e USING (idx) LEFT JOIN audit.pers
 WHERE i.idx = $1;
 
 -- answered --
--- whether a committed result of this intent handed out this read
-SELECT EXISTS (
-    SELECT FROM audit.entries AS e JOIN audit.personal AS p USING (idx)
-    WHERE e.about = $1 AND e.kind = 'query_result' AND p.content -> 'read_ids' ? $2
-);
+-- when the read was captured, if a committed result of this intent handed it out
+SELECT p.content -> 'reads' ->> $2 FROM audit.entries AS e JOIN audit.personal AS p USING (idx)
+WHERE e.about = $1 AND e.kind = 'query_result' AND p.content -> 'reads' ? $2;
 
 -- search --
 -- run as alpr_reader; the function finds query and scope in the intent

@@ -48,7 +48,7 @@ class Receipt:
 @dataclass(slots=True)
 class _Waiting:
     draft: ledger.Draft
-    leaf: bytes
+    entry: ledger.Encoded
     salt: bytes
     since: float
     done: asyncio.Future[Receipt]
@@ -276,7 +276,7 @@ class Writer:
             placed.append((waiting, tree.size, False))
             if event:
                 known[event] = tree.size
-            nodes.extend(tree.append(ledger.leaf_hash(waiting.leaf)))
+            nodes.extend(tree.append(ledger.leaf_hash(waiting.entry.leaf)))
         fresh = [(waiting, index) for waiting, index, repeat in placed if not repeat]
         if fresh:
             head = ledger.Head(self._origin, tree.size, tree.root())
@@ -291,28 +291,28 @@ class Writer:
         for waiting, index, repeat in placed:
             metrics.ENTRIES.labels("repeat" if repeat else waiting.draft.outcome).inc()
             if not waiting.done.done():
-                waiting.done.set_result(Receipt(index, self._tree.size, root, self.note, waiting.leaf, repeat))
+                waiting.done.set_result(Receipt(index, self._tree.size, root, self.note, waiting.entry.leaf, repeat))
 
 
 def _columns(fresh: Sequence[tuple[_Waiting, int]], nodes: Sequence[tuple[int, int, bytes]]) -> list[list[Any]]:
     """Lay a batch out as the arrays of the statement `append`."""
     personal = [(waiting, index) for waiting, index in fresh if waiting.draft.personal]
-    intents = [(waiting.draft.intent, index) for waiting, index in fresh if waiting.draft.intent is not None]
+    intents = [(waiting.draft.intent, waiting.entry.query, index) for waiting, index in fresh if waiting.draft.intent]
     return [
         [index for _, index in fresh],
-        [waiting.leaf for waiting, _ in fresh],
-        [ledger.leaf_hash(waiting.leaf) for waiting, _ in fresh],
+        [waiting.entry.leaf for waiting, _ in fresh],
+        [ledger.leaf_hash(waiting.entry.leaf) for waiting, _ in fresh],
         [waiting.draft.kind for waiting, _ in fresh],
         [waiting.draft.agency for waiting, _ in fresh],
         [waiting.draft.event_id or None for waiting, _ in fresh],
         [waiting.draft.about for waiting, _ in fresh],
         [index for _, index in personal],
         [waiting.salt for waiting, _ in personal],
-        [ledger.canonical(waiting.draft.personal).decode() for waiting, _ in personal],
-        [index for _, index in intents],
-        [intent.person_id for intent, _ in intents if intent],
-        [json.dumps(intent.agency_scope) for intent, _ in intents if intent],
-        [ledger.canonical(intent.query).decode() for intent, _ in intents if intent],
+        [waiting.entry.personal.decode() for waiting, _ in personal],
+        [index for _, _, index in intents],
+        [intent.person_id for intent, _, _ in intents if intent],
+        [json.dumps(intent.agency_scope) for intent, _, _ in intents if intent],
+        [query.decode() for _, query, _ in intents],
         [level for level, _, _ in nodes],
         [index for _, index, _ in nodes],
         [value for _, _, value in nodes],
@@ -363,10 +363,11 @@ class Ledger:
             "content": json.loads(row["content"]) if row["content"] else {},
         }
 
-    async def answered(self, index: int, read_id: str) -> bool:
-        """Whether the committed result of the query handed out this read."""
+    async def answered(self, index: int, read_id: str) -> datetime | None:
+        """When the read was captured, if the committed result of the query handed it out."""
         with translated():
-            return bool(await self._pool.fetchval(_QUERIES["answered"], index, read_id))
+            captured = await self._pool.fetchval(_QUERIES["answered"], index, read_id)
+        return datetime.fromisoformat(captured) if captured else None
 
     async def log(self, agency: str, before: int, kind: str, limit: int) -> list[dict[str, Any]]:
         """Entries of an agency, newest first."""

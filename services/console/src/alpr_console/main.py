@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import FastAPI
 
@@ -34,7 +36,7 @@ from .hits.store import HitStore, Wakeups
 from .queries import api as queries_api
 from .queries import pages as queries_pages
 from .settings import Settings
-from .web import Web, create_app
+from .web import Web, create_app, new_password, new_second_factor
 
 log = logging.getLogger(__name__)
 SCHEMA: Final = "console"
@@ -204,19 +206,54 @@ async def purge(console: Console, health: Health, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), PURGE_EVERY_S)
 
 
-async def _seed_only(settings: Settings, _stop: asyncio.Event) -> None:
+async def _seed_only(settings: Settings, stop: asyncio.Event) -> None:
     policies = profiles.load_profiles()
     pool = await postgres.connect(settings.database_url.get_secret_value())
     try:
         await postgres.require_schema(pool, SCHEMA, "alpr_console")
-        await seed_demo(build(settings, pool, policies, _stop).accounts, settings, policies)
+        await seed_demo(build(settings, pool, policies, stop).accounts, settings, policies)
+        stop.set()  # the job is done: ending now is what was asked
     finally:
         await pool.close()
 
 
+async def _add_person(settings: Settings, stop: asyncio.Event, values: Sequence[str]) -> None:
+    agency, username, full_name, roles = values
+    policies = profiles.load_profiles()
+    if agency not in policies:
+        raise Misconfigured(f"no profile for agency {agency}")
+    password, secret = new_password(), new_second_factor()
+    pool = await postgres.connect(settings.database_url.get_secret_value())
+    try:
+        await postgres.require_schema(pool, SCHEMA, "alpr_console")
+        saved = await build(settings, pool, policies, stop).accounts.put_person(
+            username=username,
+            full_name=full_name,
+            organization=policies[agency].name,
+            agency=agency,
+            roles=roles.split(","),
+            password=password,
+            totp_secret=secret,
+            now=utc_now(),
+        )
+    finally:
+        await pool.close()
+    if not saved:
+        raise Misconfigured("the username is taken")
+    label = quote(f"Plateline:{username}")
+    sys.stdout.write(f"password {password}\notpauth://totp/{label}?secret={secret}&issuer=Plateline\n")
+    stop.set()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the console, or with `seed-demo` make the demonstration's people and end."""
+    """Run the console.
+
+    `seed-demo` makes the demonstration's people and ends; `add-person AGENCY USERNAME "FULL NAME" ROLE[,ROLE]` makes an
+    account, prints its first password and its authenticator's address once, and ends.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["seed-demo"]:
         return run(SERVICE, Settings, _seed_only, [])
+    if arguments[:1] == ["add-person"] and len(arguments) == 5:
+        return run(SERVICE, Settings, partial(_add_person, values=arguments[1:]), [])
     return run(SERVICE, Settings, serve, arguments)

@@ -20,7 +20,7 @@ INSERT INTO console.people
     (person_id, username, full_name, organization, agency, roles, password_hash, totp_secret, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (username) DO UPDATE
-SET full_name = $3, organization = $4, roles = $6, password_hash = $7, failures = 0, last_failure_at = NULL
+SET full_name = $3, organization = $4, roles = $6, password_hash = $7, totp_secret = $8, failures = 0, last_failure_at = NULL
 WHERE people.agency = $5
 RETURNING person_id
 

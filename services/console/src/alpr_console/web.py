@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -107,6 +108,16 @@ def new_token() -> tuple[str, bytes]:
     """Draw a session's secret, 256 bits; answers it and the hash under which it is kept."""
     token = secrets.token_urlsafe(32)
     return token, token_hash(token)
+
+
+def new_second_factor() -> str:
+    """Draw the secret of an authenticator, 160 bits in base32 (RFC 4226 4, R6)."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def new_password() -> str:
+    """Draw a first password, 120 bits."""
+    return secrets.token_urlsafe(15)
 
 
 def token_hash(token: str) -> bytes:

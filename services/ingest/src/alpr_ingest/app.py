@@ -14,7 +14,7 @@ from typing import Final
 from alpr_ingest import metrics
 from alpr_ingest.hotlists import ActiveList, ParsedList, Reject, admit_load, parse_list
 from alpr_ingest.store import Load, Outgoing, Store
-from alprcore.errors import Transient
+from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka import Ack, Publisher
 from alprcore.model import AuditEvent, Entry, ListVersion, Person, Refused, entry_id, event_id
 from alprcore.seal import ListKeys
@@ -187,14 +187,23 @@ class ListLoader:
                 target.agency, target.code, line.plate.reveal(), line.details.state, line.details.source_key
             )
             if name in held:
-                _, sealed, key_id = held[name]
-                if self._keys.open(sealed, key_id, entry_id=name) == details and key_id == self._keys.current:
+                if self._same(name, held[name], details):
                     gone.discard(name)
                     continue
                 changed += 1
             sealed, key_id = self._keys.seal(details, entry_id=name)
             new.append(Entry(name, line.plate, target.agency, target.code, version, 0, sealed, key_id))
         return new, gone, changed
+
+    def _same(self, name: str, held: tuple[int, bytes, str], details: bytes) -> bool:
+        """Tell whether an entry is sealed with the current key and holds these details."""
+        _, sealed, key_id = held
+        if key_id != self._keys.current:
+            return False
+        try:
+            return self._keys.open(sealed, key_id, entry_id=name) == details
+        except InvalidMessage:  # sealed with a lost key of the same name: written anew
+            return False
 
     async def _switch(self, load: Load, target: ActiveList, person: Person | None) -> None:
         """Publish the buckets of a staged load with both spans, then put its version in force."""

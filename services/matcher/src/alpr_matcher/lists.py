@@ -62,15 +62,18 @@ class _Positions:
         slot = self._slot(number)
         return self._places[slot] if self._keys[slot] else None
 
-    def put(self, number: int, place: int) -> None:
+    def put(self, number: int, place: int) -> int | None:
+        """Sets the place and gives the one before."""
         slot = self._slot(number)
-        if not self._keys[slot]:
-            if 3 * self.count >= 2 << self._bits:
-                self._grow()
-                slot = self._slot(number)
-            self._keys[slot] = number
-            self.count += 1
-        self._places[slot] = place
+        if self._keys[slot]:
+            before, self._places[slot] = self._places[slot], place
+            return before
+        if 3 * self.count >= 2 << self._bits:
+            self._grow()
+            slot = self._slot(number)
+        self._keys[slot], self._places[slot] = number, place
+        self.count += 1
+        return None
 
     def remove(self, number: int) -> None:
         """Frees the slot and closes the gap, so that no probe ends early (Knuth, TAOCP 3, algorithm 6.4R)."""
@@ -138,9 +141,7 @@ class PackedBuckets:
 
     def put(self, number: int, bucket: bytes) -> None:
         """Keep this bucket in place of the one before."""
-        place = self._append(number, bucket)
-        before = self._positions.get(number)  # asked for after the append, which may have moved it
-        self._positions.put(number, place)
+        before = self._positions.put(number, self._append(number, bucket))
         if before is not None:
             self._outdate(before)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -86,3 +87,14 @@ def show_lists(view: EntryView, versions: ListVersions, now: datetime, *, caught
     VIEW_BUCKETS.set(view.buckets)
     VIEW_BYTES.set(view.size)
     CAUGHT_UP.set(caught_up)
+
+
+def show_lag(consumer: Any, topics: Mapping[str, str]) -> None:
+    """Bring the lag up to date: messages that the group has not committed, by logical topic."""
+    waiting = dict.fromkeys(topics.values(), 0)
+    for tp in consumer.assignment():
+        end, done = consumer.highwater(tp), consumer._committed_offset.get(tp)  # noqa: SLF001 - not told otherwise
+        if tp.topic in topics and end is not None and done is not None:
+            waiting[topics[tp.topic]] += max(0, end - done)
+    for topic, count in waiting.items():
+        CONSUMER.lag.labels(topic).set(count)

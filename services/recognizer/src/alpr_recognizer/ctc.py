@@ -6,6 +6,7 @@ needs to know which character was uncertain and what else it may be, so the matr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -54,7 +55,7 @@ def confidence(characters: Sequence[Character]) -> float:
     """Product of the characters' probabilities, 0..1; 0 for no text."""
     if not characters:
         return 0.0
-    return float(min(1.0, np.prod([character.first_probability for character in characters])))
+    return min(1.0, math.prod(character.first_probability for character in characters))
 
 
 def mask_for(characters: Sequence[str]) -> NDArray[np.int64]:
@@ -127,7 +128,7 @@ def vote(texts: Sequence[Text]) -> Text:
     for text in texts:
         length = len(text.characters)
         weights[length] = weights.get(length, 0.0) + (text.confidence + _LEAST_WEIGHT if length else 0.0)
-    length = max(weights, key=lambda key: (weights[key], key), default=0)
+    length = max(((weight, size) for size, weight in weights.items()), default=(0.0, 0))[1]
     voters = [text for text in texts if len(text.characters) == length]
     total = sum(text.confidence + _LEAST_WEIGHT for text in voters)
     return Text(tuple(_elect(voters, position, total) for position in range(length)))

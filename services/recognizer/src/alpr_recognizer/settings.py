@@ -18,12 +18,17 @@ class Settings(ServiceSettings):
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="ALPR_RECOGNIZER_")
 
     port: int = Field(8082, ge=0, le=65535, description="port of /livez, /readyz and /metrics; 0: any free one")
-    images: str = Field(description="object store for images: file:///folder or s3://bucket/prefix")
+    objects_url: str = Field(description="object store for images: file:///folder or s3://bucket/prefix")
     weights: Path = Field(
-        Path(__file__).parent / "weights", description="folder with detector/ and reader/; those shipped unless others are named"
+        Path(__file__).parent / "weights",
+        description="folder with detector/ and reader/; those shipped unless others are named",
     )
-    threads: int = Field(max(1, (os.cpu_count() or 2) - 1), ge=1, description="threads of the models; one core stays free")
-    wide: bool = Field(False, description="look at frames 1280 pixels wide or more at full size: small plates, four times the work")
+    threads: int = Field(
+        max(1, (os.cpu_count() or 2) - 1), ge=1, description="threads of the models; one core stays free"
+    )
+    wide: bool = Field(
+        False, description="look at frames 1280 pixels wide or more at full size: small plates, four times the work"
+    )
     batch: int = Field(8, ge=1, le=64, description="most frames taken at once; more is faster and later")
     silent_seconds: float = Field(3.0, gt=0, description="a passage ends when its camera was silent for so long")
     device_error_limit: int = Field(

@@ -137,7 +137,7 @@ class House:
             reason_code=refused,
             profile_version=profile.version if profile else "",
             facts=dict(facts),
-            personal={name: str(value) for name, value in asdict(person).items()} if person else {},
+            personal={**asdict(person), "roles": " ".join(person.roles)} if person else {},
         )
         try:
             async with asyncio.timeout(TELL_SECONDS):
@@ -148,17 +148,16 @@ class House:
 
     async def prepare_days(self) -> None:
         """Have keys and partitions ready for every due day that images may fall on, and publish the public halves."""
-        now = self._clock()
-        for agency, profile in list(self.profiles.items()):
-            days = key_days(profile, now)
-            await self.records.ensure_days(days)
-            for day in sorted(days):
+        due = {agency: key_days(profile, self._clock()) for agency, profile in self.profiles.items()}
+        for agency, days in due.items():
+            for day in sorted(days, reverse=True):  # what cameras see now before what spools may still bring
                 if (agency, day) in self._published:
                     continue
                 public = await asyncio.to_thread(self.images.keys.ensure, agency, day.isoformat())
                 await self._publish_key(agency, day, encode_image_key(ImageKey(agency, day, public)))
                 self._published.add((agency, day))
-        metrics.KEYS.set(len(self.images.keys.days()))
+                metrics.KEYS.inc()
+        await self.records.ensure_days(day for days in due.values() for day in days)
 
     async def _publish_key(self, agency: str, day: date, value: bytes | None) -> None:
         key = f"{agency}/{day.isoformat()}"
@@ -176,24 +175,34 @@ class House:
         before = as_of or purge_before(now)
         await self.records.forget(list(self.profiles), now - LIVE, now - _USED_KEPT)
         run_id = make_id("purge", now.isoformat())
+        await self._tell_again()
+        certificate: dict[str, Any] = {"run_id": run_id, "as_of": before.isoformat(), "days": [], "lone_keys": 0}
         async with self.records.purging() as alone:
             if not alone:
                 raise PermissionError("PURGE_RUNNING")
             await self.records.start_run(run_id, before, now)
-            days = [await self._purge_day(day, now) for day in await self.records.due_days(before)]
-        async with self.records.purging():
-            lone_keys = await self._destroy_old_keys(before)
-        certificate = {"run_id": run_id, "as_of": before.isoformat(), "days": days, "lone_keys": lone_keys}
-        refused = [day["day"] for day in days if day["refused"]]
+            try:
+                for day in await self.records.due_days(before):
+                    certificate["days"].append(await self._purge_day(day, now))
+                certificate["lone_keys"] = await self._destroy_old_keys(before)
+            except Transient as error:
+                certificate["broke_off"] = str(error)
+                await self.records.finish_run(run_id, self._clock(), "incomplete", certificate)
+                raise
         metrics.OVERDUE.set(len(await self.records.due_days(before)))
-        outcome = "incomplete" if refused else "complete"
-        try:
-            await self._certify(run_id, before, days, outcome, now)
-        except Transient:
-            outcome, certificate["untold"] = "incomplete", True
+        certificate["outcome"] = "incomplete" if any(day["refused"] for day in certificate["days"]) else "complete"
+        outcome = certificate["outcome"] if await self._certified(certificate, now) else "incomplete"
         await self.records.finish_run(run_id, self._clock(), outcome, certificate)
-        logger.info("purge_finished", extra={"run_id": run_id, "days": len(days), "outcome": outcome})
+        logger.info("purge_finished", extra={"run_id": run_id, "outcome": outcome})
         return (await self.records.runs(run_id))[0]
+
+    async def _tell_again(self) -> None:
+        """Tell the ledger of runs that it has not heard of; the ids are the same, so twice does no harm."""
+        for run in await self.records.runs():
+            if run["certificate"].get("untold"):
+                certificate, started = run["certificate"], datetime.fromisoformat(run["started_at"])
+                if await self._certified(certificate, started):
+                    await self.records.finish_run(run["run_id"], self._clock(), certificate["outcome"], certificate)
 
     async def _purge_day(self, day: date, now: datetime) -> dict[str, Any]:
         """Hold, then images, then the key, then the rows: whatever breaks, the next run finds the day again."""
@@ -233,6 +242,7 @@ class House:
         gone = await asyncio.to_thread(self.images.keys.destroy, agency, day.isoformat())
         if gone:
             metrics.PURGED.labels("keys").inc()
+            metrics.KEYS.dec()
         await self._publish_key(agency, day, None)
         return gone
 
@@ -244,31 +254,37 @@ class House:
             await self._destroy_key(agency, day)
         return len(old)
 
-    async def _certify(
-        self, run_id: str, before: date, days: Sequence[Mapping[str, Any]], outcome: str, now: datetime
-    ) -> None:
-        """Tell the ledger of the run, once for each agency concerned."""
-        for agency in sorted({agency for day in days for agency in day["agencies"]}) or [""]:
-            mine = [day for day in days if agency in day["agencies"]]
-            profile = self.profiles.get(agency)
-            facts = {
-                "run_id": run_id,
-                "as_of": before.isoformat(),
-                "outcome": outcome,
-                "days": " ".join(day["day"] for day in mine),
-                **{what: str(sum(day.get(what, 0) for day in mine)) for what in ("reads", "hits", "held", "images")},
-            }
-            await self.tell(
-                AuditEvent(
-                    event_id=event_id(run_id, "purge", agency),
-                    occurred_at=now,
-                    agency=agency,
-                    kind="purge",
-                    service="retention",
-                    profile_version=profile.version if profile else "",
-                    facts=facts,
+    async def _certified(self, certificate: dict[str, Any], now: datetime) -> bool:
+        """Tell the ledger of a run, once for each agency concerned; False, and marked so, when that must wait."""
+        days = certificate["days"]
+        try:
+            for agency in sorted({agency for day in days for agency in day["agencies"]}) or [""]:
+                mine = [day for day in days if agency in day["agencies"]]
+                profile = self.profiles.get(agency)
+                sums = {what: sum(day.get(what, 0) for day in mine) for what in ("reads", "hits", "held", "images")}
+                facts = {
+                    "run_id": certificate["run_id"],
+                    "as_of": certificate["as_of"],
+                    "outcome": certificate["outcome"],
+                    "days": " ".join(day["day"] for day in mine),
+                    **{what: str(number) for what, number in sums.items()},
+                }
+                await self.tell(
+                    AuditEvent(
+                        event_id=event_id(certificate["run_id"], "purge", agency),
+                        occurred_at=now,
+                        agency=agency,
+                        kind="purge",
+                        service="retention",
+                        profile_version=profile.version if profile else "",
+                        facts=facts,
+                    )
                 )
-            )
+        except Transient:
+            certificate["untold"] = True
+            return False
+        certificate.pop("untold", None)
+        return True
 
 
 async def every(seconds: float, stop: asyncio.Event, job: Callable[[], Any]) -> None:

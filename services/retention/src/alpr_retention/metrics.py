@@ -5,8 +5,8 @@ from prometheus_client import Counter, Gauge
 KEPT = Counter("alpr_retention_kept_total", "Records stored or repeated, by kind", ["kind"])
 # Reads and hits taken from their topics. No growth while cameras work: look at lag and at the database.
 
-KEYS = Gauge("alpr_retention_image_keys", "Private image keys in the folder")
-# Key pairs held. Zero: recognizers cannot seal images, and images cannot be opened.
+KEYS = Gauge("alpr_retention_image_keys", "Image keys published since the start, less those destroyed")
+# Key pairs in use. Zero: recognizers cannot seal images, and images cannot be opened.
 
 IMAGES = Counter("alpr_retention_images_total", "Images opened at the doors, by outcome", ["outcome"])
 # opened, refused, gone, damaged. Any `damaged` deserves a look: an image is not the one that was read.

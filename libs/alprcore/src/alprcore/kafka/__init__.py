@@ -7,6 +7,7 @@ dead letter; what is away for now is waited for in place; anything else ends the
 from alprcore.kafka.batches import BatchHandler, run_batches
 from alprcore.kafka.consume import run_consumer
 from alprcore.kafka.follow import AssignedFollower, follow_whole
+from alprcore.kafka.letters import lying, replay
 from alprcore.kafka.loop import DeadLetterLimit, Message
 from alprcore.kafka.publish import Ack, DeadLetters, Publisher
 from alprcore.kafka.settings import KafkaSecurity, KafkaSettings, Plaintext, Sasl, Tls
@@ -30,6 +31,8 @@ __all__ = [
     "existing_topics",
     "follow_whole",
     "load_topic_specs",
+    "lying",
+    "replay",
     "run_batches",
     "run_consumer",
 ]

@@ -18,6 +18,7 @@ from alprcore.wire.ledger import (
     encode_profile,
 )
 from alprcore.wire.lists import (
+    bucket_plates,
     decode_bucket,
     decode_entry_details,
     decode_list_version,
@@ -31,6 +32,7 @@ from alprcore.wire.reads import decode_read, encode_read
 
 __all__ = [
     "CE_TYPE",
+    "bucket_plates",
     "cad_event",
     "decode_audit_event",
     "decode_bucket",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alpr.v1 import hotlist_pb2
+from alprcore.errors import InvalidMessage
 from alprcore.model import Entry, EntryDetails, ListVersion, to_us
 from alprcore.topics import Topic
 from alprcore.wire import envelope as e
@@ -61,6 +62,17 @@ def decode_bucket(value: bytes, headers: Mapping[str, bytes]) -> tuple[Entry, ..
     """Read all entries of one skeleton from `hotlist`."""
     message = e.parse(hotlist_pb2.Bucket(), value, headers, Topic.HOTLIST)
     return tuple(_from_entry(entry, pattern=False) for entry in message.entries)
+
+
+def bucket_plates(value: bytes, headers: Mapping[str, bytes]) -> list[str]:
+    """Read only the plates of a bucket: for a view of millions, which builds entries when a read asks for them.
+
+    Refuses what `decode_bucket` refuses, but for the letters of the plates.
+    """
+    entries = e.parse(hotlist_pb2.Bucket(), value, headers, Topic.HOTLIST).entries
+    if not all(entry.entry_id and entry.agency and entry.list_code for entry in entries):
+        raise InvalidMessage("FIELD_MISSING", "entry_id, agency or list_code of an entry")
+    return [entry.plate for entry in entries]
 
 
 def encode_partial(entry: Entry) -> bytes:

@@ -44,13 +44,13 @@ def router() -> APIRouter:
 
 def _forward(door: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - FastAPI reads the inner function's types
     async def forward(request: Request, session: SignedIn = Depends(signed_in)) -> Response:
-        path = request.url.path
+        path = request.scope["path"]
         if "//" in path or "/.." in path:
             raise Problem(404, "PATH_UNKNOWN", "there is no such path")
         answer = await web_of(request).doors.call(
             door,
             request.method,
-            path,
+            request.scope["raw_path"].decode("ascii"),  # as it was sent: a `?` inside a name stays one
             session.person,
             query=request.url.query,
             headers=request.headers,

@@ -42,7 +42,7 @@ function keys(card) {
   const cell = (name, value, note, amber) => h("div", {}, h("dt", { text: name }), h("dd", {}, h("strong", { text: value }), h("span", { class: amber ? "amber" : "dim" }, note)));
   return h("dl", { class: "keys" },
     cell(`List ${card.list_code}`, card.list_name || card.list_code, `${span(card.list_age_seconds)} old when matched${card.list_stale ? ", older than it should be" : ""}`, card.list_stale),
-    cell("Match", card.grade_words, card.state_words, card.state_match !== "match"),
+    cell("Match", card.grade_words, card.state_match === "match" ? `${percent(card.probability)} sure that the read is right` : card.state_words, card.state_match !== "match"),
     cell("Seen at", card.device_name || card.device_id, direction(card.direction)),
     h("div", {}, h("dt", { text: card.delayed ? "Captured, delayed" : "Captured" }), h("dd", {}, h("strong", {}, h("span", { "data-since": card.captured_at, text: ago(card.captured_at) }), " ago"), h("span", { class: card.delayed ? "amber" : "dim", text: clock(card.captured_at) }))));
 }
@@ -81,7 +81,7 @@ function whyFacts(card) {
   return h("section", { class: "facts" }, h("h3", { text: "Why it matched" }), h("dl", {},
     fact("Explanation", card.explanation || "The text read equals the text listed.", "wide"),
     fact("State", h("span", { class: card.state_match === "match" ? "" : "amber", text: states }), "wide"),
-    card.entry_plate !== card.plate && fact("Listed plate", h("span", { class: "plate-text", text: card.entry_plate })),
+    fact("Listed plate", h("span", { class: "plate-text", text: card.entry_plate })),
     fact("Read is right", percent(card.probability))));
 }
 

@@ -4,7 +4,6 @@ Run as `python -m alpr_recognizer.models.child WEIGHTS THREADS WIDE FROM_FD TO_F
 to the network: both libraries are told so before they are imported.
 """
 
-# ruff: noqa: E402 - the libraries look at the environment when they are imported
 from __future__ import annotations
 
 import os
@@ -40,14 +39,16 @@ from alprcore.errors import InvalidMessage
 from alprcore.model import Box, Provenance
 
 Picture = NDArray[np.uint8]
+_Cut = tuple[float, float, float, float]
 
 _PR_SET_PDEATHSIG: Final = 1
 _CLOSEUP_MARGIN: Final = 0.15  # of the plate's size on each side: what a person needs to judge the characters
 _CLOSEUP_QUALITY: Final = 92
+_SURE: Final = 0.95  # least probability of every character at which one cut is enough
 _CROPS_AT_ONCE: Final = 32
 # Shares of width and height (left, top, right, low) by which the box is moved out before reading. The detector's edges
-# are a few pixels off; the reader was trained with the same spread, so several cuts are read and put to the vote.
-_CUTS: Final = ((0.0, 0.0, 0.0, 0.0), (0.05, 0.04, 0.05, 0.04), (0.06, 0.12, 0.06, 0.12))
+# are a few pixels off; the reader was trained with the same spread.
+_CUTS: Final[tuple[_Cut, ...]] = ((0.0, 0.0, 0.0, 0.0), (0.05, 0.04, 0.05, 0.04), (0.06, 0.12, 0.06, 0.12))
 
 
 class Models:
@@ -150,7 +151,7 @@ class Models:
         for index, picture in enumerate(pictures):
             shapes.setdefault(picture.shape, []).append(index)
         for shape, indexes in shapes.items():  # one shape at a time, or the library pads all to squares
-            size = self._about["wide_input_size" if self._wide and shape[1] >= 1280 else "input_size"]  # noqa: PLR2004
+            size = self._about["wide_input_size" if self._wide and shape[1] >= 1280 else "input_size"]
             answers = self._detector.predict(
                 [pictures[index] for index in indexes],
                 imgsz=size,
@@ -163,16 +164,27 @@ class Models:
             for index, answer in zip(indexes, answers, strict=True):
                 corners, scores = answer.boxes.xyxy.tolist(), answer.boxes.conf.tolist()
                 found[index] = sorted(
-                    ((Box(x0, y0, x1 - x0, y1 - y0), score) for (x0, y0, x1, y1), score in zip(corners, scores, strict=True)),
+                    (
+                        (Box(x0, y0, x1 - x0, y1 - y0), score)
+                        for (x0, y0, x1, y1), score in zip(corners, scores, strict=True)
+                    ),
                     key=lambda plate: (plate[0].x, plate[0].y),
                 )
         return found
 
     def read_boxes(self, places: Sequence[tuple[Picture, Box]]) -> list[ctc.Text]:
-        """Read the plate in each box: several cuts, decoded each and put to the vote."""
-        crops = [self._cut(picture, box, margin) for picture, box in places for margin in _CUTS]
-        texts = [ctc.decode(matrix, self._mask) for matrix in self.read(crops)]
-        return [ctc.vote(texts[at : at + len(_CUTS)]) for at in range(0, len(texts), len(_CUTS))]
+        """Read the plate in each box; one that was not read surely is cut in other ways too and put to the vote."""
+        texts = self._read_cuts(places, _CUTS[:1])
+        unsure = [index for index, looks in enumerate(texts) if looks[0].weakest < _SURE]
+        more = self._read_cuts([places[index] for index in unsure], _CUTS[1:])
+        for index, looks in zip(unsure, more, strict=True):
+            texts[index] += looks
+        return [ctc.vote(looks) for looks in texts]
+
+    def _read_cuts(self, places: Sequence[tuple[Picture, Box]], cuts: Sequence[_Cut]) -> list[list[ctc.Text]]:
+        matrices = self.read([self._cut(picture, box, cut) for picture, box in places for cut in cuts])
+        texts = [ctc.decode(matrix, self._mask) for matrix in matrices]
+        return [texts[at : at + len(cuts)] for at in range(0, len(texts), len(cuts))]
 
     def read(self, crops: Sequence[Picture]) -> list[NDArray[np.float32]]:
         """Run the reader over pictures of its size: T x classes probabilities each."""
@@ -182,7 +194,7 @@ class Models:
             answers.extend(np.asarray(self._runner(x=[np.ascontiguousarray(stack)])[0], np.float32))
         return answers
 
-    def _cut(self, picture: Picture, box: Box, margin: tuple[float, float, float, float]) -> Picture:
+    def _cut(self, picture: Picture, box: Box, margin: _Cut) -> Picture:
         height, width = picture.shape[:2]
         left, top, right, low = margin
         x0 = min(max(0, round(box.x - left * box.width)), width - 1)
@@ -199,7 +211,9 @@ class Models:
         x0, y0 = max(0, int(box.x - mx)), max(0, int(box.y - my))
         x1 = min(width, max(x0 + 1, int(box.x + box.width + mx)))
         y1 = min(height, max(y0 + 1, int(box.y + box.height + my)))
-        done, data = self._cv2.imencode(".jpg", picture[y0:y1, x0:x1], [self._cv2.IMWRITE_JPEG_QUALITY, _CLOSEUP_QUALITY])
+        done, data = self._cv2.imencode(
+            ".jpg", picture[y0:y1, x0:x1], [self._cv2.IMWRITE_JPEG_QUALITY, _CLOSEUP_QUALITY]
+        )
         if not done:
             raise RuntimeError("the close-up could not be encoded")
         return bytes(data)
@@ -235,10 +249,15 @@ def main(arguments: Sequence[str]) -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a killed parent takes the child along
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, questions = os.fdopen(int(to_fd), "wb"), os.fdopen(int(from_fd), "rb")
-    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="plateline-yolo-"))
-    os.environ.setdefault("PADDLE_PDX_CACHE_HOME", tempfile.mkdtemp(prefix="plateline-paddle-"))
+    # both libraries keep settings and caches in a home folder; here there may be none, and nothing of it is wanted later
+    with tempfile.TemporaryDirectory(prefix="plateline-models-") as scratch:
+        os.environ.update(YOLO_CONFIG_DIR=scratch, PADDLE_PDX_CACHE_HOME=scratch, MPLCONFIGDIR=scratch)
+        return _answer(questions, answers, Path(weights), threads=int(threads), wide=wide == "1")
+
+
+def _answer(questions: BinaryIO, answers: BinaryIO, weights: Path, *, threads: int, wide: bool) -> int:
     try:
-        models = Models(Path(weights), threads=int(threads), wide=wide == "1")
+        models = Models(weights, threads=threads, wide=wide)
     except (ImportError, OSError, ValueError, KeyError, RuntimeError) as error:
         _send(answers, f"{type(error).__name__}: {error}")
         return 1

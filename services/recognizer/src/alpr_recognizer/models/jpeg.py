@@ -26,10 +26,10 @@ def _segments(data: bytes) -> list[tuple[int, int, int]]:
     while True:
         if place + 4 > len(data):
             raise InvalidMessage("JPEG_TRUNCATED", "the image ends inside its header")
-        if data[place] != 0xFF:  # noqa: PLR2004 - every marker begins with it
+        if data[place] != 0xFF:
             raise InvalidMessage("NOT_A_JPEG", "the image's header is broken")
         marker = data[place + 1]
-        if marker == 0xFF:  # a fill byte  # noqa: PLR2004
+        if marker == 0xFF:  # a fill byte
             place += 1
             continue
         if marker in _STANDALONE:

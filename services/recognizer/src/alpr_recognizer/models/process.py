@@ -26,6 +26,7 @@ from alprcore.model import Provenance
 
 logger = logging.getLogger(__name__)
 
+_PROGRAM: Final = ("-m", "alpr_recognizer.models.child")
 _HEADER: Final = 8
 _START_S: Final = 240.0  # torch and paddle import in 15 s on two quiet cores, many times that on busy ones
 _ANSWER_S: Final = 120.0  # eight frames take 2 s; beyond this the child hangs
@@ -77,9 +78,9 @@ class ModelProcess(Reader):
     twice is answered with MODEL_FAILED, so that no frame blocks those behind it.
     """
 
-    def __init__(self, weights: Path, *, threads: int, wide: bool) -> None:
+    def __init__(self, weights: Path, *, threads: int, wide: bool, program: Sequence[str] = _PROGRAM) -> None:
         """Start the child and wait until its models answer. Raises `Misconfigured` when they cannot be loaded."""
-        self._command = [sys.executable, "-m", "alpr_recognizer.models.child", str(weights), str(threads), str(int(wide))]
+        self._command = [sys.executable, *program, str(weights), str(threads), str(int(wide))]
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._to: BinaryIO | None = None

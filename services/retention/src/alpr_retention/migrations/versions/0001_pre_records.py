@@ -318,17 +318,23 @@ FUNCTIONS = (
         wanted jsonb;
         wanted_scope text[];
         image jsonb;
+        captured timestamp;
+        days date[];
     BEGIN
         IF NOT EXISTS (SELECT FROM audit.intents AS i WHERE i.idx = entry AND i.person_id = person) THEN
             RAISE EXCEPTION 'LEDGER_ENTRY_MISSING' USING ERRCODE = 'insufficient_privilege';
         END IF;
         SELECT u.scope, u.query INTO wanted_scope, wanted FROM retention.use_intent(entry, 'image') AS u;
+        captured := (wanted ->> 'captured_at')\:\:timestamptz AT TIME ZONE 'UTC';
+        SELECT coalesce(array_agg(DISTINCT d.due_day), '{}') INTO days FROM retention.captured_days AS d
+        WHERE d.agency = ANY (wanted_scope) AND d.captured_on BETWEEN captured\:\:date - 1 AND captured\:\:date + 1;
         EXECUTE $q$
             SELECT i || jsonb_build_object('agency', r.agency, 'read_id', r.read_id)
             FROM retention.reads AS r, jsonb_array_elements(r.images) AS i
-            WHERE r.agency = ANY ($1) AND r.read_id = ($2 ->> 'read_id')\:\:uuid AND NOT r.retracted
+            WHERE r.agency = ANY ($1) AND r.due_day = ANY ($3) AND NOT r.retracted
+              AND r.read_id = ($2 ->> 'read_id')\:\:uuid
               AND i ->> 'role' = ($2 ->> 'role') LIMIT 1 $q$
-        INTO image USING wanted_scope, wanted;
+        INTO image USING wanted_scope, wanted, days;
         PERFORM set_config('alpr.agencies', '', true);
         RETURN image;
     END $$""",

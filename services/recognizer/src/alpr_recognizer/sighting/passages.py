@@ -16,7 +16,6 @@ from alpr_recognizer.ctc import Text, alternatives, confidence, vote
 from alprcore.model import (
     UNKNOWN,
     Box,
-    Character,
     Device,
     Frame,
     ImageRef,
@@ -42,6 +41,8 @@ AGREEING: Final = 2
 READABLE: Final = 0.02
 """Product of the characters' probabilities below which a plate counts as found but not readable."""
 SHORTEST: Final = 2
+LIKELY: Final = 4
+"""Characters from which a text is told before the end: shorter ones are mostly signs and lettering on vehicles."""
 BETTER: Final = 0.1
 """How much surer the last word must be to be published when the text stays the same."""
 
@@ -72,10 +73,11 @@ class Glimpse:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """The frame and plate that show a passage best."""
+    """The frame and plate that show a passage best; `trace` is the frame's trace context (W3C)."""
 
     frame: Frame
     candidate: Candidate
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,18 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A camera's passages after one frame: those going on, those that ended, and those the frame touched."""
+    """A camera's passages after one frame: those going on and those that ended."""
 
     going_on: tuple[Passage, ...]
     ended: tuple[Passage, ...]
 
 
 def observe(
-    passages: Sequence[Passage], frame: Frame, offset: int, candidates: Sequence[tuple[int, Candidate]]
+    passages: Sequence[Passage],
+    frame: Frame,
+    offset: int,
+    candidates: Sequence[tuple[int, Candidate]],
+    trace: str = "",
 ) -> Observed:
     """Add one frame's plates, each with its left-to-right ordinal, to the passages of its camera.
 
@@ -131,12 +137,16 @@ def observe(
         if ordinal not in taken and name not in joined:
             taken.add(ordinal)
             joined.add(name)
-            going_on[name] = _joined(going_on[name], frame, offset, ordinal, by_ordinal[ordinal])
+            going_on[name] = _joined(
+                going_on[name],
+                _glimpse(frame, offset, ordinal, by_ordinal[ordinal]),
+                Shot(frame, by_ordinal[ordinal], trace),
+            )
     for ordinal, candidate in candidates:
         if ordinal not in taken:
             name = read_id(frame.frame_id, ordinal)
             glimpse = _glimpse(frame, offset, ordinal, candidate)
-            going_on[name] = Passage(name, (glimpse,), Shot(frame, candidate))
+            going_on[name] = Passage(name, (glimpse,), Shot(frame, candidate, trace))
     return Observed(tuple(going_on.values()), ended)
 
 
@@ -149,13 +159,9 @@ def _glimpse(frame: Frame, offset: int, ordinal: int, candidate: Candidate) -> G
     return Glimpse(offset, ordinal, frame.frame_id, frame.captured_at, candidate.box, candidate.text)
 
 
-def _joined(passage: Passage, frame: Frame, offset: int, ordinal: int, candidate: Candidate) -> Passage:
-    better = candidate.text.confidence > passage.best.candidate.text.confidence
-    return replace(
-        passage,
-        glimpses=(*passage.glimpses, _glimpse(frame, offset, ordinal, candidate)),
-        best=Shot(frame, candidate) if better else passage.best,
-    )
+def _joined(passage: Passage, glimpse: Glimpse, shot: Shot) -> Passage:
+    better = shot.candidate.text.confidence > passage.best.candidate.text.confidence
+    return replace(passage, glimpses=(*passage.glimpses, glimpse), best=shot if better else passage.best)
 
 
 def likely_same(passage: Passage, candidate: Candidate, moment: datetime) -> float:
@@ -235,6 +241,8 @@ def news(passage: Passage, *, ended: bool) -> Text | None:
     if not readable(text):
         return Text(()) if ended and passage.told is None else None
     if passage.told is None:
+        if len(text.characters) < LIKELY and not ended:
+            return None
         agreeing = sum(glimpse.text.plate == text.plate for glimpse in passage.glimpses)
         return text if ended or text.weakest >= SURE or agreeing >= AGREEING else None
     if text.plate != passage.told.plate:
@@ -273,17 +281,13 @@ class Stamp:
     read_at: datetime
 
 
-def make_read(
-    passage: Passage, text: Text, device: Device, closeup: ImageRef, context: ImageRef, stamp: Stamp
-) -> Read:
+def make_read(passage: Passage, text: Text, device: Device, images: tuple[ImageRef, ImageRef], stamp: Stamp) -> Read:
     """Put a read together: one revision after the last one told; two when the key changes, for the retraction between."""
-    revision = 1
-    if passage.told is not None:
-        revision = passage.told.revision + (2 if retraction(passage, text) else 1)
     frame = passage.best.frame
+    closeup, context = images
     return Read(
         read_id=passage.read_id,
-        revision=revision,
+        revision=next_revision(passage, text),
         agency=device.agency,
         device_id=device.device_id,
         device_kind=device.kind,
@@ -309,6 +313,13 @@ def make_read(
         reader=stamp.reader,
         profile_version=stamp.profile_version,
     )
+
+
+def next_revision(passage: Passage, text: Text) -> int:
+    """Number the next word on a passage; a retraction, if one is needed, takes the number before it."""
+    if passage.told is None:
+        return 1
+    return passage.told.revision + (1 if retraction(passage, text) is None else 2)
 
 
 def retraction(passage: Passage, text: Text) -> Read | None:

@@ -62,6 +62,7 @@ class Progress:
         self._open: dict[int, int] = {}
         self._live: dict[str, _Run] = {}
         self._folded: dict[str, _Run] = {}
+        self._mute: set[int] = set()
         self._unfolded: deque[tuple[int, str, int, int]] = deque()
         self._recent: dict[str, deque[str]] = {}
         if offset is not None and note:
@@ -71,6 +72,7 @@ class Progress:
         try:
             content = json.loads(zlib.decompress(base64.b85decode(note)))
             bits = int(content["done"] or "0", 16)
+            mute = int(content["mute"] or "0", 16)
             masks = {base + int(delta): int(mask) for delta, mask in content["part"].items()}
             cameras = {
                 str(name): _Run(int(high) - int(length), int(high), int(ms) * 1000 + 999)
@@ -79,12 +81,17 @@ class Progress:
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, zlib.error):
             return
         self._consumed = {base + place: DONE for place in range(bits.bit_length()) if bits >> place & 1} | masks
+        self._mute = {base + place for place in range(mute.bit_length()) if mute >> place & 1}
         self._live = cameras
         self._folded = {name: _Run(run.low, run.high, run.captured_us) for name, run in cameras.items()}
 
     def done_before(self, offset: int) -> int:
         """Tell what of a frame was done before: DONE, or the mask of ordinals whose passages have ended."""
         return self._consumed.get(offset, 0)
+
+    def was_mute(self, offset: int) -> bool:
+        """Tell whether a frame was refused or a duplicate: its number does not count, it may come again repaired."""
+        return offset in self._mute
 
     def is_duplicate(self, camera_id: str, sequence: int, captured_us: int, frame_id: str) -> bool:
         """Tell whether a frame was handled already: the same id, or its number inside the camera's unbroken run.
@@ -102,7 +109,7 @@ class Progress:
         return gap
 
     def number(self, offset: int, camera_id: str, sequence: int, captured_us: int, frame_id: str) -> None:
-        """Remember the number of a frame that is about to be done with."""
+        """Remember the number of a frame that was looked at."""
         name = _short(camera_id)
         self._add(self._live, name, sequence, captured_us)
         self._unfolded.append((offset, name, sequence, captured_us))
@@ -116,8 +123,13 @@ class Progress:
         else:
             run.add(sequence, captured_us)
 
-    def advance(self, offset: int, open_ordinals: Iterable[int] = ()) -> None:
-        """Pass over a frame: its effects are out, and these of its plates belong to open passages."""
+    def advance(self, offset: int, open_ordinals: Iterable[int] = (), *, mute: bool = False) -> None:
+        """Pass over a frame: its effects are out, and these of its plates belong to open passages.
+
+        `mute` for one that was refused or a duplicate.
+        """
+        if mute:
+            self._mute.add(offset)
         mask = sum(1 << ordinal for ordinal in set(open_ordinals))
         if mask:
             self._open[offset] = mask
@@ -142,6 +154,7 @@ class Progress:
             return None
         base = min(self._open, default=self.next)
         self._consumed = {offset: mask for offset, mask in self._consumed.items() if offset >= base}
+        self._mute = {offset for offset in self._mute if offset >= base}
         while self._unfolded and self._unfolded[0][0] < base:
             _, name, sequence, captured_us = self._unfolded.popleft()
             self._add(self._folded, name, sequence, captured_us)
@@ -149,10 +162,12 @@ class Progress:
 
     def _note(self, base: int) -> str:
         bits = sum(1 << offset - base for offset, mask in self._consumed.items() if mask == DONE)
+        mute = sum(1 << offset - base for offset in self._mute)
         recent = sorted(self._folded.items(), key=lambda item: -item[1].captured_us)[:_CAMERAS]
         self._folded = dict(recent)
         content = {
             "done": f"{bits:x}" if bits else "",
+            "mute": f"{mute:x}" if mute else "",
             "part": {str(offset - base): mask for offset, mask in self._consumed.items() if mask != DONE},
             "cameras": [[name, run.high, run.high - run.low, run.captured_us // 1000] for name, run in recent],
         }

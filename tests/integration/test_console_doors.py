@@ -1,0 +1,170 @@
+"""Searching through the console with the real doors behind it: who asked stands in the ledger, or nothing is answered."""
+
+import asyncio
+import hashlib
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from alpr_cli import demo
+from alpr_cli.stack import Stack
+from alprcore import plates, wire
+from alprcore.kafka import KafkaSettings, Publisher
+from alprcore.model import ImageRef, ImageRole, View
+from alprcore.objects import ImageStore
+from alprcore.policy import due_day
+from alprcore.profiles import load_profiles
+from alprcore.seal import seal_image
+from alprcore.topics import Topic
+from tests.fixtures.console import make_hit, make_notification, publish, read_all
+from tests.fixtures.doors import make_read
+from tests.fixtures.state import state_folder
+
+FORGED = {"x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9", "x-real-ip": "203.0.113.9"}
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with state_folder() as folder, Stack(folder, without=frozenset({"recognizer", "matcher"})) as running:
+        yield running
+
+
+def keep(stack, *reads):
+    """Publish reads, as the recognizer does; retention stores them."""
+
+    async def send():
+        async with Publisher(KafkaSettings(bootstrap=stack.bootstrap)) as publisher:
+            for read in reads:
+                headers = wire.headers_for(Topic.READS, id=read.read_id, source="recognizer", time=datetime.now(UTC))
+                key = plates.skeleton(read.plate)
+                await publisher.publish(Topic.READS, key=key, value=wire.encode_read(read), headers=headers)
+
+    asyncio.run(send())
+
+
+def search(session, plate, **changes):
+    body = {
+        "purpose_code": "criminal_investigation",
+        "justification": "vehicle seen at a burglary",
+        "attest_no_first_amendment": True,
+        "criteria": {"plate": plate},
+        **changes,
+    }
+    return session.http.post("/v1/queries", json=body, headers=FORGED)
+
+
+def found(session, plate):
+    """Search until the read is stored; answers its row."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        answer = search(session, plate)
+        assert answer.status_code == 200, answer.text
+        if rows := answer.json()["rows"]:
+            return answer.json(), rows
+        time.sleep(0.3)
+    return pytest.fail("the read was not stored within 60 s")
+
+
+def entries(stack, kind):
+    with demo.Session(stack.console, "auditor", stack.demo_password) as auditor:
+        return auditor.call("GET", f"/v1/audit/log?kind={kind}").json()["rows"]
+
+
+@pytest.mark.requirement("QRY-06")
+@pytest.mark.requirement("QRY-07")
+@pytest.mark.requirement("QRY-08")
+def test_the_ledger_names_the_contractor_the_organization_and_the_peer(stack):
+    keep(stack, make_read("8CON001", number=1))
+    with demo.Session(stack.console, "contractor", stack.demo_password) as contractor:
+        answer, rows = found(contractor, "8CON001")
+        assert [row["plate"] for row in rows] == ["8CON001"]
+        again = search(contractor, "8CON001").json()
+        assert again["query_id"] > answer["query_id"]
+    asked = entries(stack, "query")
+    newest = asked[0]["personal"]
+    who = newest["person"]
+    assert (who["username"], who["full_name"]) == ("contractor", "Casey Contractor")
+    assert who["organization"] == "Example Maintenance LLC"
+    assert newest["ip"] == "127.0.0.1", "a forwarding header of an untrusted peer was believed"
+    numbers = [entry["index"] for entry in asked]
+    assert numbers == sorted(numbers, reverse=True)
+
+
+@pytest.mark.requirement("CAP-12")
+def test_a_query_never_answers_with_another_agencys_read(stack):
+    old = datetime.now(UTC) - timedelta(minutes=5)
+    keep(stack, make_read("8OWN001", number=2, agency="irvine", captured_at=old), make_read("8OWN001", number=3))
+    with demo.Session(stack.console, "investigator", stack.demo_password) as investigator:
+        _, rows = found(investigator, "8OWN001")
+        time.sleep(2)
+        rows = search(investigator, "8OWN001").json()["rows"]
+        assert [row["agency"] for row in rows] == ["demo"]
+        page = investigator.http.get("/search").text
+    assert "For official use only." in page
+    assert "Plateline Demonstration Agency" in page
+
+
+def test_refusals_of_the_doors_come_through_with_their_reason(stack):
+    with demo.Session(stack.console, "investigator", stack.demo_password) as investigator:
+        assert search(investigator, "8CON001", justification="").json()["reason_code"] == "PURPOSE_REQUIRED"
+        assert investigator.http.post("/v1/purges", json={}).status_code == 403
+        assert investigator.http.get("/v1/devices").status_code in (200, 403)
+    assert httpx.post(f"{stack.console}/v1/queries", json={}).status_code == 401
+    for service in ("audit", "retention"):
+        direct = httpx.post(f"{stack.services[service].url}/v1/queries", json={})
+        assert direct.status_code in (401, 404)
+
+
+def with_pictures(stack, read):
+    """Put the read's two pictures into the object store, sealed to the day on which it falls due."""
+    day = due_day(read.captured_at, read.received_at, read.device_kind, load_profiles()[read.agency])
+    keys = [wire.decode_image_key(m.value, m.headers) for m in read_all(stack.bootstrap, "image.keys")]
+    public = next(key.public_key for key in keys if (key.agency, key.due_day) == (read.agency, day))
+    store, refs = ImageStore(stack.services["retention"].environment["ALPR_RETENTION_OBJECTS_URL"]), {}
+    for role in (ImageRole.CLOSEUP, ImageRole.CONTEXT):
+        key = f"{role.value}/{read.agency}/{day}/{read.read_id}.jpg"
+        picture = b"\xff\xd8 " + role.value.encode()
+        asyncio.run(store.put(key, seal_image(public, picture, aad=key.encode())))
+        refs[role.value] = ImageRef(key, hashlib.sha256(picture).digest(), role, View.UNKNOWN, day)
+    return replace(read, **refs)
+
+
+def test_a_live_hits_pictures_come_through_also_without_the_ledger(stack):
+    hit = replace(make_hit(plate := "8PIC001"), read=with_pictures(stack, make_hit(plate).read))
+    publish(stack.bootstrap, "", hit, make_notification(hit))
+    with demo.Session(stack.console, "dispatcher", stack.demo_password) as dispatcher:
+
+        def look(role):
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                answer = dispatcher.http.get(f"/v1/live-hits/{hit.hit_id}/images/{role}")
+                if answer.status_code == 200:
+                    return answer.content
+                time.sleep(0.3)
+            return pytest.fail(answer.text)
+
+        stack.stop_service("audit")
+        try:
+            assert (look("closeup"), look("context")) == (b"\xff\xd8 closeup", b"\xff\xd8 context")
+            assert dispatcher.http.get(f"/v1/hits/{hit.hit_id}").json()["incident"]["revision"] == 1
+        finally:
+            stack.start_service("audit")
+            stack.wait_ready("audit")
+
+
+@pytest.mark.requirement("QRY-01")
+def test_no_search_without_the_ledger_and_live_hits_go_on(stack):
+    with demo.Session(stack.console, "investigator", stack.demo_password) as investigator:
+        assert search(investigator, "8CON001").status_code == 200
+        stack.stop_service("audit")
+        try:
+            refused = search(investigator, "8CON001")
+            assert refused.status_code == 503
+            assert "rows" not in refused.json()
+            assert investigator.http.get("/v1/hits").status_code == 200
+        finally:
+            stack.start_service("audit")
+            stack.wait_ready("audit")

@@ -1,0 +1,240 @@
+"""What the rim does when things go wrong: repeat in place, put aside, never let go of what is not done."""
+
+import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import pytest
+
+from alpr_matcher import app
+from alpr_matcher.settings import Settings
+from alprcore import wire
+from alprcore.errors import Transient
+from alprcore.kafka import Message
+from alprcore.model import EntryDetails, ProfileRecord
+from alprcore.ops import Health
+from alprcore.plates import skeleton
+from alprcore.profiles import shipped_documents
+from alprcore.seal import ListKeys
+from alprcore.topics import Topic
+from tests.unit.matcher.build import NOW, PROFILE, make_entry, make_read, make_version
+
+HEADERS = dict(wire.headers_for(Topic.READS, id="t", source="test", time=NOW))
+
+
+class Memory:
+    """Publisher and dead letters that keep what they get and fail as often as they are told."""
+
+    def __init__(self, failures=0, error=None):
+        self.sent, self.aside, self.failures, self.error = [], [], failures, error or Transient("broker: away")
+
+    def _maybe_fail(self):
+        if self.failures:
+            self.failures -= 1
+            raise self.error
+
+    async def publish(self, topic, *, key, value, headers, agency=""):
+        self._maybe_fail()
+        self.sent.append((topic, key, value, dict(headers)))
+
+    async def put(self, message, error):
+        self._maybe_fail()
+        self.aside.append((message, error.code))
+
+
+@pytest.fixture
+def make_matcher(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "_FIRST_DELAY_S", 0.001)
+    keys = ListKeys({"k1": b"k" * 32}, "k1")
+
+    def make(out):
+        settings = Settings(list_keys_file=tmp_path / "none")
+        matcher = app.Matcher(
+            settings,
+            publisher=out,
+            dead_letters=out,
+            keys=keys,
+            health=Health("matcher"),
+            now=lambda: datetime.now(UTC),
+        )
+        entry = make_entry()
+        sealed, key_id = keys.seal(wire.encode_entry_details(EntryDetails(state="US-CA")), entry_id=entry.entry_id)
+        entry = type(entry)(
+            **{name: getattr(entry, name) for name in entry.__slots__} | {"sealed": sealed, "key_id": key_id}
+        )
+        matcher.view.apply(0, skeleton(entry.plate), wire.encode_bucket((entry,)))
+        matcher.versions.announce(make_version())
+        record = ProfileRecord(PROFILE.agency, PROFILE.version, shipped_documents()[PROFILE.agency], NOW)
+        profile_headers = dict(wire.headers_for(Topic.PROFILES, id="t", source="test", time=NOW))
+        matcher.take_profile(PROFILE.agency, wire.encode_profile(record), profile_headers)
+        matcher.versions_read.set()
+        matcher.profiles_read.set()
+        matcher.follower = SimpleNamespace(caught_up=lambda _n: True, position=lambda _n: 1)
+        return matcher
+
+    return make
+
+
+def message(value=None, key=None):
+    read = make_read()
+    found = wire.encode_read(read) if value is None else value
+    return Message("reads", 0, 7, key or skeleton(read.plate).encode(), found, HEADERS, 1_700_000_000_000)
+
+
+def run(make_matcher, out, found):
+    async def go():
+        matcher = make_matcher(out)
+        await matcher.settle(found, matcher.judge)
+
+    asyncio.run(go())
+    return out
+
+
+@pytest.mark.parametrize("error", [Transient("away"), RuntimeError("a fault"), KeyError("x")])
+def test_what_fails_for_now_is_repeated_in_place_until_it_is_done(make_matcher, error):
+    out = run(make_matcher, Memory(failures=3, error=error), message())
+    ((topic, key, value, headers),) = out.sent
+    assert (topic, key) == (Topic.HITS, skeleton("7ABC123"))
+    assert wire.decode_hit(value, headers).read.plate == "7ABC123"
+    assert out.aside == []
+
+
+def test_what_no_retry_can_save_is_put_aside_even_if_that_fails_at_first(make_matcher):
+    out = run(make_matcher, Memory(failures=2), message(b"\xff garbage"))
+    assert [(found.offset, code) for found, code in out.aside] == [(7, "MALFORMED")]
+    assert out.sent == []
+
+
+def test_a_read_under_another_key_is_put_aside_for_its_entries_lie_elsewhere(make_matcher):
+    out = run(make_matcher, Memory(), message(key=b"OTHER"))
+    assert [code for _, code in out.aside] == ["FIELD_INVALID"]
+
+
+def test_an_empty_message_is_put_aside(make_matcher):
+    out = run(make_matcher, Memory(), message(b""))
+    assert [code for _, code in out.aside] == ["FIELD_MISSING"]
+
+
+def test_an_agency_without_a_profile_is_put_aside_by_name(make_matcher):
+    async def go():
+        matcher = make_matcher(out)
+        matcher.take_profile(PROFILE.agency, None, {})
+        await matcher.settle(message(), matcher.judge)
+
+    out = Memory()
+    asyncio.run(go())
+    assert [code for _, code in out.aside] == ["PROFILE_MISSING"]
+
+
+class Consumer:
+    """What the offsets ask of faust's consumer."""
+
+    def __init__(self, committed, first=0, end=20):
+        self._committed_offset, self.first, self.end, self.sought = {TP: committed}, first, end, []
+
+    def _new_offset(self, tp):
+        return 99
+
+    async def earliest_offsets(self, tp):
+        return {tp: self.first}
+
+    def assignment(self):
+        return {TP}
+
+    def highwater(self, tp):
+        return self.end
+
+    async def seek(self, tp, offset):
+        self.sought.append(offset)
+
+
+class Partition(NamedTuple):
+    topic: str
+    partition: int
+
+
+TP = Partition("reads", 0)
+
+
+def given(offset, generation=1):
+    return SimpleNamespace(tp=TP, offset=offset, generation_id=generation)
+
+
+def offsets_over(consumer):
+    made = app.Offsets(SimpleNamespace(consumer=consumer, consumer_generation_id=1, rebalancing=False), {"reads"})
+    made.start()
+    return made
+
+
+def test_only_what_was_settled_in_order_is_committed():
+    async def go():
+        consumer = Consumer(committed=5)
+        offsets = offsets_over(consumer)
+        assert consumer._new_offset(TP) is None
+        assert not await offsets.is_due(given(4))  # settled before
+        assert await offsets.is_due(given(5))
+        offsets.settled(given(5))
+        assert consumer._new_offset(TP) == 6
+        assert not await offsets.is_due(given(7))  # 6 is missing: skipped around a rebalance
+        assert consumer._new_offset(TP) == 6
+        await offsets.fetch_missing({})
+        assert consumer.sought == [6]
+        assert await offsets.is_due(given(6))
+        offsets.settled(given(6, generation=0))  # its partition has changed hands meanwhile
+        assert consumer._new_offset(TP) == 6
+
+    asyncio.run(go())
+
+
+def test_a_waiting_message_beside_an_idle_stream_is_fetched_again_and_a_busy_stream_is_left_alone(monkeypatch):
+    monkeypatch.setattr(app, "_IDLE_S", -1)
+
+    async def go():
+        consumer = Consumer(committed=None, first=3, end=4)
+        offsets = offsets_over(consumer)
+        await offsets.fetch_missing({"reads": 1})
+        assert consumer.sought == []
+        await offsets.fetch_missing({"reads": 0})
+        assert consumer.sought == [3]
+        assert await offsets.is_due(given(3))
+        offsets.settled(given(3))
+        await offsets.fetch_missing({})
+        assert consumer.sought == [3]
+
+    asyncio.run(go())
+
+
+def test_messages_that_have_expired_are_not_waited_for():
+    async def go():
+        offsets = offsets_over(Consumer(committed=5, first=9))
+        assert await offsets.is_due(given(9))
+        assert not await offsets.is_due(given(11))
+
+    asyncio.run(go())
+
+
+def test_what_is_canceled_in_hand_is_not_counted_as_settled(make_matcher):
+    async def forever(_message):
+        await asyncio.Event().wait()
+
+    async def go():
+        consumer = Consumer(committed=7)
+        offsets = offsets_over(consumer)
+        found = given(7)
+        found.topic, found.partition, found.key, found.value, found.headers, found.timestamp = (
+            "reads",
+            0,
+            b"K",
+            b"",
+            None,
+            1.0,
+        )
+        task = asyncio.create_task(app._settle(found, offsets, make_matcher(Memory()), forever))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert consumer._new_offset(TP) is None
+
+    asyncio.run(go())
