@@ -1,7 +1,7 @@
 """Prints each requirement of docs/requirements.md with the tests that carry out its check and how they last ended.
 
-pass: every test passed. partial: all that ran passed, but a test says what it leaves out or was skipped.
-fail: a test failed. none: no test ran. `--markdown` prints a table for documents.
+pass: a test carried out the whole check, and no test failed. partial: what passed says what it leaves out, or a test
+of the whole check was skipped. fail: a test failed. none: no test passed. `--markdown` prints a table for documents.
 """
 
 import argparse
@@ -21,7 +21,8 @@ class Row:
     id: str
     title: str
     tests: dict[str, str] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
+    whole: dict[str, str] = field(default_factory=dict)  # those of the tests that carry out the whole check
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -30,7 +31,11 @@ class Row:
             return "fail"
         if "passed" not in outcomes:
             return "none"
-        return "partial" if self.missing or "skipped" in outcomes else "pass"
+        return "pass" if set(self.whole.values()) == {"passed"} else "partial"
+
+    @property
+    def missing(self) -> list[str]:
+        return [] if self.status == "pass" else self.left_out
 
 
 def read_rows(document: str) -> dict[str, Row]:
@@ -48,7 +53,9 @@ def add_results(rows: dict[str, Row], results: dict[str, dict]) -> list[str]:
                 continue
             row.tests[test] = result["outcome"]
             if mark["partial"]:
-                row.missing.append(mark["partial"])
+                row.left_out.append(mark["partial"])
+            else:
+                row.whole[test] = result["outcome"]
     return unknown
 
 

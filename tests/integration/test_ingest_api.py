@@ -185,7 +185,7 @@ def test_the_same_frame_again_is_a_duplicate_and_not_published_twice(world):
     story(told())
 
 
-@pytest.mark.requirement("CAP-01", partial="the HTTP door")
+@pytest.mark.requirement("CAP-01")
 def test_an_unknown_device_gets_403_and_leaves_nothing(world):
     async def told():
         async with world.running():

@@ -31,7 +31,9 @@ def prepared(pg_admin_dsn, kafka_bootstrap, pg_empty, monkeypatch, tmp_path):
 @pytest.mark.parametrize("service", prepare.SERVICES)
 def test_every_service_accepts_its_settings(prepared, service, monkeypatch):
     module = importlib.import_module(f"alpr_{service}.settings")
-    [settings] = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
+    [settings] = [
+        kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__
+    ]
     monkeypatch.setenv(f"ALPR_{service.upper()}_CONFIG", str(prepared.out / service / "settings.yaml"))
     assert settings.load().port == prepare.PORT
 

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -103,7 +104,7 @@ def deploy_dir() -> Path:
     raise LocalError(message)
 
 
-class _Leashed:
+class _Leashed(ABC):
     """A process that stops when its holder does."""
 
     def __init__(self, state_dir: Path, name: str) -> None:
@@ -112,8 +113,8 @@ class _Leashed:
         self.log = self.state_dir / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def start(self) -> str: ...
 
     def stop(self) -> None:
         """Stops it and waits until it is gone."""
