@@ -59,6 +59,17 @@ def by_vehicle(tap, plates):
     return vehicles
 
 
+def story(tap, vehicles):
+    """What happened to vehicles with two ids: when each frame was captured, and which read it went to."""
+    split = {name for names in vehicles.values() if len(names) > 1 for name in names}
+    captured = {frame.frame_id: frame.captured_at for frame in decoded(tap, "frames", wire.decode_frame)}
+    return [
+        (read.read_id[:6], read.revision, [f"{captured[frame]:%S.%f}" for frame in read.frame_ids])
+        for read in kept_reads(tap)
+        if read.read_id in split
+    ]
+
+
 def shown_by(dispatcher, hits):
     return [hit["hit_id"] for hit in dispatcher.call("GET", "/v1/hits").json()["hits"] if hit["hit_id"] in hits]
 
@@ -116,7 +127,7 @@ def check(stack, dispatcher, plates, listed, tap):
     assert len(frames) == len(plates) * PER_VEHICLE, "a frame was lost or named anew"
     assert not tap.read("frames.dlq")
     vehicles = by_vehicle(tap, plates)
-    assert {plate: len(ids) for plate, ids in vehicles.items()} == dict.fromkeys(plates, 1), "a vehicle has two ids"
+    assert {plate: len(ids) for plate, ids in vehicles.items()} == dict.fromkeys(plates, 1), story(tap, vehicles)
     reads = newest(kept_reads(tap), "read_id", "revision")
 
     rung = {read.read_id for read in reads.values() if read.plate.reveal() in listed}

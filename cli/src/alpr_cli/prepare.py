@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         for name in KEY_FILES.get(service, ()):
             shutil.copyfile(authority / name, folder / name)
         _hand_over(folder, options.uid)
-    print(f"prepared; the demonstration's people share the password {secret(authority, 'demo')}")
+    print(f"prepared; keys and settings are below {options.out}")
     return 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import queue
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ _PHOTOGRAPHS: Final = frozenset({".jpg", ".jpeg", ".png"})
 _VIDEOS: Final = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".ts", ".m4v"})
 _CHUNK: Final = 1 << 16
 _QUALITY: Final = 90
+_DRAWN_AHEAD: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def pictures(
     """
     path = Path(source)
     if source == "drive":
-        return _drive(seed + part, plates if plates is not None else 24, fps)
+        return _ahead(_drive(seed + part, plates if plates is not None else 24, fps))
     if source.startswith(("rtsp://", "rtsps://", "http://", "https://")):
         return _video(source, fps, live=True)
     if path.is_dir():
@@ -62,6 +65,42 @@ def _drive(seed: int, vehicles: Sequence[str] | int, fps: float) -> Iterator[Pic
         jpeg = io.BytesIO()
         Image.fromarray(scene.image).save(jpeg, "JPEG", quality=_QUALITY)
         yield Picture(jpeg.getvalue(), scene.offset.total_seconds() * SCENE_FPS / fps)
+
+
+def _ahead(source: Iterator[Picture]) -> Iterator[Picture]:
+    """Let a thread draw up to 30 pictures before they are due: on a busy machine a camera keeps its rhythm."""
+    drawn: queue.Queue[Picture | BaseException | None] = queue.Queue(_DRAWN_AHEAD)
+    given_up = threading.Event()
+
+    def draw() -> None:
+        try:
+            for picture in source:
+                _offer(drawn, picture, given_up)
+                if given_up.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 raised again by whoever takes the pictures
+            _offer(drawn, error, given_up)
+        _offer(drawn, None, given_up)
+
+    threading.Thread(target=draw, daemon=True).start()
+    try:
+        while (item := drawn.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        given_up.set()
+
+
+def _offer(
+    drawn: queue.Queue[Picture | BaseException | None], item: Picture | BaseException | None, given_up: threading.Event
+) -> None:
+    while not given_up.is_set():
+        try:
+            drawn.put(item, timeout=0.2)
+        except queue.Full:
+            continue
+        return
 
 
 def _photographs(files: Sequence[Path], pace_s: float) -> Iterator[Picture]:

@@ -308,13 +308,18 @@ class Recognizer(BatchHandler):
         return Observed(tuple(going_on), observed.ended)
 
     async def _end_silent(self, part: _Part, *, idle: bool) -> None:
-        """End passages whose camera sends nothing more. Only between batches, so that it is committed before more comes."""
+        """Tell what a silent camera's passages have to tell; end them only after 30 s, its link may be down.
+
+        Frames that arrive late were captured in time: they must join the passage they belong to, not make a new read.
+        """
         now = time.monotonic()
         for camera_id, passages in list(part.passages.items()):
             silence = now - part.touched.get(camera_id, now)
-            if passages and silence >= (self._settings.silent_seconds if idle else _STUCK_S):
+            if silence >= _STUCK_S:
                 for passage in passages:
                     await self._end(part, camera_id, passage)
+            elif idle and silence >= self._settings.silent_seconds:
+                part.passages[camera_id] = tuple([await self._tell(passage, ended=True) for passage in passages])
 
     async def _end_overlong(self, part: _Part) -> None:
         """End the oldest passages when what must be remembered beside the offset no longer fits."""

@@ -30,7 +30,9 @@ class Settings(ServiceSettings):
         False, description="look at frames 1280 pixels wide or more at full size: small plates, four times the work"
     )
     batch: int = Field(8, ge=1, le=64, description="most frames taken at once; more is faster and later")
-    silent_seconds: float = Field(3.0, gt=0, description="a passage ends when its camera was silent for so long")
+    silent_seconds: float = Field(
+        3.0, gt=0, description="what a passage says so far is told when its camera was silent for so long"
+    )
     device_error_limit: int = Field(
         20, ge=1, description="refused frames of one device within a minute after which it is reported as quarantined"
     )
