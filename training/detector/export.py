@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--confidence", type=float, required=True)
     parser.add_argument("--size", type=int, default=640)
-    parser.add_argument("--wide-size", type=int, default=1280)
+    parser.add_argument("--second-size", type=int, default=448)
     given = parser.parse_args()
     content = export(given.checkpoint)
     if len(content) > MOST_BYTES:
@@ -68,7 +68,7 @@ def main() -> None:
         "name: plate-n\n"
         f"sha256: {digest}\n"
         f"input_size: {given.size} # longer side, pixels; any multiple of 32 works\n"
-        f"wide_input_size: {given.wide_size} # for frames at least 1280 pixels wide whose plates are small\n"
+        f"second_input_size: {given.second_size} # tried where nothing is found at input_size: close-ups\n"
         f"confidence: {given.confidence:.2f}\n"
         f"iou: {NMS_IOU:.2f} # of non-maximum suppression, which is left to the loader\n"
         "classes: [plate]\n"

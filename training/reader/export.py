@@ -1,6 +1,6 @@
 """Publish trained weights: ONNX and inference.yml as PaddleOCR's TextRecognition loads them, and the scores beside them.
 
-`python export.py --weights best.pt --data DIR --out DIR`. What is published was read back through PaddleOCR and gave the
+`python export.py --weights best.pt last.pt --data DIR --out DIR`. What is published was read back through PaddleOCR and gave the
 same text as the network itself; otherwise nothing is written.
 """
 
@@ -79,17 +79,25 @@ def read_by_paddleocr(folder: Path, pictures: list[NDArray[np.uint8]]) -> list[s
     return [str(result["rec_text"]) for result in reader.predict(pictures, batch_size=16)]
 
 
+def average(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of several checkpoints of one run: steadier than any one picked on few photographs."""
+    return {
+        name: torch.stack([part[name] for part in parts]).mean(0) if first.dtype.is_floating_point else first
+        for name, first in parts[0].items()
+    }
+
+
 def main() -> None:
     """Export, check, and only then put the files in place."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="several of one run are averaged")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
     reader = Reader()
-    saved = torch.load(args.weights, weights_only=True)
-    reader.load_state_dict(saved["model"])
+    saved = [torch.load(file, weights_only=True) for file in args.weights]
+    reader.load_state_dict(average([part["model"] for part in saved]))
     published = Published(reader).eval()
     shots = photographs(args.data, kept_back=True)
     with tempfile.TemporaryDirectory() as name:
@@ -114,7 +122,7 @@ def main() -> None:
             raise SystemExit(msg)
         table = scores(session, shots)
         digest = hashlib.sha256((folder / "inference.onnx").read_bytes()).hexdigest()
-        report = {"sha256": digest, "samples": saved["seen"], "kept_back": table}
+        report = {"sha256": digest, "samples": max(part["seen"] for part in saved), "kept_back": table}
         (folder / "scores.json").write_text(json.dumps(report, indent=2) + "\n")
         args.out.mkdir(parents=True, exist_ok=True)
         for file in ("inference.onnx", "inference.yml", "scores.json"):

@@ -1,6 +1,7 @@
 """Train the plate reader from nothing: `python train.py --data DIR --work DIR --minutes 85`.
 
-The best weights so far, by the score on the photographs kept back, lie in WORK/best.pt; `export.py` publishes them.
+The best weights by the score on the photographs kept back lie in WORK/best.pt, the newest in WORK/last.pt; `export.py`
+publishes their mean.
 """
 
 from __future__ import annotations
@@ -101,6 +102,13 @@ def score(model: Reader, shots: list[Photograph]) -> tuple[dict[str, dict[str, f
     return table, sum(w * table[name]["folded"] for name, w in WEIGHTS.items())
 
 
+def save(model: Reader, file: Path, seen: int, figure: float) -> None:
+    """Write a checkpoint whole or not at all: an export may read it at any time."""
+    part = file.with_suffix(".part")
+    torch.save({"model": model.state_dict(), "seen": seen, "figure": figure}, part)
+    part.replace(file)
+
+
 def main() -> None:
     """Train until the minutes are used up; the learning rate follows the share of them that is gone."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -174,26 +182,19 @@ def main() -> None:
                 ),
                 flush=True,
             )
-            torch.save({"model": average.state_dict(), "seen": step * BATCH, "figure": figure}, args.work / "last.tmp")
-            (args.work / "last.tmp").replace(args.work / "last.pt")
+            save(average, args.work / "last.pt", step * BATCH, figure)
             if figure > best:
                 best = figure
-                torch.save(
-                    {"model": average.state_dict(), "seen": step * BATCH, "figure": figure, "table": table},
-                    args.work / "best.tmp",
-                )
-                (args.work / "best.tmp").replace(args.work / "best.pt")
+                save(average, args.work / "best.pt", step * BATCH, figure)
             last = time.monotonic()
     table, figure = score(average, kept_back)
     print(
         json.dumps({"last": True, "figure": round(figure, 4), **{k: round(v["folded"], 3) for k, v in table.items()}}),
         flush=True,
     )
+    save(average, args.work / "last.pt", step * BATCH, figure)
     if figure > best:
-        torch.save(
-            {"model": average.state_dict(), "seen": step * BATCH, "figure": figure, "table": table},
-            args.work / "best.pt",
-        )
+        save(average, args.work / "best.pt", step * BATCH, figure)
 
 
 if __name__ == "__main__":

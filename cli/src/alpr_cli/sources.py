@@ -78,7 +78,8 @@ def _ahead(source: Iterator[Picture]) -> Iterator[Picture]:
                 _offer(drawn, picture, given_up)
                 if given_up.is_set():
                     return
-        except BaseException as error:  # noqa: BLE001 raised again by whoever takes the pictures
+        # law-skip: broad-except - raised again by whoever takes the pictures
+        except BaseException as error:  # noqa: BLE001
             _offer(drawn, error, given_up)
         _offer(drawn, None, given_up)
 
