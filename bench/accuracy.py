@@ -15,7 +15,6 @@ from alpr_recognizer.models.child import Models
 from alprcore.model import UNKNOWN, Box
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "services/recognizer/src/alpr_recognizer/weights"
-SMALLEST_SCENE = 160  # pixels of height; below this, or when nothing is found in a crop, the picture is the plate
 
 
 def main() -> None:
@@ -37,9 +36,8 @@ def main() -> None:
         picture = cv2.imread(str(given.folder / name))
         crop = rows[name].get("kind") == "crop"
         begun = time.perf_counter()
-        boxes = [] if crop and picture.shape[0] < SMALLEST_SCENE else models.detect([picture])[0]
-        if crop and not boxes:
-            boxes = [(Box(0, 0, picture.shape[1], picture.shape[0]), 1.0)]
+        whole = [(Box(0, 0, picture.shape[1], picture.shape[0]), 1.0)]
+        boxes = whole if crop else models.detect([picture])[0]
         texts = models.read_boxes([(picture, box) for box, _ in boxes])
         spent += time.perf_counter() - begun
         plates += [(name, box, text) for (box, _), text in zip(boxes, texts, strict=True)]

@@ -46,6 +46,7 @@ _CLOSEUP_MARGIN: Final = 0.15  # of the plate's size on each side: what a person
 _CLOSEUP_QUALITY: Final = 92
 _SURE: Final = 0.95  # least probability of every character at which one cut is enough
 _CROPS_AT_ONCE: Final = 32
+_WIDE: Final = 1280  # pixels; four times the work of 640
 # Shares of width and height (left, top, right, low) by which the box is moved out before reading. The detector's edges
 # are a few pixels off; the reader was trained with the same spread.
 _CUTS: Final[tuple[_Cut, ...]] = ((0.0, 0.0, 0.0, 0.0), (0.05, 0.04, 0.05, 0.04), (0.06, 0.12, 0.06, 0.12))
@@ -145,13 +146,25 @@ class Models:
         return {index: FrameResult(tuple(plates)) for index, plates in candidates.items()}
 
     def detect(self, pictures: Sequence[Picture]) -> list[list[tuple[Box, float]]]:
-        """Find plates: boxes in pixels with the detector's score, from left to right."""
+        """Find plates: boxes in pixels with the detector's score, from left to right.
+
+        Where nothing is found the picture is looked at once more, smaller: a plate that fills it is missed otherwise.
+        """
+        size, second = int(self._about["input_size"]), int(self._about["second_input_size"])
+        found = self._detect_at(pictures, [_WIDE if self._wide and p.shape[1] >= _WIDE else size for p in pictures])
+        empty = [index for index, plates in enumerate(found) if not plates]
+        for index, plates in zip(
+            empty, self._detect_at([pictures[i] for i in empty], [second] * len(empty)), strict=True
+        ):
+            found[index] = plates
+        return found
+
+    def _detect_at(self, pictures: Sequence[Picture], sizes: Sequence[int]) -> list[list[tuple[Box, float]]]:
         found: list[list[tuple[Box, float]]] = [[] for _ in pictures]
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for index, picture in enumerate(pictures):
-            shapes.setdefault(picture.shape, []).append(index)
-        for shape, indexes in shapes.items():  # one shape at a time, or the library pads all to squares
-            size = self._about["wide_input_size" if self._wide and shape[1] >= 1280 else "input_size"]
+        alike: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        for index, (picture, size) in enumerate(zip(pictures, sizes, strict=True)):
+            alike.setdefault((size, picture.shape), []).append(index)
+        for (size, _), indexes in alike.items():  # one shape at a time, or the library pads all to squares
             answers = self._detector.predict(
                 [pictures[index] for index in indexes],
                 imgsz=size,
@@ -162,14 +175,7 @@ class Models:
                 batch=len(indexes),
             )
             for index, answer in zip(indexes, answers, strict=True):
-                corners, scores = answer.boxes.xyxy.tolist(), answer.boxes.conf.tolist()
-                found[index] = sorted(
-                    (
-                        (Box(x0, y0, x1 - x0, y1 - y0), score)
-                        for (x0, y0, x1, y1), score in zip(corners, scores, strict=True)
-                    ),
-                    key=lambda plate: (plate[0].x, plate[0].y),
-                )
+                found[index] = sorted(_plates(answer.boxes), key=lambda plate: (plate[0].x, plate[0].y))
         return found
 
     def read_boxes(self, places: Sequence[tuple[Picture, Box]]) -> list[ctc.Text]:
@@ -217,6 +223,11 @@ class Models:
         if not done:
             raise RuntimeError("the close-up could not be encoded")
         return bytes(data)
+
+
+def _plates(boxes: Any) -> list[tuple[Box, float]]:
+    corners, scores = boxes.xyxy.tolist(), boxes.conf.tolist()
+    return [(Box(x0, y0, x1 - x0, y1 - y0), score) for (x0, y0, x1, y1), score in zip(corners, scores, strict=True)]
 
 
 def _limit_threads(onnxruntime: Any, threads: int) -> None:
