@@ -121,8 +121,12 @@ def test_refusals_of_the_doors_come_through_with_their_reason(stack):
 def with_pictures(stack, read):
     """Put the read's two pictures into the object store, sealed to the day on which it falls due."""
     day = due_day(read.captured_at, read.received_at, read.device_kind, load_profiles()[read.agency])
-    keys = [wire.decode_image_key(m.value, m.headers) for m in read_all(stack.bootstrap, "image.keys")]
-    public = next(key.public_key for key in keys if (key.agency, key.due_day) == (read.agency, day))
+    deadline = time.monotonic() + 60  # retention makes and publishes the keys after it is ready
+    public = None
+    while public is None and time.monotonic() < deadline:
+        keys = [wire.decode_image_key(m.value, m.headers) for m in read_all(stack.bootstrap, "image.keys")]
+        public = next((key.public_key for key in keys if (key.agency, key.due_day) == (read.agency, day)), None)
+    assert public is not None, "retention published no key of that day"
     store, refs = ImageStore(stack.services["retention"].environment["ALPR_RETENTION_OBJECTS_URL"]), {}
     for role in (ImageRole.CLOSEUP, ImageRole.CONTEXT):
         key = f"{role.value}/{read.agency}/{day}/{read.read_id}.jpg"

@@ -29,6 +29,8 @@ READY_TIMEOUT_S: Final = 180.0
 """Until every service must be ready; models load in about 15 s on two quiet cores."""
 STOP_TIMEOUT_S: Final = 30.0
 """Above the services' own deadline of 25 s."""
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Our own services are on this machine: a proxy of the environment must not be asked."""
 _PR_SET_PDEATHSIG: Final = 1
 _SHOWN_LINES: Final = 15
 
@@ -56,7 +58,7 @@ class Service:
     def ready(self) -> bool:
         """Ask `/readyz`."""
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+            with _DIRECT.open(f"{self.url}/readyz", timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -79,7 +81,7 @@ class Stack:
         without: frozenset[str] = frozenset(),
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`settings` are further environment variables for all services; `without` names services not to start."""
+        """`settings` are further environment variables of the services they name; `without` are not to start."""
         self.state = state.resolve()
         self.services: dict[str, Service] = {}
         self.bootstrap = ""
@@ -188,7 +190,7 @@ class Stack:
         return sum(_tree_resident_mb(pid, proportional=True) for pid in pids if pid is not None)
 
     def stop(self) -> None:
-        """Stop everything, console first, database last; what was acknowledged stays."""
+        """Stop the services, then broker and database; what was acknowledged stays."""
         running = [self.services[name] for name in reversed(SERVICES) if name in self.services]
         for service in running:
             if service.process is not None and service.process.poll() is None:

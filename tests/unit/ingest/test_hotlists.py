@@ -210,3 +210,16 @@ def test_which_load_may_replace_what_is_active(changes, entries, age_h, force, e
 
 def test_a_list_is_stale_when_its_interval_has_passed():
     assert active(loads_per_day=2).max_age_s == 43_200
+
+
+def test_a_day_begins_an_entry_at_its_start_and_ends_it_at_its_end():
+    found = csv("plate,effective_at,expires_at\n7XYZ001,2026-03-01,2026-04-01\n")
+    (line,) = found.lines
+    assert line.details.effective_at == datetime(2026, 3, 1, tzinfo=UTC)
+    assert line.details.expires_at == datetime(2026, 4, 1, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+def test_a_date_beyond_the_calendar_rejects_its_line_and_no_other():
+    found = csv("plate,expires_at\n7XYZ001,9999-12-31T23:59:59-08:00\n7XYZ002,\n")
+    assert [line.plate.reveal() for line in found.lines] == ["7XYZ002"]
+    assert rejects(found) == [(2, "DATE_INVALID")]

@@ -146,6 +146,9 @@ SELECT h.hit_id, $2, h.agency, $4, $5, $6, $7, h.expires_at FROM console.hits h 
 ON CONFLICT DO NOTHING
 RETURNING hit_id
 
+-- has_hit --
+SELECT true FROM console.hits WHERE agency = $1 AND hit_id = $2
+
 -- presentations --
 SELECT session_id, person_id, sound, screen, presented_at FROM console.presented
 WHERE agency = $1 AND hit_id = $2 ORDER BY presented_at

@@ -215,7 +215,8 @@ def _parse_csv(text: str, now: datetime, declared: int | None) -> ParsedList | R
     header = [cell.strip().lower() for cell in rows[0][1]]
     unknown = sorted(set(header) - COLUMNS)
     if unknown or "plate" not in header or len(set(header)) < len(header):
-        detail = f"columns not known: {', '.join(unknown)[:200]}" if unknown else "the first line must name `plate`"
+        named = "the first line must name `plate`, and no column twice"
+        detail = f"columns not known: {', '.join(unknown)[:200]}" if unknown else named
         return Refused("HOT-01", "COLUMNS_INVALID", detail)
     body = rows[1:]
     if body and body[-1][1][0].strip() == "#entries":
@@ -265,7 +266,7 @@ def _csv_details(record: Mapping[str, str], now: datetime) -> EntryDetails:
     notes = record.get("notes", "")
     if len(notes) > LONGEST_NOTE:
         raise _Unfit("NOTES_TOO_LONG")
-    expires_at = _moment(record.get("expires_at", ""))
+    expires_at = _moment(record.get("expires_at", ""), day_at=time.max)
     if expires_at is not None and expires_at <= now:
         raise _Unfit("EXPIRED")
     return EntryDetails(
@@ -274,7 +275,7 @@ def _csv_details(record: Mapping[str, str], now: datetime) -> EntryDetails:
         advisory_class=advisory,
         source_key=record.get("source_key", ""),
         originating_agency=record.get("originating_agency", ""),
-        effective_at=_moment(record.get("effective_at", "")),
+        effective_at=_moment(record.get("effective_at", ""), day_at=time.min),
         expires_at=expires_at,
         vehicle_year=record.get("vehicle_year", ""),
         vehicle_make=record.get("vehicle_make", ""),
@@ -368,8 +369,8 @@ def _state(text: str) -> str:
     raise _Unfit("STATE_UNKNOWN")
 
 
-def _moment(text: str) -> datetime | None:
-    """Read RFC 3339, or a day, which lasts to its end in UTC."""
+def _moment(text: str, *, day_at: time) -> datetime | None:
+    """Read RFC 3339, or a day, which counts from its begin or to its end in UTC."""
     if not text:
         return None
     try:
@@ -377,10 +378,13 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         raise _Unfit("DATE_INVALID") from None
     if len(text) == len("2026-01-31"):
-        return datetime.combine(moment.date(), time.max, UTC)
+        return datetime.combine(moment.date(), day_at, UTC)
     if moment.tzinfo is None:
         raise _Unfit("DATE_WITHOUT_ZONE")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # "never" written as the last day of the year 9999, west of Greenwich
+        raise _Unfit("DATE_INVALID") from None
 
 
 def _sorted_out(found: Iterator[Line | Reject]) -> ParsedList:

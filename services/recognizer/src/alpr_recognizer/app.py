@@ -163,8 +163,9 @@ class Recognizer(BatchHandler):
             await self._finish(item)
         self._results.clear()
         for part in self._parts.values():
-            await self._end_silent(part, idle=not messages)
+            await self._care_for_silent(part)
             await self._end_overlong(part)
+        self._release_calm_devices()
         metrics.PASSAGES_OPEN.set(sum(len(p) for part in self._parts.values() for p in part.passages.values()))
 
     async def _prepare(self, part: _Part, message: Message) -> _Item:
@@ -307,7 +308,7 @@ class Recognizer(BatchHandler):
         ]
         return Observed(tuple(going_on), observed.ended)
 
-    async def _end_silent(self, part: _Part, *, idle: bool) -> None:
+    async def _care_for_silent(self, part: _Part) -> None:
         """Tell what a silent camera's passages have to tell; end them only after 30 s, its link may be down.
 
         Frames that arrive late were captured in time: they must join the passage they belong to, not make a new read.
@@ -318,7 +319,7 @@ class Recognizer(BatchHandler):
             if silence >= _STUCK_S:
                 for passage in passages:
                     await self._end(part, camera_id, passage)
-            elif idle and silence >= self._settings.silent_seconds:
+            elif silence >= self._settings.silent_seconds:
                 part.passages[camera_id] = tuple([await self._tell(passage, ended=True) for passage in passages])
 
     async def _end_overlong(self, part: _Part) -> None:
@@ -406,3 +407,11 @@ class Recognizer(BatchHandler):
             self._quarantined.add(frame.device_id)
             metrics.DEVICES_QUARANTINED.set(len(self._quarantined))
             logger.error("device_quarantined", extra={"device_id": frame.device_id, "code": error.code})
+
+    def _release_calm_devices(self) -> None:
+        """Take devices off the report that have had no frame refused for a minute, so that a next time is reported."""
+        since = time.monotonic() - _REPORT_WINDOW_S
+        calm = {device_id for device_id in self._quarantined if self._refusals[device_id][-1] < since}
+        if calm:
+            self._quarantined -= calm
+            metrics.DEVICES_QUARANTINED.set(len(self._quarantined))

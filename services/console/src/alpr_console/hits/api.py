@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -127,7 +129,7 @@ def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
         yield b"retry: 2000\n\n"
         checked = touched = beat = datetime.min.replace(tzinfo=web.clock().tzinfo)
         while not web.stop.is_set():
-            now = web.clock()
+            now, woken = web.clock(), wakeups.next(agency)
             try:
                 batch = [] if number is None else await store.events_after(agency, number)
                 if batch or number is None or now - checked >= RECHECK:
@@ -146,14 +148,19 @@ def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
                     yield event("incident", card, number)
                     beat = now
             except Transient:
-                await wakeups.wait(agency, POLL_S)
+                await _until(woken, POLL_S)
                 continue  # without a heartbeat: the screen says that it is stale
             if now - beat >= HEARTBEAT:
                 yield event("heartbeat", {"at": now.isoformat()}, number)
                 beat = now
-            await wakeups.wait(agency, POLL_S)
+            await _until(woken, POLL_S)
 
     return routes
+
+
+async def _until(woken: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(woken.wait(), seconds)
 
 
 async def _counted(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -145,9 +145,9 @@ class HitStore:
                 self._queries["put_presented"], hit_id, person.session_id, person.agency, person.person_id, sound,
                 screen, now,
             )  # fmt: skip
-            incident_id = await connection.fetchval(self._queries["incident_of_hit"], person.agency, hit_id)
             if new is None:
-                return incident_id is not None
+                return bool(await connection.fetchval(self._queries["has_hit"], person.agency, hit_id))
+            incident_id = await connection.fetchval(self._queries["incident_of_hit"], person.agency, hit_id)
             facts = {"sound": str(sound).lower(), "screen": str(screen).lower()}
             await self._outbox.record(
                 connection, person, "hit_presented", hit_id, person.session_id, now, facts=facts,
@@ -284,11 +284,9 @@ class Wakeups:
         self._pool = pool
         self._waiting: dict[str, asyncio.Event] = {}
 
-    async def wait(self, agency: str, seconds: float) -> None:
-        """Sleep until something happened for the agency, or for so long."""
-        waiting = self._waiting.setdefault(agency, asyncio.Event())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(waiting.wait(), seconds)
+    def next(self, agency: str) -> asyncio.Event:
+        """Give what is set when something happens for the agency; take it before looking, or a change is missed."""
+        return self._waiting.setdefault(agency, asyncio.Event())
 
     def wake(self, agencies: Iterable[str]) -> None:
         """Wake the streams of these agencies."""
