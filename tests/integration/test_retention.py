@@ -183,6 +183,40 @@ async def test_a_purge_that_broke_in_the_middle_is_finished_by_the_next(pg_datab
         assert (run["outcome"], run["certificate"]["days"][0]["reads"], await count(doors)) == ("complete", 1, 0)
 
 
+async def test_a_hold_placed_while_a_purge_runs_binds_its_next_day(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        first, second = old_read(), old_read("8TST002", number=2, days=3)
+        await doors.keep(first, second)
+        assert doors.due(first) < doors.due(second)
+        purge_day, answers = doors.house._purge_day, []
+
+        async def with_a_hold(day, now):
+            if day == doors.due(first):
+                body = {"ground": "evidence_in_case", "case": "26-80", "read_ids": [first.read_id, second.read_id]}
+                answers.append(asyncio.create_task(doors.shelf.post("/v1/holds", json=body, headers=doors.auth())))
+                await asyncio.sleep(0.3)
+                assert not answers[0].done()  # this day is being purged: the hold waits
+            return await purge_day(day, now)
+
+        doors.house._purge_day = with_a_hold
+        run = await asyncio.wait_for(doors.house.purge(), 10)
+        assert (await answers[0]).status_code == 201
+        assert [(day["reads"], day["held"]) for day in run["certificate"]["days"]] == [(1, 0), (0, 1)]
+        assert [row["plate"] for row in await found(doors, second.plate.reveal())] == [second.plate.reveal()]
+
+
+async def test_two_purges_at_once_are_one(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        async with doors.records.purging() as alone:
+            assert alone
+            with pytest.raises(PermissionError, match="PURGE_RUNNING"):
+                await doors.house.purge()
+            body = {"ground": "evidence_in_case", "case": "26-81", "query": {"device_id": "demo-device"}}
+            held = doors.shelf.post("/v1/holds", json=body, headers=doors.auth())
+            assert (await asyncio.wait_for(held, 5)).status_code == 201
+        assert (await doors.house.purge())["outcome"] == "complete"
+
+
 async def test_the_database_itself_drops_no_held_day(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         read = old_read()
@@ -289,6 +323,20 @@ async def test_keys_lie_ready_for_every_day_that_images_can_fall_due(pg_database
         assert len(doors.heard.messages) == before
         day = doors.due(make_read())
         assert published["demo", day] == doors.house.images.keys.ensure("demo", day.isoformat())
+
+
+async def test_a_camera_whose_clock_was_reset_finds_key_and_day(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        await doors.house.prepare_days()
+        for agency in doors.profiles:
+            for number, captured in enumerate((datetime(2000, 1, 1, tzinfo=UTC), utc_now() - timedelta(days=200))):
+                read = make_read(agency=agency, number=number, captured_at=captured, received_at=utc_now())
+                assert doors.house.images.keys.private(agency, doors.due(read).isoformat())
+                await doors.keep(read)
+        assert await count(doors) == 2 * len(doors.profiles)
+        # rare days get their partitions when a record comes, not hundreds ahead
+        parts = await doors.sql("SELECT count(*) FROM pg_inherits WHERE inhparent = 'retention.reads'::regclass")
+        assert parts[0][0] < 150
 
 
 async def test_only_the_due_roles_purge_hold_and_read_runs(pg_database, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,8 +13,10 @@ from typing import Any, Final
 from alprcore.errors import InvalidMessage, Misconfigured, Transient
 from alprcore.kafka import Message, Publisher
 from alprcore.model import AuditEvent, Hit, ImageKey, Person, Read, event_id, make_id, to_us
+from alprcore.objects import ImageStore
 from alprcore.policy import AgencyProfile, add_years, due_day
 from alprcore.profiles import profile_from_json
+from alprcore.seal import open_image, seal_image
 from alprcore.topics import Topic, physical
 from alprcore.wire import (
     decode_hit,
@@ -25,8 +28,8 @@ from alprcore.wire import (
 )
 
 from . import metrics
-from .expiry import LIVE, image_prefixes, key_days, purge_before, refused_as_of
-from .store import Images, Records
+from .expiry import LIVE, held_key, image_prefixes, key_days, purge_before, refused_as_of, usual_days
+from .store import HOLD, ImageKeys, Records
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ SOURCE: Final = "/alpr/retention"
 TELL_SECONDS: Final = 2.0
 """How long a live image waits for the ledger's topic; hits must show while that is away (design 7)."""
 _USED_KEPT: Final = timedelta(days=1)
+_KEYS_AT_ONCE: Final = 50  # published together: one turn of the broker for all of them
 
 
 class Profiles(dict[str, AgencyProfile]):
@@ -100,6 +104,36 @@ class Keeper:
         return self._positions.get(partition)
 
 
+class Images:
+    """Sealed images: opened here and nowhere else."""
+
+    def __init__(self, objects: ImageStore, keys: ImageKeys) -> None:
+        self.objects, self.keys = objects, keys
+
+    async def open(self, agency: str, image: dict[str, Any]) -> bytes:
+        """The plain JPEG. Raises `KeyError` when image or key is gone, `InvalidMessage` when it is not the one read."""
+        data = await self.objects.get(image["key"])
+        if image["sealed_to"]:
+            private = self.keys.private(agency, image["sealed_to"])
+            if private is None:
+                raise KeyError(image["key"])
+            data = open_image(private, data, aad=image["key"].encode())
+        if hashlib.sha256(data).hexdigest() != image["sha256"]:
+            raise InvalidMessage("IMAGE_DAMAGED", "the image is not the one that was read")
+        return data
+
+    async def reseal(self, agency: str, read_id: str, image: dict[str, Any]) -> dict[str, Any]:
+        """Seal an image to the agency's hold key and open it once more before anyone relies on it."""
+        if image["sealed_to"] == HOLD:
+            return image
+        plain = await self.open(agency, image)
+        kept = {**image, "key": held_key(agency, read_id, image["role"]), "sealed_to": HOLD}
+        sealed = seal_image(self.keys.ensure(agency, HOLD), plain, aad=kept["key"].encode())
+        await self.objects.put(kept["key"], sealed)
+        await self.open(agency, kept)
+        return kept
+
+
 class House:
     """Image keys, purges and what the ledger is told about them."""
 
@@ -147,17 +181,29 @@ class House:
             logger.warning("ledger_not_told", extra={"kind": kind})
 
     async def prepare_days(self) -> None:
-        """Have keys and partitions ready for every due day that images may fall on, and publish the public halves."""
-        due = {agency: key_days(profile, self._clock()) for agency, profile in self.profiles.items()}
-        for agency, days in due.items():
-            for day in sorted(days, reverse=True):  # what cameras see now before what spools may still bring
-                if (agency, day) in self._published:
-                    continue
-                public = await asyncio.to_thread(self.images.keys.ensure, agency, day.isoformat())
-                await self._publish_key(agency, day, encode_image_key(ImageKey(agency, day, public)))
-                self._published.add((agency, day))
-                metrics.KEYS.inc()
-        await self.records.ensure_days(day for days in due.values() for day in days)
+        """Have keys ready for every due day that images may fall on, partitions for the usual ones; publish the keys.
+
+        What cameras see now comes before what spools may still bring, and that before what only a wrong clock gives.
+        The partition of such a rare day is made when a record comes.
+        """
+        now, profiles = self._clock(), dict(self.profiles)
+        usual = {agency: usual_days(profile, now) for agency, profile in profiles.items()}
+        wanted = {(agency, day) for agency, profile in profiles.items() for day in key_days(profile, now)}
+        missing = sorted(wanted - self._published, key=lambda key: (key[1] in usual[key[0]], key[1]), reverse=True)
+        for start in range(0, len(missing), _KEYS_AT_ONCE):
+            await self._ready_keys(missing[start : start + _KEYS_AT_ONCE])
+        await self.records.ensure_days(day for days in usual.values() for day in days)
+
+    async def _ready_keys(self, keys: Sequence[tuple[str, date]]) -> None:
+        made = await asyncio.to_thread(self.images.keys.ensure_all, keys)
+        await asyncio.gather(
+            *(
+                self._publish_key(agency, day, encode_image_key(ImageKey(agency, day, public)))
+                for (agency, day), public in zip(keys, made, strict=True)
+            )
+        )
+        self._published.update(keys)
+        metrics.KEYS.inc(len(keys))
 
     async def _publish_key(self, agency: str, day: date, value: bytes | None) -> None:
         key = f"{agency}/{day.isoformat()}"
@@ -183,7 +229,8 @@ class House:
             await self.records.start_run(run_id, before, now)
             try:
                 for day in await self.records.due_days(before):
-                    certificate["days"].append(await self._purge_day(day, now))
+                    async with self.records.purging_day():
+                        certificate["days"].append(await self._purge_day(day, now))
                 certificate["lone_keys"] = await self._destroy_old_keys(before)
             except Transient as error:
                 certificate["broke_off"] = str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from alprcore.model import DeviceKind, ImageRole
@@ -12,6 +12,9 @@ KEYS_BACK: Final = timedelta(days=31)
 """A vehicle's spool may come in a month after its shift; its images need keys then."""
 KEYS_AHEAD: Final = timedelta(days=2)
 """Keys lie ready before the first frame of a day, even when this service is away for a weekend's end."""
+RECEIVED_BACK: Final = timedelta(days=2)
+"""A frame may wait this long between its receipt and its reading."""
+_NO_CLOCK: Final = datetime(1970, 1, 1, tzinfo=UTC)  # what a camera says whose clock was reset
 _DAY: Final = timedelta(days=1)
 _LAST_ZONE: Final = timedelta(hours=12)
 LIVE: Final = timedelta(hours=24)
@@ -28,8 +31,8 @@ def refused_as_of(as_of: date, now: datetime) -> bool:
     return as_of > purge_before(now)
 
 
-def key_days(profile: AgencyProfile, now: datetime) -> frozenset[date]:
-    """Give every due day of images captured from 31 days ago to 2 days ahead, of both device kinds."""
+def usual_days(profile: AgencyProfile, now: datetime) -> frozenset[date]:
+    """Give the due days of images captured from 31 days ago to 2 days ahead, of every device kind."""
     days: set[date] = set()
     captured = now - KEYS_BACK
     while captured <= now + KEYS_AHEAD:
@@ -37,6 +40,22 @@ def key_days(profile: AgencyProfile, now: datetime) -> frozenset[date]:
             days.add(due_day(captured, captured, kind, profile))
             days.add(due_day(captured, max(captured, now), kind, profile))
         captured += _DAY
+    return frozenset(days)
+
+
+def key_days(profile: AgencyProfile, now: datetime) -> frozenset[date]:
+    """Give every due day of images received from 2 days ago to 2 days ahead, whatever their capture time says.
+
+    Where the clock starts at the capture, a reset camera clock or an old spool brings the due day down to any day as
+    far as the one-year floor (RET-01): with a period of two years these are about 370 days.
+    """
+    days = set(usual_days(profile, now))
+    for kind in DeviceKind:
+        day = due_day(_NO_CLOCK, now - RECEIVED_BACK, kind, profile)
+        last = due_day(now + KEYS_AHEAD, now + KEYS_AHEAD, kind, profile)
+        while day <= last:
+            days.add(day)
+            day += _DAY
     return frozenset(days)
 
 

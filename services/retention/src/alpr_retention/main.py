@@ -16,9 +16,9 @@ from alprcore.runtime import run, serve_http, together
 from alprcore.topics import Topic
 
 from .api import create_app
-from .app import House, Keeper, Profiles, every
+from .app import House, Images, Keeper, Profiles, every
 from .settings import RetentionSettings
-from .store import ImageKeys, Images, Records
+from .store import ImageKeys, Records
 
 
 def utc_now() -> datetime:

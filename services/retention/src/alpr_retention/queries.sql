@@ -85,13 +85,11 @@ WHERE r.agency = ANY ($2) AND r.due_day = $1
 SELECT retention.drop_day($1);
 
 -- purge_lock --
-SELECT pg_try_advisory_lock(x'616c7072'::int, 3);
-
--- purge_unlock --
-SELECT pg_advisory_unlock_all();
+-- one purge at a time; holds do not ask for this lock
+SELECT pg_try_advisory_lock(x'616c7072'::int, 4);
 
 -- hold_lock --
--- a hold waits for the day that is being purged, and the next day sees the hold
+-- taken by a hold and by each day of a purge: a hold waits for the day that is being purged, the next day sees it
 SELECT pg_advisory_xact_lock(x'616c7072'::int, 3);
 
 -- place_hold --

@@ -1,14 +1,14 @@
-"""Reads, hits, holds and purge runs in PostgreSQL, images in the object store, their private keys in a folder."""
+"""Reads, hits, holds and purge runs in PostgreSQL, the private keys of their images in a folder."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
+import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,13 +18,11 @@ import asyncpg
 
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.model import Hit, ImageRef, Read
-from alprcore.objects import ImageStore
 from alprcore.plates import skeleton
 from alprcore.postgres import load_queries, translated
-from alprcore.seal import new_image_key, open_image, seal_image
+from alprcore.seal import new_image_key
 
 from . import metrics
-from .expiry import held_key
 
 _QUERIES: Final = load_queries("alpr_retention")
 HOLD: Final = "hold"
@@ -68,7 +66,38 @@ def images_of(read: Read) -> list[dict[str, Any]]:
     return [_image(ref) for ref in (read.closeup, read.context) if ref.key]
 
 
-def _read_row(read: Read, due: date) -> tuple[Any, ...]:
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidMessage("FIELD_INVALID", "an id that is none") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _NewRead:
+    """A read to be stored, and the day on which it falls due."""
+
+    read_id: UUID
+    read: Read
+    due: date
+
+
+@dataclass(frozen=True, slots=True)
+class _NewHit:
+    """A hit to be stored, and the day on which it falls due."""
+
+    hit_id: UUID
+    read_id: UUID
+    hit: Hit
+    due: date
+
+    @property
+    def read(self) -> Read:
+        return self.hit.read
+
+
+def _read_row(new: _NewRead) -> tuple[Any, ...]:
+    read = new.read
     details = {
         "plate_raw": read.plate_raw,
         "state_confidence": read.state_confidence,
@@ -86,14 +115,15 @@ def _read_row(read: Read, due: date) -> tuple[Any, ...]:
     plate = read.plate.reveal()
     point = read.location.point
     return (
-        UUID(read.read_id), due, read.agency, read.revision, read.retracted, plate, skeleton(plate), read.state,
+        new.read_id, new.due, read.agency, read.revision, read.retracted, plate, skeleton(plate), read.state,
         read.confidence, read.captured_at, read.received_at, read.read_at, read.device_id, read.device_kind.value,
         read.device_name, read.camera_id, read.direction, point.latitude, point.longitude,
         json.dumps(images_of(read)), json.dumps(details),
     )  # fmt: skip
 
 
-def _hit_row(hit: Hit, due: date) -> tuple[Any, ...]:
+def _hit_row(new: _NewHit) -> tuple[Any, ...]:
+    hit = new.hit
     details = {
         "entry_plate": hit.entry_plate.reveal(),
         "entry_state": hit.entry_state,
@@ -112,7 +142,7 @@ def _hit_row(hit: Hit, due: date) -> tuple[Any, ...]:
     }
     read = hit.read
     return (
-        UUID(hit.hit_id), due, UUID(read.read_id), read.agency, read.revision, hit.list_code, hit.list_version,
+        new.hit_id, new.due, new.read_id, read.agency, read.revision, hit.list_code, hit.list_version,
         UUID(hit.entry_id), hit.grade.value, hit.state_match.value, hit.reason, hit.advisory_class, read.captured_at,
         read.received_at, hit.matched_at, json.dumps(details),
     )  # fmt: skip
@@ -142,23 +172,18 @@ class Records:
     async def keep(self, reads: Sequence[tuple[Read, date]], hits: Sequence[tuple[Hit, date]]) -> None:
         """Store reads and hits once each, under the day on which each falls due by the time it is first stored.
 
+        A record that is stored already keeps its day. A new hit takes its read's: the stored one, else that of the
+        read beside it. Every other record takes the day given with it.
+
         Raises `InvalidMessage` for a record that the database cannot hold and `Transient` for anything that passes.
         """
+        new_reads = sorted((_NewRead(_id(read.read_id), read, due) for read, due in reads), key=lambda new: new.read_id)
+        new_hits = sorted(
+            (_NewHit(_id(hit.hit_id), _id(hit.read.read_id), hit, due) for hit, due in hits), key=lambda new: new.hit_id
+        )
         try:
-            days = await self._fixed(reads, hits)
-            await self.ensure_days(days.values())
-            rows = sorted((_read_row(read, days[read.read_id]) for read, _ in reads), key=lambda row: row[0])
-            found = sorted((_hit_row(hit, days[hit.hit_id]) for hit, _ in hits), key=lambda row: row[0])
-            live = [
-                (UUID(hit.hit_id), hit.read.agency, hit.matched_at, json.dumps(images_of(hit.read))) for hit, _ in hits
-            ]
-            seen = {(row[2], row[9].astimezone(UTC).date(), row[1]) for row in rows}
-            seen |= {(row[3], row[12].astimezone(UTC).date(), row[1]) for row in found}
-            async with self._scoped([row[2] for row in rows] + [row[3] for row in found]) as connection:
-                await connection.executemany(_QUERIES["keep_captured_day"], sorted(seen))
-                await connection.executemany(_QUERIES["keep_read"], rows)
-                await connection.executemany(_QUERIES["keep_hit"], found)
-                await connection.executemany(_QUERIES["keep_live_hit"], live)
+            new_reads = await self._fixed_reads(new_reads)
+            await self._store(new_reads, await self._fixed_hits(new_hits, new_reads))
         except asyncpg.CheckViolationError as error:
             if error.constraint_name is None:  # the partition went with a purge: make it again
                 self._days.clear()
@@ -168,32 +193,51 @@ class Records:
             if (error.sqlstate or "")[:2] == "22":  # data exception: a text or number that no column takes
                 raise InvalidMessage("FIELD_INVALID", type(error).__name__) from error
             raise
-        except ValueError as error:
-            raise InvalidMessage("FIELD_INVALID", "an id that is none") from error
-        metrics.KEPT.labels("read").inc(len(rows))
-        metrics.KEPT.labels("hit").inc(len(found))
+        except (
+            asyncpg.InterfaceError
+        ) as error:  # what passes is `Transient` by now: a value that no column's type takes
+            raise InvalidMessage("FIELD_INVALID", type(error).__name__) from error
+        metrics.KEPT.labels("read").inc(len(reads))
+        metrics.KEPT.labels("hit").inc(len(hits))
 
-    async def _fixed(self, reads: Sequence[tuple[Read, date]], hits: Sequence[tuple[Hit, date]]) -> dict[str, date]:
-        """Due day by id: of what is stored already, and a hit's is its read's; else the one computed now."""
-        computed = {read.read_id: due for read, due in reads} | {hit.hit_id: due for hit, due in hits}
-        known = await self._stored("reads", [(r.read_id, r.agency, r.captured_at) for r, _ in reads])
-        known |= await self._stored("hits", [(h.hit_id, h.read.agency, h.read.captured_at) for h, _ in hits])
-        of_reads = await self._stored("reads", [(h.read.read_id, h.read.agency, h.read.captured_at) for h, _ in hits])
-        for hit, _ in hits:
-            day = of_reads.get(hit.read.read_id) or computed.get(hit.read.read_id)
-            if day is not None:
-                known.setdefault(hit.hit_id, day)
-        return computed | known
+    async def _store(self, reads: Sequence[_NewRead], hits: Sequence[_NewHit]) -> None:
+        """Write records under their days; in the order of their ids, so that two keepers cannot block each other."""
+        news: tuple[_NewRead | _NewHit, ...] = (*reads, *hits)
+        seen = {(new.read.agency, new.read.captured_at.astimezone(UTC).date(), new.due) for new in news}
+        await self.ensure_days({due for _, _, due in seen})
+        live = [(new.hit_id, new.read.agency, new.hit.matched_at, json.dumps(images_of(new.read))) for new in hits]
+        async with self._scoped(agency for agency, _, _ in seen) as connection:
+            await connection.executemany(_QUERIES["keep_captured_day"], sorted(seen))
+            await connection.executemany(_QUERIES["keep_read"], [_read_row(new) for new in reads])
+            await connection.executemany(_QUERIES["keep_hit"], [_hit_row(new) for new in hits])
+            await connection.executemany(_QUERIES["keep_live_hit"], live)
 
-    async def _stored(self, what: str, wanted: Sequence[tuple[str, str, datetime]]) -> dict[str, date]:
+    async def _fixed_reads(self, reads: Sequence[_NewRead]) -> list[_NewRead]:
+        days = {new.read_id: new.due for new in reversed(reads)}  # of several revisions the first, as one by one
+        days |= await self._stored("reads", [(new.read_id, new.read) for new in reads])
+        return [replace(new, due=days[new.read_id]) for new in reads]
+
+    async def _fixed_hits(self, hits: Sequence[_NewHit], beside: Sequence[_NewRead]) -> list[_NewHit]:
+        of_reads = {new.read_id: new.due for new in beside}
+        of_reads |= await self._stored("reads", [(new.read_id, new.read) for new in hits])
+        days = {new.hit_id: of_reads.get(new.read_id, new.due) for new in reversed(hits)}
+        days |= await self._stored("hits", [(new.hit_id, new.read) for new in hits])
+        return [replace(new, due=days[new.hit_id]) for new in hits]
+
+    async def _stored(self, what: str, wanted: Sequence[tuple[UUID, Read]]) -> dict[UUID, date]:
+        """Days of what is stored already, by id."""
         if not wanted:
             return {}
-        ids = [UUID(item[0]) for item in wanted]
+        ids, reads = [found for found, _ in wanted], [read for _, read in wanted]
         with translated():
             rows = await self._pool.fetch(
-                _QUERIES["stored_days"], what, ids, [item[1] for item in wanted], [item[2] for item in wanted]
+                _QUERIES["stored_days"],
+                what,
+                ids,
+                [read.agency for read in reads],
+                [read.captured_at for read in reads],
             )
-        return {str(row["id"]): row["due_day"] for row in rows if row["due_day"] is not None}
+        return {row["id"]: row["due_day"] for row in rows if row["due_day"] is not None}
 
     async def open_view(self, entry: int, person_id: str) -> dict[str, Any] | None:
         """The image that a committed, fresh, unused intent of this person names; None when it is gone.
@@ -238,14 +282,23 @@ class Records:
 
     @asynccontextmanager
     async def purging(self) -> AsyncIterator[bool]:
-        """Be the only purge, with no hold placed meanwhile; False when another one runs."""
+        """Be the only purge; False when another one runs. Holds may be placed between its days."""
         with translated():
-            async with self._pool.acquire() as connection:
+            connection = await self._pool.acquire()
+        try:
+            with translated():  # not around the purge: its refusals are not the database's
                 got = bool(await connection.fetchval(_QUERIES["purge_lock"]))
-                try:
-                    yield got
-                finally:
-                    await connection.execute(_QUERIES["purge_unlock"])
+            yield got
+        finally:
+            with translated():
+                await self._pool.release(connection)  # a connection given back holds no locks
+
+    @asynccontextmanager
+    async def purging_day(self) -> AsyncIterator[None]:
+        """Let no hold be placed while a day is purged: one that comes waits, and binds the next day."""
+        async with self._scoped([]) as connection:
+            await connection.fetchval(_QUERIES["hold_lock"])
+            yield
 
     async def day_agencies(self, day: date) -> list[str]:
         """Agencies with records that fall due on this day."""
@@ -317,6 +370,15 @@ class Records:
         ]
 
 
+def _settle_folder(folder: Path) -> None:
+    """Bring a new name to the disk: a key that is gone after a power cut would take its images with it."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 class ImageKeys:
     """Private image keys: `<folder>/<agency>/<due day>.key`, mode 0600, private and public half in base64."""
 
@@ -335,19 +397,22 @@ class ImageKeys:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             text = "\n".join(base64.b64encode(half).decode() for half in new_image_key()) + "\n"
-            fresh = path.with_name(f".{path.name}.{os.getpid()}")
-            fresh.unlink(missing_ok=True)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
             try:
-                path.hardlink_to(fresh)
-            except FileExistsError:
-                pass
+                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):  # another one was first, and its key counts
+                    os.link(fresh, path)
             finally:
-                fresh.unlink()
+                fresh.unlink(missing_ok=True)
+            _settle_folder(path.parent)
         return base64.b64decode(path.read_text().split()[1])
+
+    def ensure_all(self, keys: Iterable[tuple[str, date]]) -> list[bytes]:
+        """The public halves for these agencies and due days, in the same order."""
+        return [self.ensure(agency, day.isoformat()) for agency, day in keys]
 
     def private(self, agency: str, day: str) -> bytes | None:
         """The private half for this day; None when it was destroyed."""
@@ -376,33 +441,3 @@ class ImageKeys:
             return False
         path.unlink()
         return True
-
-
-class Images:
-    """Sealed images: opened here and nowhere else."""
-
-    def __init__(self, objects: ImageStore, keys: ImageKeys) -> None:
-        self.objects, self.keys = objects, keys
-
-    async def open(self, agency: str, image: dict[str, Any]) -> bytes:
-        """The plain JPEG. Raises `KeyError` when image or key is gone, `InvalidMessage` when it is not the one read."""
-        data = await self.objects.get(image["key"])
-        if image["sealed_to"]:
-            private = self.keys.private(agency, image["sealed_to"])
-            if private is None:
-                raise KeyError(image["key"])
-            data = open_image(private, data, aad=image["key"].encode())
-        if hashlib.sha256(data).hexdigest() != image["sha256"]:
-            raise InvalidMessage("IMAGE_DAMAGED", "the image is not the one that was read")
-        return data
-
-    async def reseal(self, agency: str, read_id: str, image: dict[str, Any]) -> dict[str, Any]:
-        """Seal an image to the agency's hold key and open it once more before anyone relies on it."""
-        if image["sealed_to"] == HOLD:
-            return image
-        plain = await self.open(agency, image)
-        kept = {**image, "key": held_key(agency, read_id, image["role"]), "sealed_to": HOLD}
-        sealed = seal_image(self.keys.ensure(agency, HOLD), plain, aad=kept["key"].encode())
-        await self.objects.put(kept["key"], sealed)
-        await self.open(agency, kept)
-        return kept
