@@ -198,7 +198,6 @@ QUERY_KEYS = (
 DUE_KEYS = ("retention_years_mobile", "retention_years_fixed", "retention_clock", "timezone")
 
 
-@pytest.mark.requirement("CFG-01")
 @pytest.mark.parametrize("left", sorted(PROFILES))
 @pytest.mark.parametrize("right", sorted(PROFILES))
 def test_two_profiles_differ_only_by_what_they_configure(left: str, right: str) -> None:
