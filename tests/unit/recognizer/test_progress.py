@@ -68,13 +68,13 @@ def test_a_refused_frame_may_come_again_also_after_a_restart():
     progress = Progress(0)
     progress.number(0, "c1", 1, 1_000, "a")
     progress.advance(0, [0])
-    progress.advance(1, mute=True)
+    progress.advance(1, uncounted=True)
     progress.number(2, "c1", 3, 3_000, "c")
     progress.advance(2)
     assert not progress.is_duplicate("c1", 2, 2_000, "b")
     again = Progress(*progress.position())
     assert [again.done_before(place) for place in range(3)] == [0, DONE, DONE]
-    assert [again.was_mute(place) for place in range(3)] == [False, True, False]
+    assert [again.was_uncounted(place) for place in range(3)] == [False, True, False]
     assert not again.is_duplicate("c1", 2, 2_000, "b")
 
 

@@ -278,10 +278,12 @@ class Recognizer(BatchHandler):
                 if glimpse.offset == message.offset
             }
         # the number of a refused frame does not count: repaired and replayed, it is no duplicate
-        mute = progress.was_mute(message.offset) if outcome == "done" else outcome in {"duplicate", "dead_letter"}
-        if frame is not None and not mute:
+        uncounted = (
+            progress.was_uncounted(message.offset) if outcome == "done" else outcome in {"duplicate", "dead_letter"}
+        )
+        if frame is not None and not uncounted:
             progress.number(message.offset, frame.camera_id, frame.sequence, to_us(frame.captured_at), frame.frame_id)
-        progress.advance(message.offset, open_ordinals, mute=mute)
+        progress.advance(message.offset, open_ordinals, uncounted=uncounted)
         if gap:
             metrics.EXPIRED.inc(gap)
             logger.error(

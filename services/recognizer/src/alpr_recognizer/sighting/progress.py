@@ -52,18 +52,31 @@ def _short(camera_id: str) -> str:
 
 
 class Progress:
-    """One partition's frames: those done, those whose passages are open, and the duplicates among them."""
+    """One partition's frames: those done, those whose passages are open, and the duplicates among them.
+
+    The base is the offset that may be committed: the oldest frame of an open passage, else the next frame.
+
+    | field | meaning | in the metadata | forgotten |
+    |---|---|---|---|
+    | next | offset of the frame expected next | as the base when nothing is open | never |
+    | _open | offset → mask of its plates whose passages go on | no: they are read again | when they end |
+    | _consumed | offset → DONE, or mask of its plates whose passages have ended | yes | below the base |
+    | _uncounted | offsets of refused and duplicate frames: their numbers do not count | yes | below the base |
+    | _runs_now | camera → run of numbers seen so far, tells duplicates | no | never |
+    | _runs_at_base | the same, of frames below the base only: those above are counted again | yes | oldest cameras |
+    | _numbers_since_base | numbers on their way from _runs_now to _runs_at_base | no | below the base |
+    | _recent | camera → the last frame ids, for frames out of order | no | by length |
+    """
 
     def __init__(self, offset: int | None = None, note: str = "") -> None:
         """Start at a committed offset with its metadata; anything odd in it counts as none."""
         self.next = offset
-        self.expired = 0
         self._consumed: dict[int, int] = {}
         self._open: dict[int, int] = {}
-        self._live: dict[str, _Run] = {}
-        self._folded: dict[str, _Run] = {}
-        self._mute: set[int] = set()
-        self._unfolded: deque[tuple[int, str, int, int]] = deque()
+        self._runs_now: dict[str, _Run] = {}
+        self._runs_at_base: dict[str, _Run] = {}
+        self._uncounted: set[int] = set()
+        self._numbers_since_base: deque[tuple[int, str, int, int]] = deque()
         self._recent: dict[str, deque[str]] = {}
         if offset is not None and note:
             self._restore(offset, note)
@@ -81,38 +94,36 @@ class Progress:
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, zlib.error):
             return
         self._consumed = {base + place: DONE for place in range(bits.bit_length()) if bits >> place & 1} | masks
-        self._mute = {base + place for place in range(mute.bit_length()) if mute >> place & 1}
-        self._live = cameras
-        self._folded = {name: _Run(run.low, run.high, run.captured_us) for name, run in cameras.items()}
+        self._uncounted = {base + place for place in range(mute.bit_length()) if mute >> place & 1}
+        self._runs_now = cameras
+        self._runs_at_base = {name: _Run(run.low, run.high, run.captured_us) for name, run in cameras.items()}
 
     def done_before(self, offset: int) -> int:
         """Tell what of a frame was done before: DONE, or the mask of ordinals whose passages have ended."""
         return self._consumed.get(offset, 0)
 
-    def was_mute(self, offset: int) -> bool:
+    def was_uncounted(self, offset: int) -> bool:
         """Tell whether a frame was refused or a duplicate: its number does not count, it may come again repaired."""
-        return offset in self._mute
+        return offset in self._uncounted
 
     def is_duplicate(self, camera_id: str, sequence: int, captured_us: int, frame_id: str) -> bool:
         """Tell whether a frame was handled already: the same id, or its number inside the camera's unbroken run.
 
         A number that comes again with a later capture is a camera that counts from the start again, not a duplicate.
         """
-        run = self._live.get(_short(camera_id))
+        run = self._runs_now.get(_short(camera_id))
         repeated = run is not None and run.covers(sequence, captured_us)
         return repeated or frame_id in self._recent.get(camera_id, ())
 
     def begin(self, offset: int) -> int:
         """Tell how many frames expired unread before this one, which is the next on the partition."""
-        gap = 0 if self.next is None else max(0, offset - self.next)
-        self.expired += gap
-        return gap
+        return 0 if self.next is None else max(0, offset - self.next)
 
     def number(self, offset: int, camera_id: str, sequence: int, captured_us: int, frame_id: str) -> None:
         """Remember the number of a frame that was looked at."""
         name = _short(camera_id)
-        self._add(self._live, name, sequence, captured_us)
-        self._unfolded.append((offset, name, sequence, captured_us))
+        self._add(self._runs_now, name, sequence, captured_us)
+        self._numbers_since_base.append((offset, name, sequence, captured_us))
         self._recent.setdefault(camera_id, deque(maxlen=_RECENT)).append(frame_id)
 
     @staticmethod
@@ -123,13 +134,13 @@ class Progress:
         else:
             run.add(sequence, captured_us)
 
-    def advance(self, offset: int, open_ordinals: Iterable[int] = (), *, mute: bool = False) -> None:
+    def advance(self, offset: int, open_ordinals: Iterable[int] = (), *, uncounted: bool = False) -> None:
         """Pass over a frame: its effects are out, and these of its plates belong to open passages.
 
-        `mute` for one that was refused or a duplicate.
+        `uncounted` for one that was refused or a duplicate.
         """
-        if mute:
-            self._mute.add(offset)
+        if uncounted:
+            self._uncounted.add(offset)
         mask = sum(1 << ordinal for ordinal in set(open_ordinals))
         if mask:
             self._open[offset] = mask
@@ -154,17 +165,17 @@ class Progress:
             return None
         base = min(self._open, default=self.next)
         self._consumed = {offset: mask for offset, mask in self._consumed.items() if offset >= base}
-        self._mute = {offset for offset in self._mute if offset >= base}
-        while self._unfolded and self._unfolded[0][0] < base:
-            _, name, sequence, captured_us = self._unfolded.popleft()
-            self._add(self._folded, name, sequence, captured_us)
+        self._uncounted = {offset for offset in self._uncounted if offset >= base}
+        while self._numbers_since_base and self._numbers_since_base[0][0] < base:
+            _, name, sequence, captured_us = self._numbers_since_base.popleft()
+            self._add(self._runs_at_base, name, sequence, captured_us)
         return base, self._note(base)
 
     def _note(self, base: int) -> str:
         bits = sum(1 << offset - base for offset, mask in self._consumed.items() if mask == DONE)
-        mute = sum(1 << offset - base for offset in self._mute)
-        recent = sorted(self._folded.items(), key=lambda item: -item[1].captured_us)[:_CAMERAS]
-        self._folded = dict(recent)
+        mute = sum(1 << offset - base for offset in self._uncounted)
+        recent = sorted(self._runs_at_base.items(), key=lambda item: -item[1].captured_us)[:_CAMERAS]
+        self._runs_at_base = dict(recent)
         content = {
             "done": f"{bits:x}" if bits else "",
             "mute": f"{mute:x}" if mute else "",
