@@ -68,11 +68,15 @@ def test_every_hit_shows_the_kind_of_its_device(scene):
         ("gate-1", DeviceKind.FIXED),
         ("unit-12", DeviceKind.MOBILE),
     }
-    events = [json.loads(message.value)["data"] for message in scene.all(Topic.CAD_HITS, agency=AGENCY)]
-    assert {event["device"]["kind"] for event in events if event["plate_read"] in {FIXED, MOBILE}} == {
-        "fixed",
-        "mobile",
-    }
+
+    def shown():
+        events = [json.loads(message.value)["data"] for message in scene.all(Topic.CAD_HITS, agency=AGENCY)]
+        return [event["device"]["kind"] for event in events if event["plate_read"] in {FIXED, MOBILE}]
+
+    kinds = scene.wait(
+        lambda: shown() if len(shown()) >= 2 else None
+    )  # the CAD is told after the hit lies on its topic
+    assert set(kinds) == {"fixed", "mobile"}
 
 
 @pytest.mark.requirement("HIT-01", partial="the row in the database is the console's and retention's")

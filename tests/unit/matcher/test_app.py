@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+from prometheus_client import REGISTRY
 
 from alpr_matcher import app
 from alpr_matcher.settings import Settings
@@ -82,10 +83,14 @@ def message(value=None, key=None):
     return Message("reads", 0, 7, key or skeleton(read.plate).encode(), found, HEADERS, 1_700_000_000_000)
 
 
+async def now_due():
+    return True
+
+
 def run(make_matcher, out, found):
     async def go():
         matcher = make_matcher(out)
-        await matcher.settle(found, matcher.judge)
+        assert await matcher.settle(found, matcher.judge, now_due)
 
     asyncio.run(go())
     return out
@@ -120,7 +125,7 @@ def test_an_agency_without_a_profile_is_put_aside_by_name(make_matcher):
     async def go():
         matcher = make_matcher(out)
         matcher.take_profile(PROFILE.agency, None, {})
-        await matcher.settle(message(), matcher.judge)
+        await matcher.settle(message(), matcher.judge, now_due)
 
     out = Memory()
     asyncio.run(go())
@@ -238,3 +243,34 @@ def test_what_is_canceled_in_hand_is_not_counted_as_settled(make_matcher):
         assert consumer._new_offset(TP) is None
 
     asyncio.run(go())
+
+
+def handled():
+    labels = {"topic": "reads", "outcome": "handled"}
+    return REGISTRY.get_sample_value("alpr_matcher_messages_total", labels) or 0.0
+
+
+def test_a_message_that_is_passed_over_is_not_counted_and_whether_it_is_due_is_asked_once(make_matcher):
+    async def go():
+        matcher, answers, before = make_matcher(out), [Transient("broker: away"), False, True], handled()
+
+        async def is_due():
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        assert not await matcher.settle(message(), matcher.judge, is_due)
+        assert (out.sent, handled() - before, matcher.in_hand["reads"]) == ([], 0, 0)
+        out.failures = 1  # the work is repeated, the question is not: `answers` would be empty
+        assert await matcher.settle(message(), matcher.judge, is_due)
+        assert (len(out.sent), handled() - before, answers) == (1, 1, [])
+
+    out = Memory()
+    asyncio.run(go())
+
+
+def test_offsets_of_other_topics_are_left_to_faust():
+    consumer = Consumer(committed=5)
+    offsets_over(consumer)
+    assert consumer._new_offset(Partition("last_sent", 0)) == 99

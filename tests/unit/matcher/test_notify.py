@@ -75,6 +75,64 @@ def test_an_earlier_hit_again_is_not_a_new_sighting():
     assert decide_notification(after(0, 1), second.memory, PROFILE, NOW) == Suppressed("SENT_BEFORE")
 
 
+def test_a_sighting_from_a_spool_does_not_make_the_next_live_one_ring_again():
+    live = decide_notification(after(3_600, 1), None, PROFILE, NOW)
+    spooled = decide_notification(after(0, 2), live.memory, PROFILE, NOW)
+    assert spooled.incident_id not in ("", live.incident_id)
+    assert {n.incident_id for n in spooled.notifications} == {spooled.incident_id}
+    assert all(n.revision == 1 and n.kind is NotificationKind.HIT for n in spooled.notifications)
+    kept = spooled.memory
+    assert (kept.incident_id, kept.revision, kept.last_seen) == (live.incident_id, 1, live.memory.last_seen)
+    again = decide_notification(after(3_660, 3), kept, PROFILE, NOW)
+    assert (again.incident_id, again.revision) == (live.incident_id, 2)
+    assert not any(n.audible for n in again.notifications)
+
+
+def test_what_a_spool_brings_of_one_passage_is_one_older_incident():
+    live = decide_notification(after(7_200, 1), None, PROFILE, NOW)
+    first = decide_notification(after(0, 2), live.memory, PROFILE, NOW)
+    second = decide_notification(after(60, 3), first.memory, PROFILE, NOW)
+    assert (second.incident_id, second.revision) == (first.incident_id, 2)
+    assert not any(n.audible for n in second.notifications)
+    assert decide_notification(after(0, 2), second.memory, PROFILE, NOW) == Suppressed("SENT_BEFORE")
+    repeat = decide_notification(after(60, 3), second.memory, PROFILE, NOW)
+    assert [n.notification_id for n in repeat.notifications] == [n.notification_id for n in second.notifications]
+    better = decide_notification(after(60, 3, revision=2), second.memory, PROFILE, NOW)
+    assert (better.incident_id, better.revision, better.memory.revision) == (first.incident_id, 3, 1)
+    other = decide_notification(after(3_600, 4), better.memory, PROFILE, NOW)
+    assert other.incident_id not in (first.incident_id, live.incident_id)
+
+
+def test_a_late_sighting_updates_the_incident_that_rang_at_its_time():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    second = decide_notification(after(3_600, 2), first.memory, PROFILE, NOW)
+    assert second.incident_id != first.incident_id
+    late = decide_notification(after(30, 3), second.memory, PROFILE, NOW)
+    assert (late.incident_id, late.revision) == (first.incident_id, 2)
+    assert LastSent.from_json(late.memory.to_json()) == late.memory
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 2)), min_size=1, max_size=14))
+def test_in_whatever_order_sightings_come_memory_never_goes_back_and_no_incident_rings_twice(steps):
+    memory, rung, meaning = None, [], {}
+    for minutes, revision in [(step[0] * 10, step[1]) for step in steps]:
+        hit = after(minutes * 60, minutes, revision=revision)
+        decision = decide_notification(hit, memory, PROFILE, NOW)
+        if isinstance(decision, Suppressed):
+            continue
+        seen_late = memory is not None and hit.read.captured_at < memory.last_seen
+        if memory is not None:
+            assert decision.memory.last_seen >= memory.last_seen
+            assert not seen_late or decision.memory.incident_id == memory.incident_id
+        memory = decision.memory
+        for note in decision.notifications:
+            said = (note.hit.hit_id, note.hit.read.revision)
+            if note.notification_id not in meaning and note.audible:
+                rung.append((note.incident_id, note.target))
+            assert meaning.setdefault(note.notification_id, said) == said
+    assert len(rung) == len(set(rung))
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3)), min_size=1, max_size=25))
 def test_whatever_comes_again_one_incident_rings_once_and_no_id_means_two_things(steps):
     memory, rung, meaning = None, set(), {}

@@ -160,15 +160,17 @@ class Matcher:
             logger.error("entry_not_opened", extra={"entry_id": entry.entry_id, "code": error.code})
             return None
 
-    async def settle(self, message: Message, work: Work) -> None:
-        """Do the work of one message, whatever it takes: put aside what is invalid, repeat everything else in place."""
-        topic, delay, begun = self.topics[message.topic], _FIRST_DELAY_S, time.monotonic()
+    async def settle(self, message: Message, work: Work, is_due: Callable[[], Awaitable[bool]]) -> bool:
+        """Do a due message's work whatever it takes: put aside what is invalid, repeat the rest in place; else False."""
+        topic, delay, begun, due = self.topics[message.topic], _FIRST_DELAY_S, time.monotonic(), False
         where = {"topic": topic.value, "partition": message.partition, "offset": message.offset}
         self.in_hand[message.topic] += 1
         try:
             while True:
                 self._beat()
                 try:
+                    if not (due := due or await is_due()):
+                        return False  # nothing was done, so nothing is counted
                     try:
                         await work(message)
                     except InvalidMessage as error:
@@ -181,7 +183,7 @@ class Matcher:
                         self._refusals[topic].count(refused=False)
                         metrics.CONSUMER.messages.labels(topic.value, "handled").inc()
                     metrics.CONSUMER.handle.labels(topic.value).observe(time.monotonic() - begun)
-                    return
+                    return True
                 except DeadLetterLimit as error:
                     if not self.failed.done():
                         self.failed.set_exception(error)
@@ -239,12 +241,12 @@ class Matcher:
         self.alerts[name] = decision.memory.to_json()
         for note in decision.notifications:
             metrics.NOTIFICATIONS.labels(note.kind.value, note.target).inc()
-        if decision.memory.revision == 1:
+        if decision.revision == 1:
             taken = max(0.0, (self._now() - hit.read.received_at).total_seconds())
             metrics.FRAME_TO_NOTIFICATION.observe(taken)
 
     async def _send(self, hit: Hit, alert: Alert, trace: str) -> None:
-        agency, notes = hit.read.agency, alert.notifications
+        agency, key, notes = hit.read.agency, alert.incident_id, alert.notifications
         out = [(Topic.NOTIFICATIONS, note.notification_id, wire.encode_notification(note), "") for note in notes]
         if await self._has_cad(Topic.CAD_HITS, agency):
             out.append((Topic.CAD_HITS, hit.hit_id, wire.cad_event("hit", hit, source=GROUP), agency))
@@ -252,7 +254,6 @@ class Matcher:
             for note in notes:
                 event = wire.cad_event("notification", note, source=GROUP)
                 out.append((Topic.CAD_NOTIFICATIONS, note.notification_id, event, agency))
-        key = alert.memory.incident_id
         await asyncio.gather(*(self._put(topic, key, name, value, trace, to) for topic, name, value, to in out))
 
     async def _has_cad(self, topic: Topic, agency: str) -> bool:
@@ -307,7 +308,13 @@ class Offsets:
         self._active = dict.fromkeys(self._topics, time.monotonic())
         consumer = self._app.consumer
         original = type(consumer)._new_offset  # noqa: SLF001 - no hook is offered
-        consumer._new_offset = lambda tp: (original(consumer, tp), self._due.get(tp))[tp.topic in self._topics]  # noqa: SLF001
+
+        def new_offset(tp: Any) -> Any:
+            if tp.topic in self._topics:
+                return self._due.get(tp)
+            return original(consumer, tp)
+
+        consumer._new_offset = new_offset  # noqa: SLF001
 
     async def _next(self, tp: Any) -> int:
         due = self._due.get(tp, self._app.consumer._committed_offset.get(tp))  # noqa: SLF001
@@ -399,16 +406,7 @@ async def _settle(found: Any, offsets: Offsets, matcher: Matcher, work: Work) ->
         headers={name: value or b"" for name, value in found.headers or ()},
         timestamp_ms=int(found.timestamp * 1000),
     )
-    due = False
-
-    async def if_due(message: Message) -> None:
-        nonlocal due
-        due = due or await offsets.is_due(found)
-        if due:
-            await work(message)
-
-    await matcher.settle(message, if_due)
-    if due:
+    if await matcher.settle(message, work, lambda: offsets.is_due(found)):
         offsets.settled(found)
 
 
@@ -432,8 +430,10 @@ async def run_streams(app: faust.App, matcher: Matcher, stop: asyncio.Event, *, 
         while not (stopping.done() or matcher.failed.done() or app.should_stop):
             await asyncio.wait(waited, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
             metrics.show_lag(app.consumer, matcher.topics)
-            with suppress(Exception):  # law-skip: catch-all - in the middle of a rebalance nothing can be sought
+            try:
                 await offsets.fetch_missing(matcher.in_hand)
+            except Exception as error:  # noqa: BLE001 - mid-rebalance faust raises what it happens to miss
+                logger.warning("offsets_not_sought", extra={"error": type(error).__name__})
         leaving = asyncio.create_task(_let_go(app, stop_timeout if stopping.done() else 0.0))
     leaving.cancel()
     stopping.cancel()

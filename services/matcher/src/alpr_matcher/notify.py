@@ -31,16 +31,21 @@ KEPT_S: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class SentHit:
-    """One hit that was sent: which one, at which revision of its read, as which revision of the incident."""
+    """One hit that was sent: which one, at which revision of its read, as which revision of the incident.
+
+    `apart` names the incident where that is an older one than the one in memory; it is empty for all others.
+    """
 
     hit_id: str
     read_revision: int
     revision: int
+    captured_us: int = 0
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LastSent:
-    """What was last sent of one vehicle and entry. Holds no plate: it is kept under a keyed fingerprint."""
+    """The newest incident of one vehicle and entry. Holds no plate: it is kept under a keyed fingerprint."""
 
     incident_id: str
     revision: int
@@ -73,8 +78,10 @@ class LastSent:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Send these, and remember `memory` once they are acknowledged."""
+    """Send these as this revision of an incident, and remember `memory` once they are acknowledged."""
 
+    incident_id: str
+    revision: int
     notifications: tuple[Notification, ...]
     memory: LastSent
 
@@ -92,47 +99,55 @@ def decide_notification(
     """Decide what goes to each display target of the profile (HIT-02, HIT-03).
 
     A first sighting opens an incident and rings. Sightings within the profile's window of the last one,
-    and corrections of a read already sent, update the incident without a sound. A hit that was the last
-    one sent is sent again under the same ids, for it may have been lost on the way; an older one, or
-    an older revision, is suppressed: what came after it has been sent.
+    and corrections of a read already sent, update the incident without a sound. A sighting from before the window,
+    which a spool brought late, belongs to an older incident, or opens one, and leaves the newest as it is: what is
+    seen next still updates that. A hit that was the last one sent is sent again under the same ids, for it may have
+    been lost on the way; an older one, or an older revision, is suppressed: what came after it has been sent.
     """
-    if last is None or _outside(hit, last, profile):
-        return _alert(hit, incident_id(hit.entry_id, hit.read.read_id), 1, None, profile, now, partition)
+    own, captured = incident_id(hit.entry_id, hit.read.read_id), hit.read.captured_at
+    opened = LastSent(own, 0, captured, now, partition, ())
+    if last is None:
+        return _alert(hit, "", opened, profile, now)
     before = next((sent for sent in last.hits if sent.hit_id == hit.hit_id), None)
-    if before is None or hit.read.revision > before.read_revision:
-        return _alert(hit, last.incident_id, last.revision + 1, last, profile, now, partition)
+    if before is None:
+        since_last_s = (captured - last.last_seen).total_seconds()
+        if since_last_s > profile.incident_window_s:
+            older = tuple(replace(sent, apart=sent.apart or last.incident_id) for sent in last.hits)
+            return _alert(hit, "", replace(opened, hits=older), profile, now)
+        late = since_last_s < -profile.incident_window_s
+        return _alert(hit, (_older_incident(hit, last, profile) or own) if late else "", last, profile, now)
+    if hit.read.revision > before.read_revision:
+        return _alert(hit, before.apart, last, profile, now)
     if hit.read.revision < before.read_revision:
         return Suppressed("READ_REVISED")
-    if before.revision < last.revision:
+    if before.revision < _revision(last, before.apart):
         return Suppressed("SENT_BEFORE")
-    return Alert(_notifications(hit, last.incident_id, before.revision, profile, now), replace(last, sent_at=now))
+    incident = before.apart or last.incident_id
+    notes = _notifications(hit, incident, before.revision, profile, now)
+    return Alert(incident, before.revision, notes, replace(last, sent_at=now))
 
 
-def _outside(hit: Hit, last: LastSent, profile: AgencyProfile) -> bool:
-    if any(sent.hit_id == hit.hit_id for sent in last.hits):
-        return False
-    return abs((hit.read.captured_at - last.last_seen).total_seconds()) > profile.incident_window_s
+def _older_incident(hit: Hit, last: LastSent, profile: AgencyProfile) -> str:
+    """Find the older incident within whose window a late sighting lies."""
+    window_us, captured_us = profile.incident_window_s * 1e6, to_us(hit.read.captured_at)
+    near = (s.apart for s in last.hits if s.apart and abs(captured_us - s.captured_us) <= window_us)
+    return next(near, "")
 
 
-def _alert(
-    hit: Hit,
-    incident: str,
-    revision: int,
-    last: LastSent | None,
-    profile: AgencyProfile,
-    now: datetime,
-    partition: int,
-) -> Alert:
-    others = tuple(sent for sent in last.hits if sent.hit_id != hit.hit_id) if last is not None else ()
-    memory = LastSent(
-        incident_id=incident,
-        revision=revision,
-        last_seen=hit.read.captured_at if last is None else max(last.last_seen, hit.read.captured_at),
-        sent_at=now,
-        partition=partition,
-        hits=(*others, SentHit(hit.hit_id, hit.read.revision, revision))[-REMEMBERED:],
-    )
-    return Alert(_notifications(hit, incident, revision, profile, now), memory)
+def _revision(last: LastSent, apart: str) -> int:
+    """Say how far the incident in memory has come, or an older one."""
+    return max((s.revision for s in last.hits if s.apart == apart), default=0) if apart else last.revision
+
+
+def _alert(hit: Hit, apart: str, last: LastSent, profile: AgencyProfile, now: datetime) -> Alert:
+    """Send a hit as the next revision of the incident in memory, or of an older one, which moves nothing in memory."""
+    incident, revision = apart or last.incident_id, _revision(last, apart) + 1
+    sent = SentHit(hit.hit_id, hit.read.revision, revision, to_us(hit.read.captured_at), apart)
+    others = tuple(other for other in last.hits if other.hit_id != hit.hit_id)
+    memory = replace(last, sent_at=now, hits=(*others, sent)[-REMEMBERED:])
+    if not apart:
+        memory = replace(memory, revision=revision, last_seen=max(last.last_seen, hit.read.captured_at))
+    return Alert(incident, revision, _notifications(hit, incident, revision, profile, now), memory)
 
 
 def _notifications(
