@@ -143,7 +143,11 @@ def main() -> int:
             report.row(f"{cameras} camera(s): p50", f"{statistics.median(stamps):.2f} s", f"target {TARGET_P50_S} s")
             report.row(f"{cameras} camera(s): p99", f"{quantile(stamps, 0.99):.2f} s", f"target {TARGET_P99_S} s")
             report.row(f"{cameras} camera(s): p99 at a subscriber", f"{quantile(arrived, 0.99):.2f} s", "")
-            report.row(f"{cameras} camera(s): frames per second, as the drive brings them", f"{rate:.1f}", f"at {options.fps} a camera")
+            report.row(
+                f"{cameras} camera(s): frames per second, as the drive brings them",
+                f"{rate:.1f}",
+                f"at {options.fps} a camera",
+            )
             report.row(
                 f"{cameras} camera(s): frames per second, flat out", f"{capacity(stack, cameras, cameras):.1f}", ""
             )
