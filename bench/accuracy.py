@@ -11,7 +11,8 @@ from pathlib import Path
 
 import cv2
 
-from alpr_recognizer.models.child import Models
+from alpr_recognizer.models.detector import Found
+from alpr_recognizer.models.look import Models
 from alprcore.model import UNKNOWN, Box
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "services/recognizer/src/alpr_recognizer/weights"
@@ -36,11 +37,11 @@ def main() -> None:
         picture = cv2.imread(str(given.folder / name))
         crop = rows[name].get("kind") == "crop"
         begun = time.perf_counter()
-        whole = [(Box(0, 0, picture.shape[1], picture.shape[0]), 1.0)]
-        boxes = whole if crop else models.detect([picture])[0]
-        texts = models.read_boxes([(picture, box) for box, _ in boxes])
+        whole = [Found(Box(0, 0, picture.shape[1], picture.shape[0]), 1.0)]
+        seen = whole if crop else models.detector.detect([picture])[0]
+        texts = models.reader.read_plates([(picture, found) for found in seen])
         spent += time.perf_counter() - begun
-        plates += [(name, box, text) for (box, _), text in zip(boxes, texts, strict=True)]
+        plates += [(name, found.box, text) for found, text in zip(seen, texts, strict=True)]
     with given.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "plate", "x", "y", "w", "h", "state", "score"])
