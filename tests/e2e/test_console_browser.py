@@ -5,11 +5,12 @@ import re
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from alprcore.model import Difference, Grade, MatchKind
+from alprcore.model import Difference, Grade, MatchKind, StateMatch, StateScore, Vehicle
 from tests.fixtures.console import PASSWORD, make_hit, make_notification, running_console, sealed
 from tests.fixtures.postgres import _database
 
@@ -43,7 +44,7 @@ CONTRAST = """selectors => {
 }"""
 TEXTS = (
     ".band h2", ".band p strong", ".notice", ".keys dt", ".keys strong", ".letter b", ".letter.doubtful small",
-    ".facts dt", ".facts dd", ".trail time", ".trail small", ".ticket .class", ".ticket .age", ".tag", "#acknowledge",
+    ".facts dt", ".facts dd", ".check-form label", "#read-misread", ".trail time", ".trail small", ".ticket .class", ".ticket .age", ".tag", "#acknowledge",
     "footer p", ".watermark", ".pill", "nav a",
 )  # fmt: skip
 
@@ -169,6 +170,36 @@ def test_a_hit_arrives_live_with_sound_and_both_pictures(page, console):
     page.wait_for_selector(".band .done")
     assert "Dana Dispatcher" in page.inner_text(".band .done")
     assert page.locator(".ticket").count() == 1, "an acknowledged hit stays in the queue"
+
+
+def test_what_machine_and_list_say_of_state_and_color_stand_side_by_side_and_a_person_checks_the_read(page, console):
+    hit = felony(console, "7CMP001", state="US-NV", state_match=StateMatch.MISMATCH, grade=Grade.STATE_MISMATCH)
+    origins = (StateScore("US-NV", 0.97), StateScore("US-CA", 0.02), StateScore("unknown", 0.01))
+    read = replace(hit.read, state_confidence=0.97, origins=origins, vehicle=Vehicle("WHI", 0.81))
+    hit = sealed(replace(hit, read=read), console.keys, vehicle_color="BLU", vehicle_make="Honda")
+    unsaid = felony(console, "7CMP002", state="unknown", state_match=StateMatch.UNKNOWN)
+    unsaid = replace(unsaid, read=replace(unsaid.read, state_confidence=0.0))
+    console.publish(make_notification(unsaid))
+    sign_in(page, console, "dispatcher")
+    page.click(".ticket:has-text('7CMP002')")
+    assert page.inner_text(".reading p >> nth=0") == "State unknown"
+    assert "estimated by machine" not in page.inner_text("#detail")
+    console.publish(make_notification(hit))
+    page.click(".ticket:has-text('7CMP001')")
+    assert page.inner_text(".reading p >> nth=0") == "State NV 97 %"
+    detail = page.inner_text("#detail")
+    for words in ("read NV 97 % (or CA 2 %) · listed CA", "blue Honda", "white 81 %"):
+        assert words in detail, words
+    assert "estimated by machine, not verified" in detail
+    page.fill("#corrected", "7CMPOO1")
+    page.click("#read-misread")
+    page.wait_for_selector("#read-check.amber")
+    assert "the plate says 7CMPOO1, read as 7CMP001" in page.inner_text("#read-check")
+    assert page.get_attribute(".plate", "aria-label") == "Plate: 7, C, M, P, 0, 0, 1"
+    assert "misread: do not act on this hit" in page.inner_text(".notice").lower()
+    assert page.inner_text(".ticket:has-text('7CMP001') .tag.bad") == "Misread"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_light_and_dark_keep_their_contrast(page, console):

@@ -3,12 +3,13 @@
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from alprcore import wire
-from alprcore.model import DeviceKind, Grade, HitReason, NotificationKind, StateMatch
+from alprcore.model import DeviceKind, Grade, HitReason, NotificationKind, StateMatch, StateScore
 from alprcore.topics import Topic
 from tests.integration.matcher_world import AGENCY, GARBAGE, details, now, plate, world
 
@@ -52,9 +53,16 @@ def test_a_plate_on_two_lists_makes_two_hits_each_naming_list_and_reason(scene):
 
 @pytest.mark.requirement("CAP-06")
 def test_a_state_that_differs_is_said_on_the_hit(scene):
-    (hit,) = send(scene, scene.make_read(MIXED, state="US-NV"), count=1)
+    origins = (StateScore("US-NV", 0.875), StateScore("US-CA", 0.125))
+    read = replace(scene.make_read(MIXED, state="US-NV"), state_confidence=0.875, origins=origins)
+    agreeing, unsaid = scene.make_read(MIXED, state="US-CA"), scene.make_read(MIXED, state="unknown")
+    hits = {hit.read.read_id: hit for hit in send(scene, read, agreeing, unsaid, count=3)}
+    hit = hits[read.read_id]
     assert (hit.state_match, hit.grade) == (StateMatch.MISMATCH, Grade.STATE_MISMATCH)
     assert (hit.read.state, hit.entry_state) == ("US-NV", "US-CA")
+    assert (hit.read.state_confidence, hit.read.origins) == (0.875, origins)
+    assert hits[agreeing.read_id].state_match is StateMatch.MATCH
+    assert hits[unsaid.read_id].state_match is StateMatch.UNKNOWN
 
 
 @pytest.mark.requirement("DEF-05")

@@ -291,6 +291,15 @@ async def test_a_read_has_its_fields_two_images_and_nothing_of_a_person(pg_datab
         assert sorted(roles) == ["closeup", "context"]
         assert next(image["view"] for image in row["images"] if image["role"] == "context") in {"front", "rear"}
         assert all(image["key"] and image["sha256"] for image in row["images"])
+        # a closed set: a further field has to be judged here before anyone sees it
+        assert set(row) == {
+            "read_id", "revision", "agency", "plate", "plate_raw", "state", "state_confidence", "origins", "confidence",
+            "characters", "alternatives", "captured_at", "received_at", "read_at", "device_id", "device_kind",
+            "device_name", "camera_id", "direction", "latitude", "longitude", "location_quality", "location_age_s",
+            "heading", "images", "box", "corners", "frame_ids", "detector", "reader", "profile_version",
+            "unreadable_reason", "vehicle",
+        }  # fmt: skip
+        assert set(row["vehicle"]) == {"color", "color_probability"}  # what the picture shows, nothing of a registry
         words = ("owner", "driver", "registr", "name_of", "address", "person", "birth", "phone")
         assert not [field for field in row if any(word in field for word in words)]
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from alprcore.errors import InvalidMessage, Transient
-from alprcore.model import DeviceKind, Plate
+from alprcore.model import DeviceKind, Plate, StateScore, Vehicle
 from alprcore.topics import Topic
 from alprcore.wire import decode_audit_event, decode_image_key
 from tests.fixtures.doors import JPEG, Doors, make_hit, make_read, utc_now
@@ -395,3 +395,42 @@ async def test_a_search_in_a_time_range_does_not_even_open_other_days(pg_databas
         finally:
             await other.close()
         assert len((await whole).json()["rows"]) == 5
+
+
+async def test_unreadable_plates_are_counted_by_camera_with_their_reasons(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        unreadable = {"plate_raw": "8T5T", "state": "unknown"}
+        one, two = {"camera_id": "demo-cam-1"}, {"camera_id": "demo-cam-2"}
+        reads = [
+            make_read(number=1, **one),
+            *(make_read("", number=n, **unreadable, unreadable_reason="BLURRED", **one) for n in (2, 3)),
+            make_read("", number=4, **unreadable, unreadable_reason="TOO_SMALL", **one),
+            make_read("", number=5, **unreadable, **one),
+            make_read(number=6, **two),
+            make_read(number=7, **two, captured_at=utc_now() - timedelta(days=9)),
+            make_read(number=8, **two, device_id="other"),
+            make_read(number=9, **two, retracted=True),
+            make_read(number=10, agency="irvine", device_id="demo-device"),
+        ]
+        await doors.keep(*reads)
+        answer = await doors.shelf.get("/v1/read-statistics?device_id=demo-device&days=7", headers=doors.auth())
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["cameras"] == [
+            {"camera_id": "demo-cam-1", "reads": 5, "unreadable": 4, "reasons": {"BLURRED": 2, "TOO_SMALL": 1, "": 1}},
+            {"camera_id": "demo-cam-2", "reads": 1, "unreadable": 0, "reasons": {}},
+        ]
+        assert "8T5T" not in answer.text
+        for query in ("device_id=demo-device&days=0", "days=7"):
+            assert (await doors.shelf.get(f"/v1/read-statistics?{query}", headers=doors.auth())).status_code == 422
+        assert (await doors.shelf.get("/v1/read-statistics?device_id=demo-device")).status_code == 401
+
+
+async def test_what_the_models_estimated_is_kept_as_an_estimate(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        corners = ((1.0, 2.0), (4.0, 2.5), (4.0, 6.0), (1.0, 5.5))
+        origins = (StateScore("US-CA", 0.9), StateScore("unknown", 0.1))
+        await doors.keep(make_read(origins=origins, corners=corners, vehicle=Vehicle("WHI", 0.75)))
+        (row,) = await found(doors, "8TST001")
+        assert row["origins"] == [["US-CA", 0.9], ["unknown", 0.1]]
+        assert row["corners"] == [list(corner) for corner in corners]
+        assert (row["vehicle"], row["unreadable_reason"]) == ({"color": "WHI", "color_probability": 0.75}, "")

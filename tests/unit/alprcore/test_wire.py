@@ -196,6 +196,52 @@ def test_a_read_names_its_broken_parts():
         getattr(message, field).SetInParent()
 
 
+def a_read(**changes):
+    """An unreadable plate of the frame above, as little as a read may be."""
+    image = m.ImageRef("closeup/demo/x.jpg", SHA, m.ImageRole.CLOSEUP)
+    read = m.Read(
+        read_id=m.read_id("f", 0), revision=1, agency="demo", device_id="dev", device_kind=m.DeviceKind.FIXED,
+        device_name="", camera_id="cam", frame_ids=("f",), plate=m.Plate(""), plate_raw="7A", state="unknown",
+        state_confidence=0.0, characters=(), alternatives=(), confidence=0.0, box=m.Box(1, 2, 3, 4), direction="N",
+        location=PLACE, captured_at=NOW, received_at=NOW, read_at=NOW, closeup=image,
+        context=replace(image, role=m.ImageRole.CONTEXT), detector=m.Provenance("d", "0"),
+        reader=m.Provenance("r", "0"), profile_version="demo@0",
+    )  # fmt: skip
+    return replace(read, **changes)
+
+
+def test_what_the_models_estimated_survives_and_what_they_did_not_stays_absent():
+    plain = a_read()
+    assert wire.decode_read(wire.encode_read(plain), headers(Topic.READS)) == plain
+    assert not reads_pb2.Read.FromString(wire.encode_read(plain)).HasField("vehicle")
+    told = a_read(
+        origins=(m.StateScore("US-CA", 0.75), m.StateScore("unknown", 0.25)),
+        corners=((1.0, 2.5), (4.0, 2.0), (4.25, 6.0), (1.5, 6.5)),
+        unreadable_reason="BLURRED",
+        vehicle=m.Vehicle("WHI", 0.5),
+    )
+    assert wire.decode_read(wire.encode_read(told), headers(Topic.READS)) == told
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: message.corners.add(x=1, y=2),
+        lambda message: [message.corners.add(x=float("nan"), y=2) for _ in range(4)],
+        lambda message: message.origins.add(state="US-CA", probability=1.5),
+        lambda message: message.origins.add(state="", probability=0.5),
+        lambda message: setattr(message.vehicle, "color_probability", float("inf")),
+        lambda message: setattr(message, "unreadable_reason", "BLURRED") or setattr(message, "plate", "7A"),
+    ],
+    ids=["one corner", "corners nowhere", "too likely", "no state", "endless", "read and unreadable"],
+)
+def test_broken_estimates_are_refused(change):
+    message = reads_pb2.Read.FromString(wire.encode_read(a_read()))
+    change(message)
+    found, _ = code(wire.decode_read, message.SerializeToString(), Topic.READS)
+    assert found in {"FIELD_INVALID", "FIELD_MISSING"}
+
+
 def test_days_have_one_spelling():
     message = devices_pb2.Device(device_id="d", agency="a", kind="fixed")
     for text in ("20260105", "2026-W02-1", "2026-02-30", "5 January"):

@@ -1,6 +1,7 @@
 """Synthetic reads, entries, versions and profiles, each valid unless a test says otherwise."""
 
 import hashlib
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -47,7 +48,7 @@ def make_read(
         state_confidence=0.9,
         characters=tuple(characters),
         alternatives=(),
-        confidence=0.95,
+        confidence=math.prod(character.first_probability for character in characters) if plate else 0.0,
         box=model.Box(1, 2, 30, 15),
         direction="north",
         location=model.Location(model.GeoPoint(33.6, -117.8), model.LocationQuality.REGISTERED),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from alpr_matcher.match import compare_states, match_read, plate_probability
 from alprcore.model import EntryDetails, Grade, MatchKind, StateMatch, hit_id
+from alprcore.plates import misread_as
 from tests.unit.matcher.build import NOW, PROFILE, make_entry, make_read, make_version, versions_of
 
 DETAILS = EntryDetails(state="US-CA", reason="stolen_vehicle")
@@ -174,11 +175,28 @@ def test_no_place_or_direction_exempts_a_vehicle(direction, latitude, longitude)
     assert len(judge(read, make_entry())) == 1
 
 
-@given(st.lists(st.floats(0.0, 1.0), min_size=7, max_size=7))
-def test_the_probability_is_the_product_and_stays_in_range(scores):
-    read = make_read("7ABC123", unsure={i: (score, "X", (1 - score) / 2) for i, score in enumerate(scores)})
-    expected = 1.0
-    for score in scores:
-        expected *= max(score, 1e-6)
-    assert plate_probability(read.characters, "7ABC123") == pytest.approx(expected)
-    assert 0 < plate_probability(read.characters, "QQQQQQQ") <= 1
+@given(st.lists(st.floats(0.0, 1.0), min_size=7, max_size=7), st.floats(0, 1))
+def test_an_exact_match_is_as_likely_as_the_reader_says_and_no_two_plates_exceed_certainty(scores, confidence):
+    unsure = {i: (score, "X", (1 - score) / 2) for i, score in enumerate(scores)}
+    characters = make_read("7ABC123", unsure=unsure).characters
+    assert plate_probability(characters, confidence, "7ABC123") == pytest.approx(max(confidence, 1e-6))
+    for other in ("QQQQQQQ", "7ABC12X", "XABC123", "7A8C123"):
+        probability = plate_probability(characters, confidence, other)
+        assert 0 < probability <= 1
+        assert probability + confidence <= 1 + 1e-5
+
+
+def test_what_the_reader_is_known_to_confuse_is_likelier_than_what_it_is_not():
+    read = make_read("7ABC1O3", unsure={5: (0.6, "8", 0.2)})
+    known, other = (plate_probability(read.characters, read.confidence, plate) for plate in ("7ABC103", "7ABC1D3"))
+    assert misread_as("0", "O") > misread_as("D", "O")
+    assert known > other > plate_probability(read.characters, read.confidence, "7ABC1W3")
+    (hit,) = judge(read, make_entry("7ABC103"))
+    assert hit.probability == pytest.approx(known)
+    assert f"listed as 0 (misread so about 1 time in {round(1 / misread_as('0', 'O'))})" in hit.explanation
+
+
+def test_a_surer_second_candidate_makes_a_likelier_hit():
+    weak, strong = (make_read("7ABC1O3", unsure={5: (0.6, "0", share)}) for share in (0.02, 0.38))
+    hits = [judge(read, make_entry("7ABC103"))[0].probability for read in (weak, strong)]
+    assert hits[0] < hits[1] == pytest.approx(0.99**6 * 0.38)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from alprcore.confusions import MISREAD, REST
 from alprcore.model import Plate
 
 CONFUSED: Final = ("0ODQ", "1IL", "2Z", "5S", "8B", "6G")
@@ -35,3 +36,19 @@ def lookalike_positions(read: str, entry: str) -> tuple[int, ...] | None:
     if len(read) != len(entry) or skeleton(read) != skeleton(entry):
         return None
     return tuple(index for index, (a, b) in enumerate(zip(read, entry, strict=True)) if a != b)
+
+
+def misread_as(true: str, read: str) -> float:
+    """How often the reader reads one character where another stands: P(read | true), measured (docs/decisions/0014)."""
+    if read == true:
+        return 1.0 - _WRONG.get(true, 0.0)
+    return MISREAD.get(true, {}).get(read, REST)
+
+
+def mistaken_for(read: str, true: str) -> float:
+    """How likely one character stands where another was read: P(true | read), every character being equally common."""
+    return misread_as(true, read) / _READ.get(read, 1.0)
+
+
+_WRONG: Final = {true: sum(row.values()) + REST * (len(MISREAD) - 1 - len(row)) for true, row in MISREAD.items()}
+_READ: Final = {read: sum(misread_as(true, read) for true in MISREAD) for read in MISREAD}

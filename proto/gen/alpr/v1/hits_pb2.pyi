@@ -100,7 +100,7 @@ class Hit(_message.Message):
     explanation: _builtins.str
     """Why it matched, in words a dispatcher understands."""
     probability: _builtins.float
-    """Probability that the vehicle carries the entry's plate, from the reader's character scores."""
+    """Probability that the vehicle carries the entry's plate, from the reader's scores and what it is known to confuse."""
     list_code: _builtins.str
     list_name: _builtins.str
     list_version: _builtins.int

@@ -74,6 +74,58 @@ class Alternative(_message.Message):
 Global___Alternative: _TypeAlias = Alternative  # noqa: Y015
 
 @_typing.final
+class StateScore(_message.Message):
+    """One possible state of origin."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """"US-CA" and the like, or "unknown"."""
+    probability: _builtins.float
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["probability", b"probability", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateScore: _TypeAlias = StateScore  # noqa: Y015
+
+@_typing.final
+class Vehicle(_message.Message):
+    """What a machine made of the vehicle around the plate. An unverified estimate that helps a person compare it
+    with a list entry; nothing is ever filtered or matched by it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLOR_FIELD_NUMBER: _builtins.int
+    COLOR_PROBABILITY_FIELD_NUMBER: _builtins.int
+    color: _builtins.str
+    """NCIC vehicle color code ("WHI", "BLK", "RED", ...) or "unknown"."""
+    color_probability: _builtins.float
+    def __init__(
+        self,
+        *,
+        color: _builtins.str = ...,
+        color_probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["color", b"color", "color_probability", b"color_probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Vehicle: _TypeAlias = Vehicle  # noqa: Y015
+
+@_typing.final
 class Read(_message.Message):
     """Recognized text of one vehicle's plate during one passage. Topic `reads`, key plate skeleton
     (camera_id when unreadable), CloudEvents type `alpr.v1.read`.
@@ -108,6 +160,10 @@ class Read(_message.Message):
     READER_FIELD_NUMBER: _builtins.int
     PROFILE_VERSION_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
+    ORIGINS_FIELD_NUMBER: _builtins.int
+    CORNERS_FIELD_NUMBER: _builtins.int
+    UNREADABLE_REASON_FIELD_NUMBER: _builtins.int
+    VEHICLE_FIELD_NUMBER: _builtins.int
     read_id: _builtins.str
     """uuid5 of the first frame of the passage and the plate's left-to-right ordinal in it."""
     revision: _builtins.int
@@ -126,7 +182,7 @@ class Read(_message.Message):
     """"US-CA" and the like, or "unknown"; never silently the home state."""
     state_confidence: _builtins.float
     confidence: _builtins.float
-    """Product of the characters' probabilities, 0..1."""
+    """Probability that the whole text is right, calibrated, 0..1."""
     direction: _builtins.str
     """"N", "NE", ... or "unknown"."""
     captured_at_us: _builtins.int
@@ -135,6 +191,8 @@ class Read(_message.Message):
     profile_version: _builtins.str
     retracted: _builtins.bool
     """True: this read_id stands under another key now; drop what this key carried."""
+    unreadable_reason: _builtins.str
+    """Why `plate` is empty: "TOO_SMALL", "BLURRED", "DARK", "GLARE", "STEEP" or "UNSURE"; empty when it was read."""
     @_builtins.property
     def frame_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -155,6 +213,16 @@ class Read(_message.Message):
     def detector(self) -> _types_pb2.Provenance: ...
     @_builtins.property
     def reader(self) -> _types_pb2.Provenance: ...
+    @_builtins.property
+    def origins(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateScore]:
+        """Distribution over states of origin, best first; `state` and `state_confidence` repeat the first."""
+
+    @_builtins.property
+    def corners(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Point]:
+        """Of the plate in the frame that was read, upper left, upper right, lower right, lower left; four or none."""
+
+    @_builtins.property
+    def vehicle(self) -> Global___Vehicle: ...
     def __init__(
         self,
         *,
@@ -185,10 +253,14 @@ class Read(_message.Message):
         reader: _types_pb2.Provenance | None = ...,
         profile_version: _builtins.str = ...,
         retracted: _builtins.bool = ...,
+        origins: _abc.Iterable[Global___StateScore] | None = ...,
+        corners: _abc.Iterable[_types_pb2.Point] | None = ...,
+        unreadable_reason: _builtins.str = ...,
+        vehicle: Global___Vehicle | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "closeup", b"closeup", "context", b"context", "detector", b"detector", "location", b"location", "reader", b"reader"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "closeup", b"closeup", "context", b"context", "detector", b"detector", "location", b"location", "reader", b"reader", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "alternatives", b"alternatives", "box", b"box", "camera_id", b"camera_id", "captured_at_us", b"captured_at_us", "characters", b"characters", "closeup", b"closeup", "confidence", b"confidence", "context", b"context", "detector", b"detector", "device_id", b"device_id", "device_kind", b"device_kind", "device_name", b"device_name", "direction", b"direction", "frame_ids", b"frame_ids", "location", b"location", "plate", b"plate", "plate_raw", b"plate_raw", "profile_version", b"profile_version", "read_at_us", b"read_at_us", "read_id", b"read_id", "reader", b"reader", "received_at_us", b"received_at_us", "retracted", b"retracted", "revision", b"revision", "state", b"state", "state_confidence", b"state_confidence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "alternatives", b"alternatives", "box", b"box", "camera_id", b"camera_id", "captured_at_us", b"captured_at_us", "characters", b"characters", "closeup", b"closeup", "confidence", b"confidence", "context", b"context", "corners", b"corners", "detector", b"detector", "device_id", b"device_id", "device_kind", b"device_kind", "device_name", b"device_name", "direction", b"direction", "frame_ids", b"frame_ids", "location", b"location", "origins", b"origins", "plate", b"plate", "plate_raw", b"plate_raw", "profile_version", b"profile_version", "read_at_us", b"read_at_us", "read_id", b"read_id", "reader", b"reader", "received_at_us", b"received_at_us", "retracted", b"retracted", "revision", b"revision", "state", b"state", "state_confidence", b"state_confidence", "unreadable_reason", b"unreadable_reason", "vehicle", b"vehicle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61lpr/v1/types.proto\x12\x07\x61lpr.v1\"/\n\x08GeoPoint\x12\x10\n\x08latitude\x18\x01 \x01(\x01\x12\x11\n\tlongitude\x18\x02 \x01(\x01\":\n\x03\x42ox\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\x12\r\n\x05width\x18\x03 \x01(\x02\x12\x0e\n\x06height\x18\x04 \x01(\x02\"V\n\x08ImageRef\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0c\n\x04view\x18\x04 \x01(\t\x12\x11\n\tsealed_to\x18\x05 \x01(\t\"n\n\x08Location\x12 \n\x05point\x18\x01 \x01(\x0b\x32\x11.alpr.v1.GeoPoint\x12\x0f\n\x07quality\x18\x02 \x01(\t\x12\r\n\x05\x61ge_s\x18\x03 \x01(\x01\x12\x14\n\x07heading\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_heading\"*\n\nProvenance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61lpr/v1/types.proto\x12\x07\x61lpr.v1\"/\n\x08GeoPoint\x12\x10\n\x08latitude\x18\x01 \x01(\x01\x12\x11\n\tlongitude\x18\x02 \x01(\x01\":\n\x03\x42ox\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\x12\r\n\x05width\x18\x03 \x01(\x02\x12\x0e\n\x06height\x18\x04 \x01(\x02\"\x1d\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\"V\n\x08ImageRef\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0c\n\x04view\x18\x04 \x01(\t\x12\x11\n\tsealed_to\x18\x05 \x01(\t\"n\n\x08Location\x12 \n\x05point\x18\x01 \x01(\x0b\x32\x11.alpr.v1.GeoPoint\x12\x0f\n\x07quality\x18\x02 \x01(\t\x12\r\n\x05\x61ge_s\x18\x03 \x01(\x01\x12\x14\n\x07heading\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_heading\"*\n\nProvenance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GEOPOINT']._serialized_end=79
   _globals['_BOX']._serialized_start=81
   _globals['_BOX']._serialized_end=139
-  _globals['_IMAGEREF']._serialized_start=141
-  _globals['_IMAGEREF']._serialized_end=227
-  _globals['_LOCATION']._serialized_start=229
-  _globals['_LOCATION']._serialized_end=339
-  _globals['_PROVENANCE']._serialized_start=341
-  _globals['_PROVENANCE']._serialized_end=383
+  _globals['_POINT']._serialized_start=141
+  _globals['_POINT']._serialized_end=170
+  _globals['_IMAGEREF']._serialized_start=172
+  _globals['_IMAGEREF']._serialized_end=258
+  _globals['_LOCATION']._serialized_start=260
+  _globals['_LOCATION']._serialized_end=370
+  _globals['_PROVENANCE']._serialized_start=372
+  _globals['_PROVENANCE']._serialized_end=414
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,9 @@ from .accounts import pages as accounts_pages
 from .accounts import rules as accounts_rules
 from .accounts.store import AccountStore
 from .doors import SOURCE, Doors, Outbox
+from .equipment import api as equipment_api
+from .equipment import pages as equipment_pages
+from .equipment.store import EquipmentStore
 from .hits import api as hits_api
 from .hits import pages as hits_pages
 from .hits.store import HitStore, Wakeups
@@ -74,6 +77,7 @@ def build(
     keys = ListKeys.load(settings.list_keys_file) if settings.list_keys_file else None
     hits = HitStore(pool, queries, outbox, policies, timedelta(days=settings.keep_hits_days), keys)
     wakeups = Wakeups(pool)
+    equipment = EquipmentStore(pool, queries)
     urls = {"ingest": settings.ingest_url, "audit": settings.audit_url, "retention": settings.retention_url}
     doors = Doors(urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s)
     web = Web(settings, policies, clock, accounts.find_session, accounts.touch, doors, stop)
@@ -82,6 +86,8 @@ def build(
         accounts_pages.router(accounts),
         hits_api.router(hits, wakeups),
         hits_pages.router(),
+        equipment_api.router(equipment),  # before the forwards: its paths lie below one of theirs
+        equipment_pages.router(equipment, equipment_api.camera_counts),
         queries_api.router(),
         queries_pages.router(),
     )

@@ -23,6 +23,9 @@ NOTIFICATION_TO_SHOWN: Final = Histogram(  # p99 above 3 s: look at the event st
     "From notification to the receipt of the first screen",
     buckets=(0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 120),
 )
+READ_CHECKS: Final = Counter(  # many result="misread": look at the devices page for which camera and model
+    "alpr_console_read_checks_total", "Reads compared with their picture by a person", ["result"]
+)
 DOOR_CALLS: Final = Counter(  # outcome="away" growing: that service is down or unreachable
     "alpr_console_door_calls_total", "Calls to other services' doors", ["door", "outcome"]
 )

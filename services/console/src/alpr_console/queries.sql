@@ -166,6 +166,36 @@ UPDATE console.incidents SET acknowledged_at = $4, acknowledged_by = $3
 WHERE agency = $1 AND incident_id = $2 AND acknowledged_at IS NULL
 RETURNING expires_at
 
+-- put_read_check --
+-- the same finding by the same person as the newest one is a repeat
+INSERT INTO console.read_checks
+    (hit_id, check_no, agency, read_id, device_id, camera_id, reader, result, method, state_confirmed, plate_text,
+     corrected_text, person_id, full_name, checked_at, expires_at)
+SELECT $1, coalesce(max(c.check_no), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+FROM console.read_checks c WHERE c.agency = $2 AND c.hit_id = $1
+HAVING NOT coalesce(
+    (SELECT (n.person_id, n.result, n.method, n.state_confirmed, n.corrected_text) = ($12, $7, $8, $9, $11)
+     FROM console.read_checks n WHERE n.agency = $2 AND n.hit_id = $1 ORDER BY n.check_no DESC LIMIT 1), false)
+RETURNING check_no
+
+-- read_checks_of --
+SELECT DISTINCT ON (hit_id) hit_id, result, method, state_confirmed, plate_text, corrected_text, full_name AS by,
+       checked_at AS at
+FROM console.read_checks WHERE agency = $1 AND hit_id = ANY($2) ORDER BY hit_id, check_no DESC
+
+-- device_checks --
+-- of several findings about one read, through several hits or corrected later, the newest counts
+SELECT device_id, camera_id, reader, count(*) AS checked, count(*) FILTER (WHERE result = 'misread') AS misreads
+FROM (SELECT DISTINCT ON (read_id) device_id, camera_id, reader, result FROM console.read_checks
+      WHERE agency = $1 AND ($2::text IS NULL OR device_id = $2)
+      ORDER BY read_id, checked_at DESC, check_no DESC) AS newest
+GROUP BY device_id, camera_id, reader ORDER BY device_id, camera_id, reader
+
+-- purge_read_checks --
+-- the texts go with their record; that a device misread stays
+UPDATE console.read_checks SET plate_text = NULL, corrected_text = NULL
+WHERE expires_at <= $1 AND plate_text IS NOT NULL
+
 -- purge_hits --
 DELETE FROM console.hits WHERE expires_at <= $1
 

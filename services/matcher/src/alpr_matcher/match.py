@@ -21,15 +21,15 @@ from alprcore.model import (
     StateMatch,
     hit_id,
 )
-from alprcore.plates import lookalike_positions
+from alprcore.plates import lookalike_positions, misread_as, mistaken_for
 from alprcore.policy import AgencyProfile, hit_is_delayed
 
 SECOND_CANDIDATE_FLOOR: Final = 0.01
 """A second candidate below a hundredth is the reader's noise: some letter always comes second."""
 NO_ADVISORY: Final = "information_only"
 """Class of an entry whose list names none: it must never be empty (HOT-14), and the least is claimed."""
-_OTHER_LETTERS: Final = 34  # of 36, two candidates are scored; the rest share what is left
 _LEAST: Final = 1e-6
+_WORTH_SAYING: Final = 0.005  # a pair confused more rarely is no explanation
 
 
 def match_read(
@@ -102,7 +102,7 @@ def _hit(
     told = details if details is not None else EntryDetails()
     state_match = compare_states(read.state, told.state)
     grade = _grade(positions, state_match)
-    probability = plate_probability(read.characters, entry.plate)
+    probability = plate_probability(read.characters, read.confidence, entry.plate)
     differences = tuple(
         Difference(
             position=position,
@@ -162,21 +162,36 @@ def _grade(positions: tuple[int, ...], state: StateMatch) -> Grade:
             return Grade.STATE_MISMATCH
 
 
-def plate_probability(characters: Sequence[Character], plate: str) -> float:
-    """Probability that the vehicle carries this plate: the product over its characters, by the reader's scores.
+def plate_probability(characters: Sequence[Character], confidence: float, plate: str) -> float:
+    """Probability that the vehicle carries this plate, given what was read and what the reader is known to confuse.
 
-    A character that is neither candidate gets its share of what the two candidates leave.
+    The text that was read has the reader's own calibrated probability. A plate that differs has that, times for each
+    difference how much likelier its character is than the one that was read; no two plates together exceed 1.
     """
-    probability = 1.0
+    odds = 1.0
     for seen, letter in zip(characters, plate, strict=True):
-        if letter == seen.first:
-            share = seen.first_probability
-        elif letter == seen.second:
-            share = seen.second_probability
-        else:
-            share = (1 - seen.first_probability - seen.second_probability) / _OTHER_LETTERS
-        probability *= max(share, _LEAST)
-    return min(probability, 1.0)
+        if letter != seen.first:
+            odds *= _share(seen, letter) / _share(seen, seen.first)
+    most = confidence if odds == 1.0 else min(confidence * odds, 1 - confidence)
+    return min(max(most, _LEAST), 1.0)
+
+
+def _share(seen: Character, letter: str) -> float:
+    """Probability of one character at one place: the reader's scores for its two candidates.
+
+    What these leave goes to the others by how often each is taken for the one that was read. Measured on 13,700
+    look-alikes of drawn and photographed plates: where this says .0008 on average .0007 were the truth, where an even
+    share said .0005 it was .0016; averaging confusions into the candidates' scores as well made every figure worse.
+    """
+    if letter == seen.first:
+        share = seen.first_probability
+    elif letter == seen.second:
+        share = seen.second_probability
+    else:
+        left = 1 - seen.first_probability - seen.second_probability
+        scored = mistaken_for(seen.first, seen.first) + (mistaken_for(seen.first, seen.second) if seen.second else 0)
+        share = left * mistaken_for(seen.first, letter) / max(1 - scored, _LEAST)
+    return max(share, _LEAST)
 
 
 def explain(
@@ -192,7 +207,7 @@ def explain(
     if differences:
         places = ", ".join(
             f"character {d.position + 1} read as {d.read_character} ({_percent(d.read_probability)} sure), "
-            f"listed as {d.entry_character}"
+            f"listed as {d.entry_character}{_known(d)}"
             for d in differences
         )
         text = f"Look-alike: {places}; "
@@ -210,6 +225,11 @@ def explain(
     else:
         text += f"state not read, listed {there}. "
     return f"{text}Reader {_percent(probability)} sure of the listed plate."
+
+
+def _known(difference: Difference) -> str:
+    share = misread_as(difference.entry_character, difference.read_character)
+    return f" (misread so about 1 time in {round(1 / share)})" if share >= _WORTH_SAYING else ""
 
 
 def short_state(state: str) -> str:

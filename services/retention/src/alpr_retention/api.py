@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -154,6 +154,15 @@ def create_app(house: House, person_key: bytes, clock: Callable[[], datetime]) -
             raise Refusal(404, "HIT_UNKNOWN", "no such live hit", person=person)
         await house.tell_of(person, "live_image_shown", f"{hit_id} {role}", {"hit_id": hit_id, "role": role})
         return await shown(person.agency, image, person)
+
+    @app.get("/v1/read-statistics")
+    async def get_read_statistics(request: Request, device_id: str, days: int = 7) -> Response:
+        """Counts by camera, and nothing of any one read: no ledger entry is needed."""
+        person = asker(request)
+        if not 1 <= days <= 366:
+            raise Refusal(422, "FIELD_INVALID", "days", person=person)
+        cameras = await house.records.camera_counts(person.agency, device_id, clock() - timedelta(days=days))
+        return JSONResponse({"device_id": device_id, "days": days, "cameras": cameras})
 
     @app.post("/v1/purges")
     async def post_purge(request: Request) -> Response:

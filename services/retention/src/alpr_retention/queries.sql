@@ -43,6 +43,19 @@ ON CONFLICT (hit_id) DO NOTHING;
 -- live_hit --
 SELECT images FROM retention.live_hits WHERE agency = $1 AND hit_id = $2 AND matched_at > $3;
 
+-- camera_counts --
+SELECT camera_id, sum(n)::bigint AS reads, coalesce(sum(n) FILTER (WHERE unreadable), 0)::bigint AS unreadable,
+       coalesce(jsonb_object_agg(reason, n) FILTER (WHERE unreadable), '{}') AS reasons
+FROM (
+    SELECT camera_id, plate = '' AS unreadable,
+           CASE WHEN plate = '' THEN coalesce(details ->> 'unreadable_reason', '') ELSE '' END AS reason, count(*) AS n
+    FROM retention.reads
+    WHERE agency = $1 AND device_id = $2 AND captured_at >= $3 AND NOT retracted AND due_day = ANY (ARRAY(
+        SELECT d.due_day FROM retention.captured_days AS d WHERE d.agency = $1 AND d.captured_on >= $4))
+    GROUP BY 1, 2, 3
+) AS counted
+GROUP BY camera_id ORDER BY camera_id;
+
 -- forget_live_hits --
 DELETE FROM retention.live_hits WHERE agency = $1 AND matched_at < $2;
 

@@ -111,6 +111,10 @@ def _read_row(new: _NewRead) -> tuple[Any, ...]:
         "detector": {"name": read.detector.name, "sha256": read.detector.sha256},
         "reader": {"name": read.reader.name, "sha256": read.reader.sha256},
         "profile_version": read.profile_version,
+        "origins": [[origin.state, origin.probability] for origin in read.origins],
+        "corners": read.corners,
+        "unreadable_reason": read.unreadable_reason,
+        "vehicle": {"color": read.vehicle.color, "color_probability": read.vehicle.color_probability},
     }
     plate = read.plate.reveal()
     point = read.location.point
@@ -125,21 +129,13 @@ def _read_row(new: _NewRead) -> tuple[Any, ...]:
 def _hit_row(new: _NewHit) -> tuple[Any, ...]:
     hit = new.hit
     details = {
-        "entry_plate": hit.entry_plate.reveal(),
-        "entry_state": hit.entry_state,
-        "match_kind": hit.match_kind.value,
-        "explanation": hit.explanation,
-        "probability": hit.probability,
-        "list_name": hit.list_name,
-        "list_source": hit.list_source,
-        "list_source_time": hit.list_source_time.isoformat(),
-        "list_loaded_at": hit.list_loaded_at.isoformat(),
-        "list_stale": hit.list_stale,
-        "delayed": hit.delayed,
-        "profile_version": hit.profile_version,
-        "entry_sealed": base64.b64encode(hit.entry_sealed).decode(),
+        "entry_plate": hit.entry_plate.reveal(), "entry_state": hit.entry_state, "match_kind": hit.match_kind.value,
+        "explanation": hit.explanation, "probability": hit.probability, "list_name": hit.list_name,
+        "list_source": hit.list_source, "list_source_time": hit.list_source_time.isoformat(),
+        "list_loaded_at": hit.list_loaded_at.isoformat(), "list_stale": hit.list_stale, "delayed": hit.delayed,
+        "profile_version": hit.profile_version, "entry_sealed": base64.b64encode(hit.entry_sealed).decode(),
         "entry_key_id": hit.entry_key_id,
-    }
+    }  # fmt: skip
     read = hit.read
     return (
         new.hit_id, new.due, new.read_id, read.agency, read.revision, hit.list_code, hit.list_version,
@@ -256,6 +252,13 @@ class Records:
         async with self._scoped([agency]) as connection:
             row = await connection.fetchval(_QUERIES["live_hit"], agency, UUID(hit_id), since)
         return json.loads(row) if row else []
+
+    async def camera_counts(self, agency: str, device_id: str, since: datetime) -> list[dict[str, Any]]:
+        """Count a device's reads since a time of capture by camera; those without text by their reason too."""
+        async with self._scoped([agency]) as connection:
+            on = since.astimezone(UTC).date()
+            rows = await connection.fetch(_QUERIES["camera_counts"], agency, device_id, since, on)
+        return [{**dict(row), "reasons": json.loads(row["reasons"])} for row in rows]
 
     async def forget(self, agencies: Iterable[str], live_before: datetime, used_before: datetime) -> None:
         """Forget hits that are no longer live and ledger entries that can no longer be used."""

@@ -1,11 +1,12 @@
 """What a hit says to a person."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from alpr_console.hits import rules
-from alprcore.model import ADMITTED, ClientKind, EntryDetails, Person
+from alprcore.model import ADMITTED, ClientKind, EntryDetails, Person, Plate, Refused, StateMatch, StateScore, Vehicle
 from alprcore.profiles import load_profiles
 from tests.fixtures.console import make_hit, make_notification
 
@@ -71,3 +72,61 @@ def test_the_consoles_copy_goes_early_and_never_after_the_record_itself():
 def test_entry_details_leave_out_what_the_list_does_not_say():
     entry = EntryDetails(vehicle_year="2014", vehicle_make="Honda", notes="", effective_at=NOW)
     assert rules.details(entry) == {"vehicle": "2014 Honda", "effective_at": "2026-11-21T03:00:00.000Z"}
+
+
+def test_state_and_color_are_shown_with_their_probability_and_the_list_in_the_same_words():
+    hit = make_hit(now=NOW)
+    origins = (StateScore("US-CA", 0.91), StateScore("US-NV", 0.09))
+    card = rules.card(replace(hit, read=replace(hit.read, origins=origins, vehicle=Vehicle("SIL", 0.7))))
+    assert (card["state"], card["state_confidence"]) == ("US-CA", 0.91)
+    assert card["origins"] == [{"state": "US-CA", "probability": 0.91}, {"state": "US-NV", "probability": 0.09}]
+    assert card["vehicle"] == {"color": "SIL", "color_words": "silver", "color_probability": 0.7}
+    assert rules.card(hit)["vehicle"]["color_words"] == "unknown"
+    assert rules.details(EntryDetails(vehicle_color="SIL"))["vehicle"] == "silver"
+    assert rules.details(EntryDetails(vehicle_color="two-tone"))["vehicle"] == "two-tone"
+
+
+def found(result, corrected="", role="dispatcher", read="7ABC123"):
+    method = rules.CheckMethod.IMAGE_REVIEW
+    return rules.read_check(person(role), read, rules.CheckResult(result), method, corrected, StateMatch.UNKNOWN)
+
+
+@pytest.mark.requirement(
+    "HIT-06", partial="the finding and who may give it; the gates before a broadcast are not built"
+)
+@pytest.mark.parametrize(
+    ("result", "corrected", "kept"),
+    [("correct", "", ""), ("misread", "7a8c 123", "7A8C123"), ("misread", "", ""), ("misread", "  ", "")],
+)
+def test_a_finding_keeps_the_corrected_text_in_normal_form(result, corrected, kept):
+    assert found(result, corrected).corrected == Plate(kept)
+
+
+@pytest.mark.parametrize(
+    ("result", "corrected", "role", "code"),
+    [
+        ("misread", "7abc-123", "dispatcher", "CORRECTION_INVALID"),
+        ("misread", "???", "dispatcher", "CORRECTION_INVALID"),
+        ("misread", "1234567890123", "dispatcher", "CORRECTION_INVALID"),
+        ("correct", "7ABC124", "dispatcher", "CORRECTION_OF_CORRECT"),
+        ("correct", "", "investigator", "ROLE_NOT_AUTHORISED"),
+        ("correct", "", "alpr_admin", "ROLE_NOT_AUTHORISED"),
+    ],
+)
+def test_a_finding_that_finds_nothing_is_refused(result, corrected, role, code):
+    decision = found(result, corrected, role)
+    assert isinstance(decision, Refused)
+    assert decision.reason_code == code
+
+
+def test_a_misread_hit_says_so_and_a_checked_one_is_still_no_more_than_a_lead():
+    card = rules.card(make_hit(now=NOW))
+    assert rules.with_check(card, {"result": "misread"})["workflow_state"] == "misread"
+    assert rules.with_check(card, {"result": "correct"})["workflow_state"] == "unverified"
+    assert rules.with_check(card, None)["read_check"] is None
+    assert card["workflow_state"] == "unverified"
+
+
+def test_the_texts_of_a_finding_stay_as_long_as_the_record_of_the_read():
+    hit, profile = make_hit(now=NOW), load_profiles()["demo"]
+    assert rules.check_expires_at(rules.card(hit), profile) == datetime(2027, 11, 21, 8, 0, tzinfo=UTC)

@@ -6,7 +6,16 @@ is recognized by its id and never has to be prevented (docs/decisions/0003).
 """
 
 from alprcore.model.devices import Camera, Device, DeviceKind, GeoPoint, Location, LocationQuality, Siting, View
-from alprcore.model.frames import INLINE_JPEG_LIMIT, Box, Frame, ImageRef, ImageRole, signed_text
+from alprcore.model.frames import (
+    INLINE_JPEG_LIMIT,
+    Box,
+    Corners,
+    Frame,
+    ImageRef,
+    ImageRole,
+    Point,
+    signed_text,
+)
 from alprcore.model.hits import (
     ClientKind,
     Difference,
@@ -35,7 +44,7 @@ from alprcore.model.ids import (
 )
 from alprcore.model.lists import Entry, EntryDetails, HitReason, ListVersion
 from alprcore.model.people import ADMITTED, Admitted, Decision, Person, Refused
-from alprcore.model.reads import Alternative, Character, Plate, Provenance, Read
+from alprcore.model.reads import Alternative, Character, Plate, Provenance, Read, StateScore, Vehicle
 from alprcore.model.records import AuditEvent, Checkpoint, ImageKey, ProfileRecord
 
 __all__ = [
@@ -52,6 +61,7 @@ __all__ = [
     "Character",
     "Checkpoint",
     "ClientKind",
+    "Corners",
     "Decision",
     "Device",
     "DeviceKind",
@@ -75,12 +85,15 @@ __all__ = [
     "NotificationStatus",
     "Person",
     "Plate",
+    "Point",
     "ProfileRecord",
     "Provenance",
     "Read",
     "Refused",
     "Siting",
     "StateMatch",
+    "StateScore",
+    "Vehicle",
     "View",
     "entry_id",
     "event_id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from alprcore.model.devices import Location, View
 from alprcore.model.ids import frame_id, to_us
@@ -30,6 +30,12 @@ class Box:
     y: float
     width: float
     height: float
+
+
+Point: TypeAlias = tuple[float, float]
+"""Pixels of the original image: x to the right, y downward."""
+Corners: TypeAlias = tuple[Point, Point, Point, Point]
+"""Of a plate: upper left, upper right, lower right, lower left, as its text is read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing_extensions import override
 
 from alprcore.model.devices import DeviceKind, Location
-from alprcore.model.frames import Box, ImageRef
+from alprcore.model.frames import Box, Corners, ImageRef
+from alprcore.model.ids import UNKNOWN
 
 
 class Plate(str):
@@ -60,6 +61,25 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class StateScore:
+    """One possible state of origin, "US-CA" and the like or "unknown", with its probability, 0..1."""
+
+    state: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """A machine's unverified estimate of the vehicle around the plate: shown to people, never a filter.
+
+    `color` is an NCIC code ("WHI") or "unknown".
+    """
+
+    color: str = UNKNOWN
+    color_probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """Recognized text of one vehicle's plate during one passage (DEF-01, CAP-02, CAP-05)."""
 
@@ -90,6 +110,10 @@ class Read:
     reader: Provenance
     profile_version: str
     retracted: bool = False
+    origins: tuple[StateScore, ...] = ()
+    corners: Corners | None = None
+    unreadable_reason: str = ""
+    vehicle: Vehicle = Vehicle()
 
     def __post_init__(self) -> None:
         if not self.frame_ids:
@@ -98,3 +122,7 @@ class Read:
             raise ValueError("confidence outside 0..1")
         if self.plate and len(self.characters) != len(self.plate):
             raise ValueError("one score per character is required")
+        if self.plate and self.unreadable_reason:
+            raise ValueError("a plate that was read has no reason to be unreadable")
+        if any(not 0.0 <= origin.probability <= 1.0 for origin in self.origins):
+            raise ValueError("origins outside 0..1")

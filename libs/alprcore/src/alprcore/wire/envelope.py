@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from alpr.v1 import types_pb2
 from alprcore.errors import InvalidMessage
 from alprcore.model import (
     Box,
+    Corners,
     GeoPoint,
     ImageRef,
     ImageRole,
@@ -238,6 +239,21 @@ def to_box(box: Box) -> types_pb2.Box:
 def from_box(message: types_pb2.Box) -> Box:
     """Read a rectangle."""
     return Box(*(number("box", side) for side in (message.x, message.y, message.width, message.height)))
+
+
+def to_corners(corners: Corners | None) -> list[types_pb2.Point]:
+    """Lay out a plate's four corners, or none."""
+    return [types_pb2.Point(x=x, y=y) for x, y in corners or ()]
+
+
+def from_corners(points: Sequence[types_pb2.Point]) -> Corners | None:
+    """Read a plate's corners: four or none, finite."""
+    if not points:
+        return None
+    if len(points) != 4:
+        raise InvalidMessage("FIELD_INVALID", "corners")
+    one, two, three, four = ((number("corners", point.x), number("corners", point.y)) for point in points)
+    return one, two, three, four
 
 
 def to_provenance(provenance: Provenance) -> types_pb2.Provenance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alpr.v1 import reads_pb2
-from alprcore.model import Alternative, Character, DeviceKind, Read, to_us
+from alprcore.model import UNKNOWN, Alternative, Character, DeviceKind, Read, StateScore, Vehicle, to_us
 from alprcore.topics import Topic
 from alprcore.wire import envelope as e
 
@@ -51,6 +51,12 @@ def to_read(read: Read) -> reads_pb2.Read:
         reader=e.to_provenance(read.reader),
         profile_version=read.profile_version,
         retracted=read.retracted,
+        origins=[reads_pb2.StateScore(state=origin.state, probability=origin.probability) for origin in read.origins],
+        corners=e.to_corners(read.corners),
+        unreadable_reason=read.unreadable_reason,
+        vehicle=None
+        if read.vehicle == Vehicle()
+        else reads_pb2.Vehicle(color=read.vehicle.color, color_probability=read.vehicle.color_probability),
     )
 
 
@@ -101,6 +107,13 @@ def from_read(message: reads_pb2.Read) -> Read:
             reader=e.from_provenance(message.reader),
             profile_version=message.profile_version,
             retracted=message.retracted,
+            origins=tuple(
+                StateScore(e.need("origins", origin.state), e.number("origins", origin.probability))
+                for origin in message.origins
+            ),
+            corners=e.from_corners(message.corners),
+            unreadable_reason=message.unreadable_reason,
+            vehicle=Vehicle(message.vehicle.color or UNKNOWN, e.number("vehicle", message.vehicle.color_probability)),
         )
 
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from alprcore.errors import Transient
-from alprcore.model import Refused
+from alprcore.model import Refused, StateMatch
 
 from .. import metrics
 from ..web import Problem, SignedIn, event, session_token, signed_in, signed_in_quietly, web_of
@@ -33,6 +33,16 @@ class Receipt(BaseModel):
     model_config = ConfigDict(extra="forbid")
     sound: bool
     screen: bool
+
+
+class ReadCheck(BaseModel):
+    """Body of `POST /v1/hits/{id}/read-check` (HIT-06, HIT-08)."""
+
+    model_config = ConfigDict(extra="forbid")
+    result: rules.CheckResult
+    method: rules.CheckMethod = rules.CheckMethod.IMAGE_REVIEW
+    corrected_text: str = Field(default="", max_length=32)
+    state_confirmed: StateMatch = StateMatch.UNKNOWN
 
 
 class Mute(BaseModel):
@@ -94,6 +104,25 @@ def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
         if not await store.acknowledge(session.person, hit_id, web_of(request).clock()):
             raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency")
         return {"hit_id": hit_id, "acknowledged": True}
+
+    @routes.post("/v1/hits/{hit_id}/read-check", status_code=201)
+    async def post_read_check(
+        request: Request, hit_id: str, body: ReadCheck, session: SignedIn = Depends(watcher)
+    ) -> dict[str, Any]:
+        now = web_of(request).clock()
+        hit = await store.hit(session.person.agency, hit_id, now)
+        if hit is None:
+            raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency within the last 24 hours")
+        check = rules.read_check(
+            session.person, hit["plate"], body.result, body.method, body.corrected_text, body.state_confirmed
+        )
+        if isinstance(check, Refused):
+            raise Problem.of(check, 403 if check.reason_code == "ROLE_NOT_AUTHORISED" else 422)
+        await store.check(session.person, hit, check, rules.check_expires_at(hit, session.profile), now)
+        return {
+            "hit_id": hit_id,
+            "read_check": (await store.hit(session.person.agency, hit_id, now) or hit)["read_check"],
+        }
 
     @routes.post("/v1/session/sound", status_code=204)
     async def post_sound(request: Request, session: SignedIn = Depends(watcher)) -> Response:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -11,14 +14,17 @@ from alprcore.model import (
     Character,
     ClientKind,
     Decision,
+    DeviceKind,
     EntryDetails,
     Grade,
     Hit,
     Notification,
     Person,
+    Plate,
     Refused,
     StateMatch,
 )
+from alprcore.plates import LONGEST, normalize
 from alprcore.policy import AgencyProfile, due_day
 
 NOTICE: Final = "Unverified lead, not grounds for a stop"
@@ -30,6 +36,7 @@ MUTE_LIMIT: Final = timedelta(minutes=15)
 LIVE_FOR: Final = timedelta(hours=24)
 """A hit younger than this is shown without a query; older ones are asked for through the query door (QRY-01)."""
 WATCH_ROLES: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
+CHECK_ROLES: Final = frozenset({"dispatcher", "officer", "supervisor"})
 HIGH: Final = frozenset(
     {"felony_vehicle", "felony_warrant", "wanted_person", "missing_child", "amber_alert", "terrorism_related"}
 )
@@ -44,6 +51,12 @@ _WORDS: Final = {
     "probable_cause": "Probable cause bulletin",
     "terrorism_related": "Terrorism related",
 }
+_COLORS: Final = {
+    "BGE": "beige", "BLK": "black", "BLU": "blue", "BRO": "brown", "GLD": "gold", "GRN": "green", "GRY": "gray",
+    "MAR": "maroon", "ONG": "orange", "PLE": "purple", "RED": "red", "SIL": "silver", "TAN": "tan", "WHI": "white",
+    "YEL": "yellow",
+}  # fmt: skip
+"""NCIC vehicle color codes in words."""
 _GRADES: Final = {
     Grade.EXACT: "Exact match, state agrees",
     Grade.EXACT_STATE_UNKNOWN: "Exact match, state not read",
@@ -56,6 +69,32 @@ _STATES: Final = {
     StateMatch.MISMATCH: "States differ: check the picture",
     StateMatch.UNKNOWN: "State could not be compared",
 }
+
+
+class CheckResult(StrEnum):
+    """What a person found on comparing a read with the picture or the plate itself (HIT-06)."""
+
+    CORRECT = "correct"
+    MISREAD = "misread"
+
+
+class CheckMethod(StrEnum):
+    """How it was compared (HIT-06)."""
+
+    IMAGE_REVIEW = "image_review"
+    VISUAL_ON_VEHICLE = "visual_on_vehicle"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCheck:
+    """A person's finding about one read. `corrected` stands beside what was read and never in its place (HIT-07);
+    empty: the read is right, or nobody can tell what the plate says.
+    """
+
+    result: CheckResult
+    method: CheckMethod
+    corrected: Plate
+    state_confirmed: StateMatch
 
 
 def may_watch(person: Person) -> Decision:
@@ -72,6 +111,20 @@ def may_mute(minutes: int) -> Decision:
     return ADMITTED
 
 
+def read_check(
+    person: Person, read: str, result: CheckResult, method: CheckMethod, corrected_text: str, state: StateMatch
+) -> ReadCheck | Refused:
+    """Judge a finding about a read (HIT-06): who may give one, and whether its corrected text corrects anything."""
+    if CHECK_ROLES.isdisjoint(person.roles):
+        return Refused("HIT-06", "ROLE_NOT_AUTHORISED", "read checks are made by dispatchers, officers and supervisors")
+    corrected = normalize(corrected_text)
+    if result is CheckResult.CORRECT and corrected:
+        return Refused("HIT-06", "CORRECTION_OF_CORRECT", "a read that is correct has no corrected text")
+    if len(corrected) > LONGEST or corrected == read or (corrected_text.strip() and not corrected):
+        return Refused("HIT-07", "CORRECTION_INVALID", "the corrected text is the text that was read, or no plate")
+    return ReadCheck(result, method, corrected, state)
+
+
 def keeps_watch(person: Person) -> bool:
     """Tell whether an open live feed counts as activity: a staffed dispatch room is not idle (CJIS AC-11, exemption)."""
     return "dispatcher" in person.roles
@@ -80,6 +133,11 @@ def keeps_watch(person: Person) -> bool:
 def words(code: str) -> str:
     """Say a code of a list in words."""
     return _WORDS.get(code) or code.replace("_", " ").capitalize()
+
+
+def color(code: str) -> str:
+    """Say a vehicle color in words, so that what the list says and what was seen can be compared at a glance."""
+    return _COLORS.get(code.upper(), code)
 
 
 def priority(advisory_class: str, reason: str) -> str:
@@ -98,9 +156,19 @@ def expires_at(hit: Hit, profile: AgencyProfile | None, stored_at: datetime, kee
     """Fix when the console's copy of a hit goes: after `keep`, and never later than the agency's record itself."""
     if profile is None:
         return stored_at + keep
-    day = due_day(hit.read.captured_at, hit.read.received_at, hit.read.device_kind, profile)
-    due = datetime.combine(day, time(), ZoneInfo(profile.timezone)).astimezone(UTC) + timedelta(days=1)
-    return min(due, stored_at + keep)
+    read = hit.read
+    return min(_due(read.captured_at, read.received_at, read.device_kind, profile), stored_at + keep)
+
+
+def check_expires_at(card: Mapping[str, Any], profile: AgencyProfile) -> datetime:
+    """Fix when the texts of a read check go: with the agency's record of the read they speak of."""
+    captured, received = (datetime.fromisoformat(card[name]) for name in ("captured_at", "received_at"))
+    return _due(captured, received, DeviceKind(card["device_kind"]), profile)
+
+
+def _due(captured: datetime, received: datetime, kind: DeviceKind, profile: AgencyProfile) -> datetime:
+    day = due_day(captured, received, kind, profile)
+    return datetime.combine(day, time(), ZoneInfo(profile.timezone)).astimezone(UTC) + timedelta(days=1)
 
 
 def card(hit: Hit) -> dict[str, Any]:
@@ -111,11 +179,19 @@ def card(hit: Hit) -> dict[str, Any]:
         "read_id": read.read_id,
         "agency": read.agency,
         "plate": read.plate.reveal(),
+        "plate_raw": read.plate_raw,
+        "reader": {"name": read.reader.name, "sha256": read.reader.sha256},
         "characters": [_character(position) for position in read.characters],
         "confidence": read.confidence,
         "probability": hit.probability,
         "state": read.state,
         "state_confidence": read.state_confidence,
+        "origins": [{"state": origin.state, "probability": origin.probability} for origin in read.origins],
+        "vehicle": {
+            "color": read.vehicle.color,
+            "color_words": color(read.vehicle.color),
+            "color_probability": read.vehicle.color_probability,
+        },
         "entry_plate": hit.entry_plate.reveal(),
         "entry_state": hit.entry_state,
         "state_match": hit.state_match.value,
@@ -167,13 +243,19 @@ def card(hit: Hit) -> dict[str, Any]:
     }
 
 
+def with_check(card: Mapping[str, Any], check: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Put the newest read check beside the card: a misread hit says so, and what was read stays as it was (HIT-07)."""
+    state = "misread" if check and check["result"] == CheckResult.MISREAD else card["workflow_state"]
+    return {**card, "workflow_state": state, "read_check": check}
+
+
 def details(entry: EntryDetails) -> dict[str, str]:
     """Say what the list says of the vehicle, its plate aside; empty fields are left out."""
     vehicle = " ".join(
         part
         for part in (
             entry.vehicle_year,
-            entry.vehicle_color,
+            color(entry.vehicle_color),
             entry.vehicle_make,
             entry.vehicle_model,
             entry.vehicle_style,

@@ -26,7 +26,7 @@ CHANNEL: Final = "console_events"
 EVERY_AGENCY: Final = "*"
 QUEUE_LENGTH: Final = 200
 EVENTS_AT_ONCE: Final = 100
-_TABLES: Final = ("presented", "events", "incidents", "notifications", "hits")
+_TABLES: Final = ("presented", "events", "incidents", "notifications", "hits", "read_checks")
 
 
 class HitStore:
@@ -132,8 +132,9 @@ class HitStore:
             incident_id = await connection.fetchval(self._queries["incident_of_hit"], agency, hit_id)
             incidents = await self._cards(connection, agency, [incident_id] if incident_id else [])
             presented = await connection.fetch(self._queries["presentations"], agency, hit_id)
+            checks = await self._checks(connection, agency, [hit_id])
         return {
-            **json.loads(card),
+            **rules.with_check(json.loads(card), checks.get(hit_id)),
             "incident": {k: v for k, v in incidents.get(incident_id, {}).items() if k in _OF_INCIDENT} or None,
             "presented": [{**dict(row), "presented_at": row["presented_at"].isoformat()} for row in presented],
         }
@@ -179,6 +180,41 @@ class HitStore:
                 )  # fmt: skip
                 await self._tell(connection, person.agency, incident_id, now, expires_at)
         return True
+
+    async def check(
+        self, person: Person, card: Mapping[str, Any], check: rules.ReadCheck, expires_at: datetime, now: datetime
+    ) -> None:
+        """Record what a person found on comparing a read with its picture; findings are added, none is replaced."""
+        agency, hit_id = person.agency, card["hit_id"]
+        reader = card.get("reader", {"name": "", "sha256": ""})
+        async with self._speaking_for(agency) as connection:
+            await self._tell_lock(connection, agency)
+            number = await connection.fetchval(
+                self._queries["put_read_check"], hit_id, agency, card["read_id"], card["device_id"], card["camera_id"],
+                f"{reader['name']}@{reader['sha256'][:12]}", check.result.value, check.method.value,
+                check.state_confirmed.value, card["plate"], check.corrected.reveal(), person.person_id,
+                person.full_name, now, expires_at,
+            )  # fmt: skip
+            if number is None:
+                return  # the same finding by the same person, sent twice
+            facts = {
+                "hit_id": hit_id, "read_id": card["read_id"], "result": check.result.value, "method": check.method.value,
+            }  # fmt: skip
+            await self._outbox.record(
+                connection, person, "read_checked", hit_id, str(number), now, facts=facts,
+                profile_version=self._profile_version(agency),
+            )  # fmt: skip
+            incident_id = await connection.fetchval(self._queries["incident_of_hit"], agency, hit_id)
+            if incident_id:
+                await self._tell(connection, agency, incident_id, now, min(expires_at, now + self._keep))
+        metrics.READ_CHECKS.labels(check.result.value).inc()
+
+    async def _checks(self, connection: Any, agency: str, hit_ids: list[str]) -> dict[str, dict[str, Any]]:
+        rows = await connection.fetch(self._queries["read_checks_of"], agency, hit_ids)
+        return {
+            row["hit_id"]: {**{k: v for k, v in dict(row).items() if k != "hit_id"}, "at": row["at"].isoformat()}
+            for row in rows
+        }
 
     async def sound(self, person: Person, *, muted_until: datetime | None, armed: bool, now: datetime) -> None:
         """Record that a session's sound was armed, muted until a time, or switched on again (HIT-02)."""
@@ -232,7 +268,14 @@ class HitStore:
 
     async def _cards(self, connection: Any, agency: str, incident_ids: list[str]) -> dict[str, dict[str, Any]]:
         rows = await connection.fetch(self._queries["incidents_by_id"], agency, incident_ids)
-        return {row["incident_id"]: {**_incident(row), "entry": self._details(row)} for row in rows}
+        checks = await self._checks(connection, agency, [row["hit_id"] for row in rows])
+        return {
+            row["incident_id"]: {
+                **rules.with_check(_incident(row), checks.get(row["hit_id"])),
+                "entry": self._details(row),
+            }
+            for row in rows
+        }
 
     def _details(self, row: Any) -> dict[str, str] | None:
         """Open what the list says of the vehicle; sealed until it is displayed to a person (HOT-12)."""

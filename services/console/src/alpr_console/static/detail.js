@@ -1,12 +1,16 @@
 // One hit in full: what kind of alert, the plate and how sure each character is, the pictures, why, where, since when.
-import { ago, clock, dayAndClock, full, h, span } from "./dom.js";
+import { ago, clock, dayAndClock, full, h, post, span } from "./dom.js";
 
 const PRIORITY = { high: "High priority", medium: "Medium priority", information: "Information" };
 const state = (code) => (code || "unknown").replace(/^US-/, "");
-const percent = (part) => `${Math.round(part * 100)} %`;
+const percent = (part) => `${Math.min(Math.round(part * 100), 99)} %`; // nothing a machine reads is certain
+const known = (code) => code && code !== "unknown";
+const origin = (card) => (known(card.state) ? `State ${state(card.state)} ${percent(card.state_confidence)}` : "State unknown");
 const RETRIES = 8; // the picture may reach its door some seconds after the hit
 let pictures = null;
 let picturesOf = "";
+let checkForm = null;
+let checkFormOf = "";
 
 function picture(card, role, words) {
   const image = h("img", { alt: words, decoding: "async" });
@@ -68,6 +72,7 @@ function trail(card) {
 function listFacts(card) {
   return h("section", { class: "facts" }, h("h3", { text: "The list" }), h("dl", {},
     card.entry?.vehicle && fact("Vehicle listed", h("strong", { text: card.entry.vehicle }), "wide"),
+    known(card.vehicle?.color) && fact("Color seen", h("span", {}, h("strong", { text: card.vehicle.color_words }), " ", percent(card.vehicle.color_probability), h("br"), h("span", { class: "dim", text: "estimated by machine, not verified" })), "wide"),
     card.entry?.originating_agency && fact("Entered by", card.entry.originating_agency),
     card.entry?.source_key && fact("Record", card.entry.source_key),
     card.entry?.notes && fact("Notes", card.entry.notes, "wide"),
@@ -77,7 +82,9 @@ function listFacts(card) {
 }
 
 function whyFacts(card) {
-  const states = `read ${state(card.state)} · listed ${state(card.entry_state)}`;
+  const others = (card.origins || []).slice(1).filter((other) => other.probability >= 0.01).map((other) => `${state(other.state)} ${percent(other.probability)}`);
+  const read = known(card.state) ? `${state(card.state)} ${percent(card.state_confidence)}` : "unknown";
+  const states = `read ${read}${others.length ? ` (or ${others.join(", ")})` : ""} · listed ${card.entry_state ? state(card.entry_state) : "not named"}`;
   return h("section", { class: "facts" }, h("h3", { text: "Why it matched" }), h("dl", {},
     fact("Explanation", card.explanation || "The text read equals the text listed.", "wide"),
     fact("State", h("span", { class: card.state_match === "match" ? "" : "amber", text: states }), "wide"),
@@ -93,6 +100,31 @@ function whereFacts(card) {
     fact("Position", h("span", {}, `${card.latitude.toFixed(5)}, ${card.longitude.toFixed(5)} `, h("span", { class: card.location_quality === "stale" ? "amber" : "dim", text: quality })), "wide")));
 }
 
+// The dispatcher's own look at the picture: what was read is kept, a corrected text stands beside it.
+function readCheck(card) {
+  if (checkFormOf !== card.hit_id) {
+    checkFormOf = card.hit_id;
+    const corrected = h("input", { class: "plate-input", id: "corrected", maxlength: "16", autocomplete: "off", autocapitalize: "characters", spellcheck: "false" });
+    const method = h("select", { id: "check-method" }, h("option", { value: "image_review", text: "By the pictures" }), h("option", { value: "visual_on_vehicle", text: "On the vehicle itself" }));
+    const origins = h("select", { id: "check-state" }, h("option", { value: "unknown", text: "Cannot tell" }), h("option", { value: "match", text: "As listed" }), h("option", { value: "mismatch", text: "Differs from the list" }));
+    const said = h("p", { class: "dim", role: "status" });
+    const send = async (result) => {
+      const answer = await post(`/v1/hits/${card.hit_id}/read-check`, { result, method: method.value, state_confirmed: origins.value, corrected_text: result === "misread" ? corrected.value : "" });
+      said.textContent = answer.ok ? "Recorded." : (await answer.json()).detail;
+    };
+    checkForm = h("div", { class: "check-form" },
+      h("label", {}, "How", method), h("label", {}, "State on the plate", origins),
+      h("button", { type: "button", id: "read-correct", text: "Read is correct", on: { click: () => send("correct") } }),
+      h("label", {}, "What the plate says", corrected),
+      h("button", { type: "button", id: "read-misread", text: "Misread", on: { click: () => send("misread") } }), said);
+  }
+  const check = card.read_check;
+  const found = check && (check.result === "misread"
+    ? h("p", { class: "amber", id: "read-check" }, h("strong", { text: "Misread" }), check.corrected_text ? `: the plate says ${check.corrected_text}, read as ${check.plate_text}` : ": the plate says something else", ` · ${check.by}, ${clock(check.at)}`)
+    : h("p", { id: "read-check" }, h("strong", { text: "Read is correct" }), ` · ${check.by}, ${clock(check.at)}`));
+  return h("section", { class: "facts check" }, h("h3", { text: "Read check" }), found || h("p", { class: "dim", id: "read-check", text: "Nobody has compared this read with its picture yet." }), checkForm);
+}
+
 export function show(root, card, actions) {
   if (!card) { root.replaceChildren(h("div", { class: "blank" }, h("p", { text: "No hit selected." }))); picturesOf = ""; return; }
   const wasFocused = root.contains(document.activeElement) && document.activeElement.id;
@@ -100,7 +132,7 @@ export function show(root, card, actions) {
     pictures = h("div", { class: "pictures" }, picture(card, "closeup", "Close-up of the plate"), picture(card, "context", "Vehicle in context"));
     picturesOf = card.hit_id;
   }
-  const recalled = card.kind === "recall";
+  const over = card.kind === "recall" ? "Recalled: do not act on this hit" : card.workflow_state === "misread" ? "Misread: do not act on this hit" : "";
   root.className = `detail ${card.priority}`;
   root.replaceChildren(
     h("button", { type: "button", class: "back quiet", text: "‹ Queue", on: { click: actions.back } }),
@@ -109,12 +141,13 @@ export function show(root, card, actions) {
       card.acknowledged_at
         ? h("p", { class: "done" }, "✓ Acknowledged", h("br"), h("span", { text: `${card.acknowledged_by}, ${clock(card.acknowledged_at)}` }))
         : h("button", { type: "button", id: "acknowledge", class: "main", text: "Acknowledge", on: { click: () => actions.acknowledge(card) } })),
-    h("p", { class: "notice" }, h("strong", { text: recalled ? "Recalled: do not act on this hit" : root.dataset.notice }), recalled ? "" : " Check the plate against the picture, then confirm by CLETS/NCIC."),
+    h("p", { class: "notice" }, h("strong", { text: over || root.dataset.notice }), over ? "" : " Check the plate against the picture, then confirm by CLETS/NCIC."),
     keys(card),
     h("div", { class: "see" },
-      h("div", { class: "reading" }, h("p", { class: "dim", text: card.state && card.state !== "unknown" ? `State ${state(card.state)}` : "State not read" }), plate(card),
+      h("div", { class: "reading" }, h("p", { class: "dim", text: origin(card) }), plate(card),
         h("p", { class: "dim", text: card.characters.some((letter) => letter.doubtful) ? "Marked characters are doubtful: compare with the picture." : "All characters read with confidence." })),
       pictures),
+    readCheck(card),
     h("div", { class: "columns" }, whyFacts(card), whereFacts(card), listFacts(card)),
     trail(card),
     h("p", { class: "dim fine", text: `Notification: ${card.screen_text}` }));

@@ -51,6 +51,7 @@ function announce(card) {
 function row(card) {
   const marks = [];
   if (card.kind === "recall") marks.push(h("span", { class: "tag bad", text: "Recalled" }));
+  if (card.workflow_state === "misread") marks.push(h("span", { class: "tag bad", text: "Misread" }));
   if (card.status !== "Actual") marks.push(h("span", { class: "tag", text: card.status }));
   if (card.delayed) marks.push(h("span", { class: "tag warn", text: "Delayed" }));
   if (card.sightings.length > 1) marks.push(h("span", { class: "tag", text: `Seen ${card.sightings.length}×` }));
