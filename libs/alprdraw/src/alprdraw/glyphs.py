@@ -40,9 +40,25 @@ _LABEL_FONTS: Final = (
     "Roboto-Medium.ttf",
     "DejaVuSerif-BoldItalic.ttf",
 )
+# Kinds of type on plates, and open fonts of that kind; those a machine lacks are passed over.
+_TYPES: Final[dict[str, tuple[str, ...]]] = {
+    "sans": ("LiberationSans-Bold.ttf", "Roboto-Bold.ttf", "FreeSansBold.ttf", "NimbusSans-Bold.otf"),
+    "thin": ("LiberationSans-Regular.ttf", "Roboto-Medium.ttf", "NimbusSans-Regular.otf", "DejaVuSans.ttf"),
+    "cond": ("RobotoCondensed-Bold.ttf", "LiberationSansNarrow-Bold.ttf", "DejaVuSansCondensed-Bold.ttf"),
+    "slant": ("LiberationSans-BoldItalic.ttf", "DejaVuSans-BoldOblique.ttf", "NimbusSans-BoldItalic.otf"),
+    "wide": ("DejaVuSans-Bold.ttf", "URWGothic-Demi.otf", "Roboto-Black.ttf"),
+    "serif": ("LiberationSerif-Bold.ttf", "C059-Bold.otf", "P052-Bold.otf", "DejaVuSerif-Bold.ttf", "NimbusRoman-Bold.otf"),
+    "book": ("C059-Roman.otf", "LiberationSerif-Regular.ttf", "P052-Roman.otf", "URWBookman-Light.otf"),
+    "slab": ("RobotoSlab-Bold.otf", "URWBookman-Demi.otf", "DejaVuSerif-Bold.ttf"),
+    "italic": ("LiberationSerif-BoldItalic.ttf", "C059-BdIta.otf", "P052-BoldItalic.otf", "FreeSerifBoldItalic.ttf"),
+    "script": ("DancingScript-Bold.otf", "lobster.otf", "Z003-MediumItalic.otf", "FreeSerifBoldItalic.ttf"),
+    "brush": ("lobster.otf", "DancingScript-Bold.otf", "URWBookman-DemiItalic.otf", "FreeSerifBoldItalic.ttf"),
+    "gothic": ("URWGothic-Demi.otf", "URWGothic-Book.otf", "DejaVuSans-Bold.ttf"),
+}  # fmt: skip
 STROKE_FACES: Final = 48
 FACES: Final = STROKE_FACES + len(_FONTS)
 LABEL_FACES: Final = len(_LABEL_FONTS)
+GB_FACE: Final = FACES  # British plates: 79 mm tall, 50 mm wide, strokes of 14 mm; 1 and I hardly wider than one stroke
 
 _MASTER = 96  # pixels: taller than any letter drawn from it
 _OVER = 2  # the strokes are drawn twice as large and reduced, for smooth edges
@@ -69,8 +85,16 @@ class _Die:
     barred_j: bool
 
 
-@lru_cache(maxsize=STROKE_FACES)
+_GB_DIE: Final = _Die(
+    width=0.63, pen=0.175, round=0.62, mono=False, flat_three=False, bare_one=False, footed_one=False, barred_i=False,
+    deep_m=False, open_six=False, slashed_zero=False, flat_a=True, round_cap=False, barred_j=False,
+)  # fmt: skip
+
+
+@lru_cache(maxsize=STROKE_FACES + 1)
 def _die(number: int) -> _Die:
+    if number == GB_FACE:
+        return _GB_DIE
     rng = np.random.default_rng(7000 + number)
     flags = rng.random(8)
     return _Die(
@@ -245,7 +269,9 @@ def _strokes(char: str, w: float, h: float, d: _Die) -> list[Path]:
 def _stroke_glyph(number: int, char: str) -> Image.Image:
     die = _die(number)
     wide = die.width
-    if not die.mono:
+    if number == GB_FACE:
+        wide *= {"I": 0.28, "1": 0.42, "M": 1.08, "W": 1.12}.get(char, 1.0)
+    elif not die.mono:
         wide *= {"I": 0.5, "1": 0.62, "J": 0.85, "M": 1.22, "W": 1.32, "L": 0.9, "E": 0.93, "F": 0.92}.get(char, 1.0)
     elif char == "I" and not die.barred_i:
         wide *= 0.6
@@ -277,7 +303,7 @@ def _load(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 @lru_cache(maxsize=4096)
 def glyph(face: int, char: str) -> Image.Image:
     """The mask of one letter, 96 pixels tall and cut to its sides; scale it to the size wanted."""
-    if face < STROKE_FACES:
+    if face < STROKE_FACES or face == GB_FACE:
         return _stroke_glyph(face, char)
     font = _load(_FONTS[(face - STROKE_FACES) % len(_FONTS)], 128)
     picture = Image.new("L", (200, 200))
@@ -291,3 +317,22 @@ def glyph(face: int, char: str) -> Image.Image:
 def label_font(face: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A font for the small lettering around the number: the state's name, the slogan, a dealer."""
     return _load(_LABEL_FONTS[face % LABEL_FACES], size)
+
+
+@lru_cache(maxsize=32)
+def type_faces(kind: str) -> tuple[str, ...]:
+    """The open fonts of a kind of type that this machine has; the plain label font's name where it has none of them."""
+    found = []
+    for name in _TYPES[kind]:
+        try:
+            ImageFont.truetype(name, 10)
+        except OSError:
+            continue
+        found.append(name)
+    return tuple(found) or _LABEL_FONTS[:1]
+
+
+@lru_cache(maxsize=1024)
+def type_font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """One of the fonts `type_faces` named, in a size."""
+    return _load(name, size)

@@ -187,7 +187,7 @@ EU: Final[dict[str, tuple[str, ...]]] = {
     "P": ("11-AA-11", "AA 11-AA", "11-11-AA"),
     "NL": ("11-AAA-1", "AA-11-AA", "A-111-AA", "11-AA-AA"),
     "B": ("1-AAA-111", "AAA-111"),
-    "GB": ("AA11 AAA", "A111 AAA", "AAA 111A"),
+    "GB": ("AA11 AAA", "AA11 AAA", "AA11 AAA", "A111 AAA", "AAA 111A"),
     "SLO": ("AA=AA-111", "AA=1A-111"),
     "HR": ("AA=111-AA", "AA=1111-A"),
     "BG": ("A 1111 AA", "AA 1111 AA"),
@@ -197,7 +197,7 @@ EU: Final[dict[str, tuple[str, ...]]] = {
     "FIN": ("AAA-111",),
     "UA": ("AA 1111 AA",),
 }
-EU_WEIGHTS: Final[dict[str, float]] = {"SK": 6, "CZ": 6, "RO": 4, "D": 4, "GB": 2, "PL": 2}
+EU_WEIGHTS: Final[dict[str, float]] = {"SK": 6, "CZ": 6, "RO": 4, "D": 4, "GB": 3, "PL": 2}
 
 WORDS: Final = [
     "ACE",

@@ -8,7 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alprdraw import glyphs
+from alprdraw import glyphs, twolines
+from alprdraw.designs import Design, lay
+from alprdraw.issued import issued
 from alprdraw.layouts import (
     BLACK,
     BLUE,
@@ -30,8 +32,9 @@ from alprdraw.layouts import (
     YELLOW,
     Color,
 )
+from alprdraw.numbers import number_for, spell
 from alprdraw.sheet import (
-    LETTERS,
+    Line,
     Sheet,
     blank,
     blob,
@@ -53,9 +56,13 @@ STYLES: Final[dict[str, float]] = {
 }  # fmt: skip
 
 
-# Letters that ordinary series leave out are drawn less often, not never: vanity plates carry them.
+# Plates that carry their number in two lines: motorcycles, and the square plates of Europe. Drawn only when asked for,
+# by `style="two-line"` or by one of these names: a reader of one line must not meet them unprepared.
+TWO_LINE: Final[dict[str, float]] = {
+    "us-moto": 0.25, "eu-square": 0.35, "br-moto-old": 0.14, "br-moto": 0.12, "ar-moto-old": 0.07, "ar-moto": 0.07,
+}  # fmt: skip
 
-
+_ISSUED_SHARE: Final = 0.65  # of US plates that follow a known issue; the rest mix names, colors and pictures freely
 _INK_GROUND: Final[tuple[tuple[Color, Color], ...]] = (
     (NAVY, WHITE), (BLACK, WHITE), (RED, WHITE), (GREEN, WHITE), (BLACK, YELLOW), (NAVY, GOLD), (WHITE, NAVY), (WHITE, GREEN),
     (GOLD, NAVY), (WHITE, RED), (BLUE, CREAM), (WHITE, BLACK), (MAROON, GRAY), (YELLOW, BLACK),
@@ -68,38 +75,11 @@ class RenderedPlate:
 
     image: NDArray[np.uint8]  # height x width x 3, RGB
     text: str  # A-Z and 0-9, no separators, small stacked letters left out
-    style: str  # one of STYLES
+    style: str  # one of STYLES or TWO_LINE
     state: str | None  # "us-ca"
     region: str  # "us", "eu", "br", "ar"
-
-
-def _spell(rng: np.random.Generator, pattern: str) -> str:
-    letters = rng.integers(26, size=len(pattern))
-    digits = rng.integers(10, size=len(pattern))
-    return "".join(
-        LETTERS[letters[i]] if c == "A" else str(digits[i]) if c == "1" else c for i, c in enumerate(pattern)
-    )
-
-
-def _fit(pattern: str, text: str) -> str | None:
-    """Put a given text into a pattern, or decide that it has no place there."""
-    rest = list(text)
-    out = []
-    for c in pattern:
-        if c.isalnum():
-            if not rest or (c == "A" and not rest[0].isalpha()) or (c == "1" and not rest[0].isdigit()):
-                return None
-            out.append(rest.pop(0))
-        else:
-            out.append(c)
-    return None if rest else "".join(out)
-
-
-def _number(rng: np.random.Generator, patterns: tuple[str, ...], text: str | None) -> str:
-    if text is None:
-        return _spell(rng, pick(rng, patterns))
-    fitting = [s for s in (_fit(p, text) for p in patterns) if s is not None]
-    return pick(rng, fitting) if fitting else text
+    country: str | None = None  # "CZ", of European plates whose band shows the country's letters
+    lines: tuple[Line, ...] = ()  # from top to bottom; their texts joined are `text`
 
 
 def _vanity(rng: np.random.Generator) -> str:
@@ -113,7 +93,7 @@ def _vanity(rng: np.random.Generator) -> str:
         return text.strip(" -")
     share = pick(rng, [0.0, 0.3, 0.5, 0.8, 1.0])
     length = int(rng.integers(3, 9)) if rng.random() < 0.8 else int(rng.integers(1, 4))
-    chars = [_spell(rng, "1" if rng.random() < share else "A") for _ in range(length)]
+    chars = [spell(rng, "1" if rng.random() < share else "A") for _ in range(length)]
     if length > 3 and rng.random() < 0.4:
         chars.insert(int(rng.integers(1, length)), pick(rng, [" ", "-", ".", "#"]))
     return "".join(chars)
@@ -122,6 +102,8 @@ def _vanity(rng: np.random.Generator) -> str:
 def _us(rng: np.random.Generator, style: str, state: str | None, text: str | None) -> tuple[Sheet, str, str | None]:
     code = state if state in US else pick(rng, list(US))
     facts = US[code]
+    if style == "us" and rng.random() < _ISSUED_SHARE:
+        return (*_issued(rng, pick(rng, issued(code)), facts.patterns, text), code)
     at = int(rng.integers(len(facts.grounds)))
     ground = facts.grounds[at]
     ink = facts.inks[at % len(facts.inks)] if rng.random() < 0.6 else pick(rng, facts.inks)
@@ -130,7 +112,7 @@ def _us(rng: np.random.Generator, style: str, state: str | None, text: str | Non
     high = 116 if rng.random() < 0.5 else 124
     sheet = blank(rng, 240, high, ground, ink)
     if style == "us":
-        number = _number(rng, facts.patterns, text) if text or rng.random() < 0.8 else _vanity(rng)
+        number = number_for(rng, facts.patterns, text) if text or rng.random() < 0.8 else _vanity(rng)
     else:
         number = text or _vanity(rng)
     if style != "us-plain":
@@ -156,6 +138,20 @@ def _us(rng: np.random.Generator, style: str, state: str | None, text: str | Non
     write(sheet, shown, (left, top, right, bottom), face, rng.uniform(0.05, 0.16), rng.uniform(0.85, 1.15))
     hardware(sheet)
     return sheet, number, code
+
+
+def _issued(rng: np.random.Generator, plan: Design, usual: tuple[str, ...], text: str | None) -> tuple[Sheet, str]:
+    """Draw a plate of one known issue; its numbers follow the issue's patterns, now and then any pattern of the state."""
+    high = 116 if rng.random() < 0.5 else 124
+    sheet = lay(rng, plan, 240, high)
+    patterns = plan.patterns if plan.patterns and rng.random() < 0.8 else usual
+    number = number_for(rng, patterns, text) if text or rng.random() < 0.85 else _vanity(rng)
+    left, top, right, bottom = plan.room
+    room = (left * 240, (top + rng.normal(0, 0.012)) * high, right * 240, (bottom + rng.normal(0, 0.012)) * high)
+    face = int(rng.integers(glyphs.STROKE_FACES)) if rng.random() < 0.85 else int(rng.integers(glyphs.FACES))
+    write(sheet, number, room, face, rng.uniform(0.05, 0.14), rng.uniform(0.85, 1.1))
+    hardware(sheet)
+    return sheet, number
 
 
 def _write_names(sheet: Sheet, name: str, slogans: tuple[str, ...], top: float, bottom: float) -> None:
@@ -191,7 +187,7 @@ def _write_names(sheet: Sheet, name: str, slogans: tuple[str, ...], top: float, 
 def _eu(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
     weights = np.array([EU_WEIGHTS.get(c, 1.0) for c in EU])
     country = list(EU)[int(rng.choice(len(EU), p=weights / weights.sum()))]
-    number = _number(rng, EU[country], text)
+    number = number_for(rng, EU[country], text)
     if text is None and rng.random() < 0.12:
         number = _vanity(rng).replace("#", " ")
     ink, ground = (
@@ -199,10 +195,13 @@ def _eu(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
         if rng.random() < 0.86
         else pick(rng, [(BLACK, YELLOW), (RED, WHITE), (GREEN, WHITE), (BLACK, GRAY)])
     )
+    british = country == "GB" and rng.random() < 0.85
+    if british:  # white in front, yellow behind
+        ink, ground = BLACK, WHITE if rng.random() < 0.5 else YELLOW
     width, high = 280, int(rng.integers(56, 66))
     sheet = blank(rng, width, high, ground, ink)
     left = 6.0
-    band = rng.random()
+    band = rng.random() + (0.35 if british else 0.0)
     if band < 0.82:
         bw = rng.uniform(0.07, 0.11) * width
         blue = vary(rng, (25, 70, 165), 18)
@@ -217,6 +216,7 @@ def _eu(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
                 x, y = bw / 2 + bw * 0.28 * np.cos(a), high * 0.3 + bw * 0.28 * np.sin(a)
                 sheet.pen.ellipse((x - 1, y - 1, x + 1, y + 1), fill=vary(rng, YELLOW))
         label(sheet, country, bw / 2, high * 0.76, high * 0.28, on, 0, bw)
+        sheet.country = country
         left = bw + 3
     right = width - 6.0
     if country in {"I", "F"} and rng.random() < 0.6:
@@ -224,6 +224,8 @@ def _eu(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
         right = width - 23
     pad = rng.uniform(0.09, 0.2) * high
     face = int(rng.integers(glyphs.STROKE_FACES)) if rng.random() < 0.6 else int(rng.integers(glyphs.FACES))
+    if british:
+        face = glyphs.GB_FACE
     write(sheet, number, (left + 2, pad, right, high - pad), face, rng.uniform(0.04, 0.14), rng.uniform(0.8, 1.05))
     if rng.random() < 0.7:
         sheet.pen.rounded_rectangle(
@@ -235,7 +237,7 @@ def _eu(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
 
 
 def _br_old(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
-    number = _number(rng, ("AAA.1111", "AAA-1111", "AAA 1111"), text)
+    number = number_for(rng, ("AAA.1111", "AAA-1111", "AAA 1111"), text)
     ink, ground = pick(
         rng,
         [(BLACK, GRAY), (BLACK, GRAY), (BLACK, (165, 170, 170)), (WHITE, (150, 35, 45)), (WHITE, BLACK), (RED, WHITE)],
@@ -267,7 +269,7 @@ def _br_old(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
 
 def _mercosul(rng: np.random.Generator, region: str, text: str | None) -> tuple[Sheet, str]:
     patterns = ("AAA1A11",) if region == "br" else ("AA 111 AA", "AA 111 AA", "AA111AA")
-    number = _number(rng, patterns, text)
+    number = number_for(rng, patterns, text)
     high = int(rng.integers(74, 96))
     ink = BLACK if rng.random() < 0.85 else pick(rng, [RED, BLUE, GREEN])
     sheet = blank(rng, 240, high, WHITE, ink)
@@ -289,7 +291,7 @@ def _mercosul(rng: np.random.Generator, region: str, text: str | None) -> tuple[
 
 
 def _ar_old(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
-    number = _number(rng, ("AAA 111", "AAA 111", "AAA#111"), text).replace("#", " ")
+    number = number_for(rng, ("AAA 111", "AAA 111", "AAA#111"), text).replace("#", " ")
     high = int(rng.integers(78, 108))
     sheet = blank(rng, 230, high, WHITE, WHITE)
     inset, top, low = rng.uniform(0.0, 0.08) * 230, high * rng.uniform(0.1, 0.25), high * rng.uniform(0.78, 0.95)
@@ -313,7 +315,7 @@ def _ar_old(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
 def render_plate(rng: np.random.Generator, *, text: str | None = None, style: str | None = None) -> RenderedPlate:
     """Draw one plate; without `text` the number is drawn by lot after the patterns of the style.
 
-    `style` is a name of STYLES or a state such as `us-tx`. The same generator state gives the same picture on machines
+    `style` is a name of STYLES or TWO_LINE, a state such as `us-tx`, or `two-line` for any of TWO_LINE. The same generator state gives the same picture on machines
     with the same fonts. Raises ValueError for a style that is not known or a text with no letter or digit.
     """
     if text is not None:
@@ -323,9 +325,10 @@ def render_plate(rng: np.random.Generator, *, text: str | None = None, style: st
             raise ValueError(msg)
     state: str | None = style if style in US else None
     family = "us" if state else style
-    if family is None:
-        shares = np.array(list(STYLES.values()))
-        family = list(STYLES)[int(rng.choice(len(shares), p=shares / shares.sum()))]
+    if family is None or family == "two-line":
+        table = TWO_LINE if family else STYLES
+        shares = np.array(list(table.values()))
+        family = list(table)[int(rng.choice(len(shares), p=shares / shares.sum()))]
     match family:
         case "us" | "us-vanity" | "us-plain":
             sheet, number, state = _us(rng, family, state, text)
@@ -337,9 +340,15 @@ def render_plate(rng: np.random.Generator, *, text: str | None = None, style: st
             sheet, number = _mercosul(rng, family[:2], text)
         case "ar-old":
             sheet, number = _ar_old(rng, text)
+        case "us-moto":
+            sheet, number, state = twolines.us(rng, text)
+        case "eu-square":
+            sheet, number = twolines.eu(rng, text)
+        case "br-moto-old" | "br-moto" | "ar-moto-old" | "ar-moto":
+            sheet, number = twolines.south(rng, family, text)
         case _:
             msg = f"no such style: {style}"
             raise ValueError(msg)
     depth = float(rng.uniform(0.1, 0.6)) if rng.random() < 0.7 else 0.0
     plain = "".join(c for c in number if c in glyphs.ALPHABET)
-    return RenderedPlate(finish(sheet, depth), plain, family, state, family[:2])
+    return RenderedPlate(finish(sheet, depth), plain, family, state, family[:2], sheet.country, tuple(sheet.lines))

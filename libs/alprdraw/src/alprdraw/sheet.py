@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,14 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the number and where it stands: left, top, right, bottom in pixels of the plate's picture."""
+
+    text: str
+    box: tuple[float, float, float, float]
+
+
 @dataclass(slots=True)
 class Sheet:
     """The plate while it is drawn: the painted picture and, apart from it, what is pressed and inked."""
@@ -25,6 +33,8 @@ class Sheet:
     picture: Image.Image
     ink: Color
     relief: Image.Image
+    lines: list[Line] = field(default_factory=list)
+    country: str | None = None
 
     @property
     def pen(self) -> ImageDraw.ImageDraw:
@@ -88,6 +98,7 @@ def write(
     total = high * (sum(sizes) + gap * (len(number) - 1))
     squeeze = min(1.0, (x1 - x0) / total)
     x = x0 + ((x1 - x0) - total * squeeze) * rng.uniform(0.3, 0.7)
+    sheet.lines.append(Line("".join(c for c in number if c.isalnum()), (x, y0, x + total * squeeze, y1)))
     for c, size in zip(number, sizes, strict=True):
         w = size * high * squeeze
         middle = x + w / 2
@@ -221,6 +232,7 @@ def frame(sheet: Sheet) -> None:
     relief = Image.new("L", whole.size)
     relief.paste(sheet.relief, (4, 4))
     sheet.picture, sheet.relief = whole, relief
+    sheet.lines = [Line(a.text, (a.box[0] + 4, a.box[1] + 4, a.box[2] + 4, a.box[3] + 4)) for a in sheet.lines]
     on = WHITE if sum(color) < 380 else BLACK
     label(
         sheet,

@@ -15,6 +15,8 @@ Color = tuple[int, int, int]
 # Drawn this large and reduced into the frame: the plate is then about as wide as render_plate makes it.
 PIXELS_PER_METER: Final = 560
 PLATE_WIDTH: Final = 0.305  # meters: SAE J686 plates are 12 x 6 inches
+LONG_PLATE_WIDTH: Final = 0.52  # meters: EU plates; Mercosul ones are 0.4
+MOTORCYCLE_PLATE_WIDTH: Final = 0.2  # meters: 7 x 4 inches in most states, up to 0.2 elsewhere
 
 _PAINTS: Final[tuple[Color, ...]] = (
     (226, 228, 230), (188, 192, 196), (122, 126, 130), (58, 60, 64), (24, 25, 28), (118, 20, 26), (28, 52, 104), (36, 70, 58),
@@ -165,6 +167,11 @@ def _weather(picture: Image.Image) -> Image.Image:
     return Image.merge("RGBA", (*bands, cover))
 
 
+def plate_width(plate: Image.Image) -> float:
+    """Width of a plate in meters, told by its shape: 12 x 6 inches, or 520 x 110 mm where it is long."""
+    return LONG_PLATE_WIDTH if plate.width > 3 * plate.height else PLATE_WIDTH
+
+
 def draw_vehicle(rng: np.random.Generator, plate: Image.Image) -> Vehicle:
     """Draw a car of random make-up with `plate` (RGB, seen from the front) on its front bumper or its trunk lid."""
     van = rng.random() < 0.35
@@ -182,7 +189,7 @@ def draw_vehicle(rng: np.random.Generator, plate: Image.Image) -> Vehicle:
     _shell(pen, body)
     _glasshouse(pen, body, rng)
     raised = (_rear if rng.random() < 0.5 else _front)(pen, body, rng)
-    wide = PLATE_WIDTH * float(rng.uniform(0.97, 1.03))
+    wide = plate_width(plate) * float(rng.uniform(0.97, 1.03))
     high = wide * plate.height / plate.width
     left, top = (width - wide) / 2, body.sill - raised - high / 2
     rim = float(rng.choice([0.0, 0.0, 0.012, 0.02]))
@@ -198,3 +205,50 @@ def draw_vehicle(rng: np.random.Generator, plate: Image.Image) -> Vehicle:
     )
     picture.paste(mounted, (round(left * PIXELS_PER_METER), round(top * PIXELS_PER_METER)))
     return Vehicle(picture, (left, top, wide, high))
+
+
+def draw_truck(rng: np.random.Generator, plate: Image.Image, lettering: Image.Image | None) -> Vehicle:
+    """Draw a box truck from behind: doors, lamps, a bumper with the plate, and `lettering` (RGB) that is no plate."""
+    width, height = float(rng.uniform(2.2, 2.5)), float(rng.uniform(2.7, 3.2))
+    paint = _PAINTS[int(rng.integers(0, 3))] if rng.random() < 0.7 else _PAINTS[int(rng.integers(0, len(_PAINTS)))]
+    size = (round(width * PIXELS_PER_METER), round(height * PIXELS_PER_METER))
+    picture = Image.new("RGBA", size, (0, 0, 0, 0))
+    pen = ImageDraw.Draw(picture)
+    for left in (0.12, width - 0.5):
+        pen.rounded_rectangle(_px(left, height - 0.75, left + 0.38, height - 0.01), 30, fill=(18, 18, 19))
+    pen.rectangle(_px(0.02, 0.02, width - 0.02, height - 0.62), fill=paint)
+    pen.line(_px(width / 2, 0.05, width / 2, height - 0.65), fill=_shade(paint, 0.5), width=8)
+    pen.rectangle(_px(0.04, height - 0.62, width - 0.04, height - 0.34), fill=(44, 45, 47))
+    for left in (0.1, width - 0.32):
+        pen.rectangle(_px(left, height - 0.56, left + 0.22, height - 0.42), fill=(148, 16, 20))
+    picture = _weather(picture)
+    if lettering is not None:
+        across = round(float(rng.uniform(0.5, 0.9)) * PIXELS_PER_METER)
+        word = lettering.convert("RGB").resize((across, round(across * lettering.height / lettering.width)))
+        picture.paste(word, (round(width * PIXELS_PER_METER * 0.08), round(height * PIXELS_PER_METER * 0.3)))
+    wide = plate_width(plate)
+    box = (width * float(rng.uniform(0.3, 0.6)), height - 0.6, wide, wide * plate.height / plate.width)
+    return _mounted(picture, plate, box)
+
+
+def draw_motorcycle(rng: np.random.Generator, plate: Image.Image) -> Vehicle:
+    """Draw a motorcycle from behind: tire, fender, lamp, rider's back, and its small plate."""
+    width, height = 0.8, 1.6
+    paint = _PAINTS[int(rng.integers(0, len(_PAINTS)))]
+    picture = Image.new("RGBA", (round(width * PIXELS_PER_METER), round(height * PIXELS_PER_METER)), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(picture)
+    middle = width / 2
+    pen.rounded_rectangle(_px(middle - 0.08, 0.95, middle + 0.08, height - 0.01), 40, fill=(20, 20, 21))
+    pen.rounded_rectangle(_px(middle - 0.26, 0.28, middle + 0.26, 0.9), 90, fill=_shade(paint, 0.5))
+    pen.ellipse(_px(middle - 0.13, 0.01, middle + 0.13, 0.3), fill=paint)
+    pen.rounded_rectangle(_px(middle - 0.15, 0.8, middle + 0.15, 1.0), 30, fill=paint)
+    pen.rounded_rectangle(_px(middle - 0.09, 0.9, middle + 0.09, 0.98), 16, fill=(180, 20, 22))
+    picture = _weather(picture)
+    wide = MOTORCYCLE_PLATE_WIDTH
+    return _mounted(picture, plate, (middle - wide / 2, 1.02, wide, wide * plate.height / plate.width))
+
+
+def _mounted(picture: Image.Image, plate: Image.Image, box: tuple[float, float, float, float]) -> Vehicle:
+    left, top, wide, high = (round(meters * PIXELS_PER_METER) for meters in box)
+    picture.paste(plate.convert("RGB").resize((wide, high), Image.Resampling.LANCZOS), (left, top))
+    return Vehicle(picture, box)

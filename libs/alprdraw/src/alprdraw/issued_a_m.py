@@ -1,0 +1,190 @@
+"""What the plates of the states look like, Alabama to Missouri; see `designs` for how to read a line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alprdraw.designs import Design, design
+
+ISSUED: Final[dict[str, tuple[Design, ...]]] = {
+    "us-al": (
+        design("W", "R", "Stars Fell On;11;14;W;book|Alabama;89;18;R;slab;50;55", "bands ddS 0 0 100 22;stars W 0 0 100 20;blot R 79 80 87 92", "11A111A|1A1111A|47A8A1A", (3, 24, 97, 80)),
+        design("W", "N", "Heart of Dixie;10;9;R;italic;80|Alabama;12;15;R;italic", "blot R 74 3 90 18", "11A111A|1A11A11|1A1111A"),
+        design("pWg", "K", "Sweet Home;9;9;N;italic|Alabama;86;16;N;script;50;60", "hills e 0 65 100 100;hills s 0 78 100 100", "11A111A|1AA1111", (3, 22, 97, 74)),
+        design("SWC", "N", "Sweet Home;12;11;W;script|Alabama;87;16;N;slab|God Bless America;12;11;R;script", "flag RN 0 20 30 80", "AA 1111A|1AA1111|11A11A1"),
+    ),
+    "us-ak": (
+        design("Y", "N", "ALASKA;13;18;N;wide|The Last Frontier;90;12;N;italic;50;70", "flag KN 47 30 57 55", "AAA 111|111 AAA"),
+        design("Yo", "N", "ALASKA;12;16;N;sans|CELEBRATING STATEHOOD 1959-2009;91;7;R;cond;55;75", "blot N 3 25 15 60;blot Oo 50 25 95 80", "AAA 111", (15, 27, 97, 80)),
+        design("WSY", "R", "ALASKA;11;13;R;sans|GOLD RUSH CENTENNIAL;90;9;R;cond", "ridge sW 0 20 100 80;stem b 10 55 40 80", "AAA 111"),
+        design("S", "N", "ALASKA;12;15;N;wide|THE GREAT LAND;90;9;N;sans", "blot b 36 25 64 80;ridge W 0 30 100 60", "AAA 111"),
+    ),
+    "us-az": (
+        design("tSWk", "N", "ARIZONA;11;13;t;wide;50;45|GRAND CANYON STATE;87;9;b;thin;68;45", "oval W 62 35 95 75;ridge u 0 72 60 100;ridge o 0 86 100 100;tree G 90 66 97 86", "AAA1111|111 AAA|AAA 111|AA11111", (4, 22, 96, 74)),
+        design("tpCo", "G", "ARIZONA;11;13;N;gothic;50;45|GRAND CANYON STATE;90;9;N;thin;50;55", "oval W 60 30 90 70;ridge u 0 70 100 100;ridge b 0 84 100 100", "AAA1111|AAA#111|AA#A11A"),
+        design("M", "W", "ARIZONA;12;15;W;sans|GRAND CANYON STATE;90;9;W;cond", "stem W 46 40 54 65", "AAA-111|AAA 111"),
+        design("kCS", "K", "ARIZONA;11;14;M;slab|GRAND CANYON STATE;90;9;N;cond", "ridge o 0 60 100 100;tree G 2 30 14 90", "AAA1111|CU 1111"),
+    ),
+    "us-ar": (
+        design("W", "R", "Arkansas;13;19;N;serif;50;55|The Natural State;91;10;N;slab;50;55", "box N 3 4 19 20;box N 81 4 97 20", "111 AAA|AAA 111|AAA 11A"),
+        design("W", "K", "Arkansas;13;20;R;serif;52;58|The Natural State;91;9;R;slab;50;50", "blot A 40 30 60 75;blot W 45 35 55 70", "111 AAA|AAA 111|111 AAA"),
+        design("WWp", "K", "Arkansas;13;18;R;serif|The Natural State;91;10;N;italic", "blot pA 38 25 62 78;ridge s 0 70 100 100", "AAA 11A|111 AAA|AAA 111"),
+        design("W", "R", "Arkansas;12;17;N;slab|Land of Opportunity;91;10;N;slab;50;65", "", "AAA 111"),
+    ),
+    "us-ca": (
+        design("W", "N", "California;13;20;R;script;50;50", "", "1AAA111|1AAA111|1A11111", (3, 27, 97, 86)),
+        design("W", "N", "California;13;20;R;script;50;50|dmv.ca.gov;92;8;N;thin;50;30", "", "1AAA111|8AAA111|1A11111|AA11A11"),
+        design("W", "N", "CALIFORNIA;12;13;R;wide;50;55|The Golden State;91;9;O;script", "sun O 35 2 65 40", "1AAA111|2AAA111"),
+        design("W", "N", "California;13;18;R;slab;50;50|SESQUICENTENNIAL / 150 YEARS;91;8;b;cond", "", "1AAA111|4AAA111"),
+        design("N", "O", "CALIFORNIA;12;14;O;wide;50;55", "", "1AAA111|111 AAA|AAA 111", (3, 25, 97, 88)),
+        design("K", "O", "CALIFORNIA;12;14;O;sans;50;50", "", "AAA 111|111AAA|1A11111", (3, 25, 97, 88)),
+        design("SWW", "N", "California;13;18;R;script;60;50|YOSEMITE/LAKE TAHOE CONSERVANCY/COASTAL;92;7;N;cond;55;60", "ridge s 0 20 45 70;ridge e 0 60 40 95", "1AAA111|AAA111", (12, 27, 97, 82)),
+    ),
+    "us-co": (
+        design("G", "W", "COLORADO;88;13;W;sans;50;55", "ridge W 0 4 100 40;rect G 0 26 100 80", "AAA-111|AA-1111|AAA 1111", (4, 30, 96, 80)),
+        design("W", "G", "COLORADO;89;13;G;sans;52;50", "rect G 0 0 100 24;ridge W 0 4 100 40;rect W 0 30 100 80", "111-AAA|111#AAA|AAA-111|111 AAA", (4, 30, 96, 80)),
+        design("W", "G", "COLORADO;89;13;G;wide;50;50", "rect G 0 0 100 22;ridge p 0 3 100 44;ridge W 0 8 100 50;rect W 0 34 100 78", "111-AAA|AAA-A11|111.AAA|AAA-111", (4, 28, 96, 80)),
+        design("W", "G", "COLORFUL;8;8;W;cond|COLORADO;90;12;G;sans", "rect e 0 0 100 30;ridge W 0 2 100 46;rect W 0 30 100 80", "111-AAA"),
+    ),
+    "us-ct": (
+        design("sSW", "N", "Connecticut;14;14;N;book;50;55|Constitution State;90;12;N;book;50;62", "blot N 7 5 20 22", "111.AAA|111-AAA|111.AAA|AAA.111"),
+        design("SWW", "N", "Connecticut;14;14;N;serif;50;55|Constitution State;90;12;N;serif;50;62", "blot N 5 5 18 22", "AA.11111|11AAA1|1AAA11|A.11111"),
+        design("N", "W", "CONNECTICUT;11;12;W;sans;50;65|CONSTITUTION STATE;91;9;W;sans;50;70", "box W 2 4 18 20", "111-AAA|AAA-111|AA-1111"),
+        design("SWp", "K", "Connecticut;12;13;N;book|PRESERVE THE SOUND/LONG ISLAND SOUND;91;9;N;book;50;70", "oval W 0 20 30 80;rect s 0 70 100 100", "111-LIS|AA1111", (20, 27, 97, 80)),
+    ),
+    "us-de": (
+        design("N", "O", "THE FIRST STATE;11;11;O;sans;50;60|DELAWARE;90;14;O;wide;50;50", "", "111111|11111|198111|1111|111111", (3, 22, 97, 79)),
+        design("d", "Y", "THE FIRST STATE;11;11;Y;cond;50;60|DELAWARE;90;14;Y;sans;50;50", "", "111111|PC 111111|C111111", (3, 22, 97, 79)),
+        design("K", "W", "DELAWARE;10;13;W;sans;50;50", "", "111111|11111", (3, 24, 97, 88)),
+        design("SN", "W", "DELAWARE;12;14;N;gothic|THE FIRST STATE;90;10;O;cond", "oval O 2 30 20 75", "111111|1111"),
+    ),
+    "us-dc": (
+        design("W", "B", "WASHINGTON, DC;11;14;B;sans;50;62|TAXATION WITHOUT REPRESENTATION;90;11;B;cond;50;96", "bands RWRR 2 19 98 24;bands RR 2 79 98 81;bands RWR 42 45 58 62", "AA=1111|AA 1111|111=111", (3, 25, 97, 78)),
+        design("W", "B", "WASHINGTON, DC;11;14;B;sans;50;62|Celebrate & Discover/www.washingtondc.gov;91;11;B;italic;50;70", "bands RWR 2 82 98 86;bands RWR 42 44 58 58;stars R 43 34 57 40", "AA 1111|AA=1111|111-111"),
+        design("W", "N", "WASHINGTON, D.C.;11;13;N;sans;50;65|A Capital City/NATION'S CAPITAL;90;10;R;italic", "bands RWR 0 20 100 25;bands RWR 0 76 100 81", "111-111|AA 1111"),
+        design("W", "B", "WASHINGTON, DC;11;13;B;cond;50;62|END TAXATION WITHOUT REPRESENTATION;91;10;B;cond;50;96", "bands RR 2 20 98 22;star R 44 35 49 45;star R 50 35 55 45;bands RWR 43 47 57 60", "AA 1111|AB 1111"),
+    ),
+    "us-fl": (
+        design("W", "G", "MYFLORIDA.COM;11;13;G;book;50;62|SUNSHINE STATE/{county}/IN GOD WE TRUST;90;11;G;sans;50;60", "blot t 40 18 68 78;oval o 38 35 54 64;oval o 47 45 60 72;oval W 46 30 54 46;oval e 36 28 50 40", "A11#1AA|111#AAA|AAA#A11|H11#1AA|AAA A11"),
+        design("W", "G", "FLORIDA;11;15;G;wide;50;45|SUNSHINE STATE/{county};90;11;G;sans;50;60", "blot t 40 18 68 78;oval o 38 35 54 64;oval o 47 45 60 72;oval W 46 30 54 46", "A11#1AA|AAA 11A|111#AAA"),
+        design("W", "R", "FLORIDA;11;15;R;sans;50;45|{county}/SUNSHINE STATE;90;11;R;sans", "blot g 40 15 65 80", "AAA-11A|AAA 11A|11-1111"),
+        design("Wp", "G", "FLORIDA;12;13;G;book;50;45|ENDLESS SUMMER/SAVE THE MANATEE/PROTECT OUR REEFS;91;9;B;cond", "oval o 60 20 95 80;rect s 0 78 100 100;blot m 3 30 25 80", "AAA11|A111A|AA11A", (24, 27, 97, 80)),
+    ),
+    "us-ga": (
+        design("W", "K", "GEORGIA.gov;11;17;K;book;50;70|{county};90;12;K;sans;50;45", "oval o 43 40 57 72;blot e 46 32 58 44", "AAA#1111|AAA1111|111 AAA|AA#11A", (3, 26, 97, 80)),
+        design("Wk", "K", "GEORGIA;12;16;N;book;50;60|www.georgia.gov/{county};90;10;K;thin", "oval o 42 38 58 74;blot G 48 30 62 42", "AAA1111|111 AAA|1111 AAA|AQA 111"),
+        design("pkC", "K", "Georgia;12;17;R;slab;50;50|{county}/... on my mind;90;11;K;sans;50;60", "oval o 42 40 58 75;blot G 46 33 56 42", "111 AAA|AAA 111|1111 AA|AAA111"),
+        design("W", "K", "GEORGIA;11;14;K;wide;50;52|{county};90;11;K;sans", "oval k 44 35 56 70", "AAA 111|111 AAA"),
+        design("pWWg", "K", "GEORGIA;12;13;K;serif;50;45|IN GOD WE TRUST/{county};91;9;K;sans", "oval o 4 25 14 50;hills e 0 72 100 100;stem e 0 60 12 95", "AAA1111|CAA1111"),
+    ),
+    "us-hi": (
+        design("W", "K", "HAWAII;11;13;M;sans;50;40|ALOHA STATE;90;12;K;sans;50;50", "bow vkYgeS 4 18 96 80", "AAA 111|HAA 111|KAA 111|JAA.111"),
+        design("p", "K", "HAWAII;11;13;K;cond;50;40|ALOHA STATE;90;12;K;cond;50;50", "bow RoYGB 2 14 98 70", "AAA 111|AAA-111"),
+        design("W", "B", "HAWAII;11;14;B;sans;50;40|ALOHA STATE;90;12;B;sans;50;55", "blot kR 36 15 62 80", "111-111|1A-1111|AAA 111"),
+        design("W", "N", "HAWAII;11;14;N;sans|ALOHA STATE;90;12;N;sans", "oval k 40 20 62 75;bow RYG 10 20 90 60", "AAA 111"),
+    ),
+    "us-id": (
+        design("RkWpsd", "N", "Scenic;12;13;W;script;22;22|IDAHO;11;15;W;serif;50;35|FAMOUS POTATOES;91;11;W;serif;50;66", "ridge d 0 55 100 85;rect N 0 84 100 100;tree N 92 50 99 84;tree N 0 55 7 84", "1A A1111|A 111111|1A AA111|1A 11111|2C 11A1", (3, 24, 97, 82)),
+        design("RkWps", "K", "Scenic;12;13;W;script;22;22|IDAHO;11;15;W;sans;50;35|FAMOUS POTATOES;91;11;N;sans;50;66", "ridge s 0 50 100 82;ridge e 0 74 100 90;tree G 88 50 97 88", "1A AA111|1A 1A111|A 111AA|1A11111"),
+        design("kW", "K", "IDAHO;11;16;W;serif;55;40|FAMOUS POTATOES/CENTENNIAL;91;11;N;serif;50;66|1890;11;10;W;thin;12;15|1990;11;10;W;thin;88;15", "rect R 0 0 100 20;ridge N 0 70 100 88;rect N 0 88 100 100;tree N 90 40 98 88", "111 AAA|1A AA111|AAA 111"),
+        design("G", "W", "IDAHO;12;15;W;wide|FAMOUS POTATOES;90;10;W;sans;50;70", "", "1A 11111|1A A1111"),
+        design("kWs", "K", "Discover;12;12;W;script;22;22|IDAHO;11;15;W;sans;50;35|1803 LEWIS & CLARK 1806/WILDLIFE;91;9;W;cond", "rect R 0 0 100 20;blot b 3 20 25 85;rect N 0 84 100 100", "AAAAA|1A11|A1111", (25, 25, 97, 82)),
+    ),
+    "us-il": (
+        design("SWWS", "R", "Illinois;14;18;B;script;50;50|Land of Lincoln;92;9;B;thin;50;45", "oval p 38 22 66 92;oval S 44 26 60 60;hills s 0 84 100 100", "111 1111|A11 1111|AA 1111|1 111 111|X11 1111", (3, 27, 97, 82)),
+        design("W", "B", "Illinois;12;17;B;slab;50;50|Land of Lincoln;91;11;B;italic;50;65", "", "AAA 111|AA 1111|A1 1111|111 111"),
+        design("SWCp", "R", "Illinois;13;17;N;script;50;50|Land of Lincoln;91;10;N;italic;50;55", "oval m 2 22 26 92;ridge p 40 50 100 85", "AA 11111|AB 11111|CA 11111", (24, 27, 97, 80)),
+        design("W", "R", "ILLINOIS;11;14;N;sans;50;45|B TRUCK/LAND OF LINCOLN;90;11;N;sans", "", "1111 11 B|11 111A|111 111A"),
+    ),
+    "us-in": (
+        design("N", "W", "INDIANA;89;14;W;serif;50;45|52 - Miami/49 - Marion/29 - Hamilton/71 - St. Joseph/02 - Allen;10;10;K;thin;50;45", "rect W 25 3 76 17;sun OY 2 30 22 72;rect W 2 3 22 19;rect W 79 3 98 19", "111AAA|111AA|111A|11AA11", (22, 25, 97, 80)),
+        design("d", "W", "INDIANA;89;14;W;serif;50;45|www.IN.gov/52 - Miami;10;9;W;thin;50;45", "sun YW 3 30 23 72", "111AAA|111AA|111A", (23, 25, 97, 80)),
+        design("sSWC", "N", "INDIANA;12;16;N;serif;50;50|The Crossroads of America/Hoosier Hospitality;91;10;N;italic;50;66", "hills e 0 62 100 90;oval Y 60 12 80 50", "11A1111|11A 1111|52A1111"),
+        design("W", "N", "INDIANA;12;16;B;slab;50;45|AMBER WAVES OF GRAIN/WANDER/Lincoln's Boyhood Home/Back Home Again;90;9;R;cond", "bow Yo 10 40 90 100;hills O 0 70 100 95", "11A1111|11A 111A"),
+        design("SWY", "K", "INDIANA;12;15;N;sans;50;45|IN GOD WE TRUST/200 YEARS/Bicentennial 1816-2016;91;10;N;serif;50;60", "flag RN 0 20 100 78;rect W 12 25 88 75;ridge e 0 76 60 95", "111AAA|111AA|AAA111"),
+    ),
+    "us-ia": (
+        design("spWWs", "N", "IOWA/Iowa;13;18;B;slab;50;35|{county};91;10;B;sans;50;50", "rect p 6 50 26 80;rect p 80 48 94 80;oval p 84 40 92 56;hills p 0 62 100 92", "111 AAA|AAA 111|1111 AA|AAA111", (3, 26, 97, 82)),
+        design("SWW", "N", "Iowa;13;19;N;serif;50;35|{county};91;10;N;thin;50;50", "tri p 2 45 22 85;rect p 80 45 95 85;hills S 0 66 100 92", "111 AAA|1111 AA|AAA 111"),
+        design("d", "W", "IOWA;12;15;W;sans;50;35|{county};90;12;W;sans;50;60", "", "AAA 111|AAA-111"),
+        design("W", "K", "IOWA;12;15;K;serif;50;35|{county}/FLYING OUR COLORS/DORDT;91;10;B;sans", "hills e 0 76 100 100;blot e 4 30 20 75", "AAA 111|AA 111"),
+    ),
+    "us-ks": (
+        design("pWp", "N", "KANSAS;12;15;N;serif;50;45|", "oval S 34 12 66 90;oval p 38 18 62 84;star N 49 30 55 42", "111 AAA|AAA 111|111AAA", (3, 27, 97, 88)),
+        design("SSp", "N", "KANSAS;12;15;N;slab;50;45|to the stars;90;8;N;italic", "oval s 36 14 64 92;oval y 44 24 56 50", "111 AAA|AAA 111"),
+        design("CYC", "N", "KANSAS;12;15;B;sans;50;45|THE WHEAT STATE;90;10;B;sans;50;50", "stem OY 40 25 60 80;stem OY 3 30 12 80", "AAA 111|111 AAA"),
+        design("eSW", "K", "Kansas;12;16;N;slab;50;45|AD ASTRA/EDUCATE;90;9;K;cond", "hills O 0 60 100 100;stem OY 44 30 56 75", "111 AAA|AAA 111"),
+        design("B", "W", "KANSAS;11;14;W;sans;50;45|MIDWAY USA;90;10;W;sans", "stem W 47 40 53 65", "AAA 111|A 111"),
+    ),
+    "us-ky": (
+        design("spWp", "N", "Kentucky;12;16;N;slab;50;50|Unbridled Spirit;90;12;B;script;50;55|{county};98;5;N;thin", "blot K 38 25 62 78;hills S 0 70 100 95", "111 AAA|AAA 111|111#AAA|111-AAA"),
+        design("SWWe", "B", "KENTUCKY;10;12;N;serif;50;50|BLUEGRASS STATE/{county};90;12;N;serif;50;60", "hills s 0 60 100 100;bands NS 0 72 100 76", "111 AAA|AAA 111|111-AAA"),
+        design("sSW", "N", "Kentucky;14;18;N;italic;50;52|{county}/BLUEGRASS STATE;90;11;N;sans", "ridge W 0 2 100 50;oval W 30 2 70 30;tri m 46 2 52 16", "111 AAA|AAA 111"),
+        design("W", "B", "KENTUCKY;10;13;B;cond;50;50|{county}/BLUEGRASS STATE;90;12;B;cond;50;60", "", "AAA-111|111-AAA|AAA 111"),
+        design("yWS", "N", "Kentucky;11;14;N;slab;50;50|It's that friendly.;90;11;B;italic", "oval Y 35 20 65 80;oval O 42 40 47 48;oval O 54 40 59 48", "111 AAA"),
+        design("pW", "N", "KENTUCKY;11;12;N;sans;50;50|IN GOD WE TRUST;90;11;N;sans;50;60", "hills p 0 66 100 95", "111 AAA|A1A111|AAA 111"),
+    ),
+    "us-la": (
+        design("W", "N", "Louisiana;12;19;R;script;50;50|SPORTSMAN'S PARADISE;90;9;N;slant;50;60", "", "AAA 111|X111111|A111111|AAA-111"),
+        design("WWk", "N", "Louisiana;12;19;R;script;50;50|Sportsman's Paradise;82;8;R;script;22;38", "blot bA 38 28 60 84;hills k 0 74 60 95", "AAA 111|AAA 111|NPA 111"),
+        design("W", "N", "Louisiana;12;18;R;script;50;50|Louisiana Purchase;84;9;N;book;50;45|Bicentennial 1803-2003;93;7;N;book;50;40", "oval A 44 40 57 66", "AAA#111|LAA#111"),
+        design("W", "R", "Louisiana;11;16;B;slab;50;50|SPORTSMAN'S PARADISE/BAYOU STATE/TRUCK;90;10;B;sans;50;66", "", "111A111|AAA-111|A111111"),
+        design("W", "N", "Louisiana;12;18;R;brush;50;50|200 Years 1812-2012/Sportsman's Paradise;90;9;B;cond;60;50", "blot A 3 25 25 85;blot W 8 35 20 70", "AAA 111|WAA 111", (20, 27, 97, 80)),
+    ),
+    "us-me": (
+        design("WWWg", "K", "MAINE;11;14;K;serif;50;40|Vacationland;89;12;G;italic;52;50", "blot b 2 20 20 75;stem G 0 45 22 85;ridge G 0 80 100 100", "1111 AA|111 AAA|1111AA", (14, 26, 97, 82)),
+        design("W", "K", "MAINE;11;14;K;serif;50;40|Lobster;90;14;K;slab;50;35", "blot Ro 2 15 24 85", "111-AAA|111-ABA", (22, 26, 97, 80)),
+        design("W", "R", "Vacationland;90;12;R;italic;52;55|Maine;12;16;N;slab;50;40", "oval R 3 25 22 70", "11111A|1111A|111-AAA", (18, 26, 97, 80)),
+        design("WK", "K", "MAINE;11;14;K;wide;50;40|We Support Our Troops/SUPPORT WILDLIFE/ANTIQUE AUTO;90;9;O;italic", "blot YK 2 25 18 85;ridge K 0 84 100 100", "111-AAA|11-111", (18, 26, 97, 80)),
+        design("CSW", "N", "MAINE;11;14;N;sans;50;40|CONSERVE MAINE/AGRICULTURE/Vacationland;91;9;N;cond", "oval s 0 30 24 85;tree G 4 35 18 80", "1111AA|111-AAA"),
+    ),
+    "us-md": (
+        design("W", "K", "Maryland;13;17;K;script;50;48|www.maryland.gov;90;12;K;italic;50;60", "blot YR 44 38 55 66", "1AA#A11|AAA#111|111#11A|A11#1AA"),
+        design("W", "K", "Maryland;12;15;K;script;50;48", "flag RK 44 36 56 64", "AAA#111|AAA 111|111A111", (3, 25, 97, 84)),
+        design("WWW", "K", "MARYLAND;11;13;K;serif;50;50|WAR OF 1812/www.starspangled200.org;90;9;B;cond", "flag RN 4 20 30 90;oval o 0 40 20 90;hills A 0 78 100 100", "1AA1111|1AB1111", (14, 26, 97, 80)),
+        design("W", "K", "Maryland;12;16;K;slab;50;50|MARYLAND.GOV;90;9;K;sans", "wedge YR 0 0 30 30;flag RK 0 78 100 100", "1AA1111|1EA1111|7AA1111"),
+        design("gW", "G", "Maryland;11;15;B;slab;50;48|Treasure the Chesapeake;91;10;B;thin;50;60", "blot sS 36 25 62 85;stem G 0 50 20 90", "AAA 11A|AD1 11A|111 11A"),
+        design("oYo", "K", "Maryland;11;16;M;script;50;48|OUR FARMS OUR FUTURE;92;8;K;cond", "rect R 30 70 70 88;rect e 0 86 100 100", "A1111|A075111|111AG"),
+    ),
+    "us-ma": (
+        design("W", "R", "Massachusetts;11;15;B;italic;50;54|The Spirit of America;90;11;B;slant;50;64", "", "111 AA1|11A A11|1AA A11|111 AAA|111-AAA|1111 AA"),
+        design("W", "R", "Massachusetts;11;14;B;slant;50;54|The Spirit of America;90;11;B;italic;50;64", "", "111 AA1|1AAA 11|11A A11|1AA A11"),
+        design("G", "W", "MASSACHUSETTS;11;11;W;sans;50;70", "", "111-AAA|111 111|AAA 111", (3, 25, 97, 88)),
+        design("SWW", "R", "Massachusetts;11;14;B;italic;50;54|Preserve the Trust/CAPE COD & ISLANDS/RED SOX;91;10;B;italic", "blot K 2 15 22 85;oval s 0 70 30 95", "11AA|72AA|AA11", (22, 26, 97, 80)),
+    ),
+    "us-mi": (
+        design("W", "B", "MICHIGAN;11;13;W;sans;50;45|www.Michigan.gov;91;9;B;thin;50;42", "rect B 0 0 100 20;rect W 4 5 22 17;rect W 78 5 96 17", "AAA 1111|AAA 1111|1AAA11|BAA1111"),
+        design("B", "W", "Michigan/MICHIGAN;11;15;W;slab;50;50|GREAT LAKES;90;13;W;sans;50;50", "", "AAA 111|AAA111|111 AAA|1AA 111"),
+        design("S", "B", "MICHIGAN;11;12;W;sans;50;45|Great Lakes Splendor;91;9;W;italic;50;50", "rect B 0 0 100 20;bands SkoyW 0 20 100 45;rect d 0 80 100 100;tri W 46 20 54 40", "AAA11|AAA1A|1AA1A"),
+        design("W", "B", "MICHIGAN;11;12;W;sans;50;45|PURE MICHIGAN/World's Motor Capital/WATER-WINTER WONDERLAND;91;9;B;cond", "rect B 0 0 100 20;bands BB 0 82 100 84", "AAA 111|DAA 1111|1ABA 11|EAA 1111"),
+        design("WWS", "N", "MICHIGAN;11;13;W;wide;50;45|SAVE OUR LIGHTS/PROUDLY AMERICAN/MACKINAC BRIDGE;91;10;R;cond", "rect B 0 0 100 20;rect R 8 25 16 80;flag RN 2 25 22 78", "AA11A|AA 111|11AA1", (22, 26, 97, 80)),
+    ),
+    "us-mn": (
+        design("spWps", "B", "EXPLORE;8;6;G;thin;12;15|Minnesota;13;17;B;slab;50;55|10,000 lakes;91;10;B;slab;50;45", "ridge G 80 6 100 24;hills e 0 16 100 28;hills S 0 70 100 92;blot B 47 42 54 60", "AAA#111|111#AAA|AAA-111|111-AAA"),
+        design("sWp", "N", "Minnesota;12;16;B;sans;50;55|10,000 lakes;91;10;B;italic;50;45|Explore;7;7;B;italic;15;18", "hills G 0 8 100 26;rect s 0 20 100 28;blot d 47 42 54 60", "AAA 111|111#AAA|AAA#111"),
+        design("kCS", "N", "Reinvest In;7;7;N;italic;18;26|Minnesota;13;16;N;slab;55;55|CRITICAL HABITAT;91;9;N;sans;55;45", "blot K 0 30 36 92;hills e 0 70 100 95", "AA 111|RM 111|AA111", (34, 26, 97, 82)),
+        design("W", "B", "MINNESOTA;11;13;B;sans;50;55|10,000 LAKES;90;11;B;sans;50;45|PROUD TO BE A VETERAN;91;8;B;cond", "flag RN 3 30 24 60", "AA 1111|AAA 111|AA1A1"),
+    ),
+    "us-ms": (
+        design("gWC", "N", "MISSISSIPPI;11;12;G;serif;50;50|{county};90;11;G;sans;50;50", "blot WY 40 30 62 76;oval e 36 60 50 76;bands g 0 0 1 1", "AAA 111|111 AAA|111#AAA|WAA#111"),
+        design("SkWk", "N", "MISSISSIPPI;12;14;N;book;50;50|{county};90;11;N;sans;50;50", "rect W 47 20 54 85;tri R 46 14 55 24;oval y 30 15 70 60;rect s 0 80 100 86", "AAA 111|FAA#111|1AA#111"),
+        design("pWp", "B", "MISSISSIPPI;11;13;B;serif;50;50|{county};90;11;B;sans;50;50", "oval S 38 28 62 80;oval W 44 38 56 68;sun pp 20 0 80 100", "AAA 111|HAA#111"),
+        design("CCy", "K", "MISSISSIPPI;11;13;K;serif;50;50|{county}/IN GOD WE TRUST;90;10;K;sans", "oval O 40 28 62 78;oval C 43 34 59 72;oval O 46 42 56 64", "AAA 111|AA1 1111"),
+        design("W", "B", "Mississippi;12;16;B;slab;50;50|The Hospitality State/{county};90;11;B;sans", "blot p 40 20 60 80", "AAA 111|111 AAA"),
+        design("WSg", "K", "MISSISSIPPI;11;12;N;serif;50;50|Conserving Wildlife;90;10;R;italic", "blot b 2 22 32 85;blot R 6 20 14 40", "A111AA|G011A", (30, 27, 97, 80)),
+    ),
+    "us-mo": (
+        design("pWp", "N", "Missouri;10;13;N;slab;50;40|SHOW-ME STATE;21;6;N;cond;50;30", "blot p 30 30 70 90;box N 46 38 54 64;rect M 47 40 53 62;oval s 42 80 52 92;hills S 0 82 100 100", "AA1#A1A|AA1 A1A|111 AAA|1AA#111", (3, 27, 97, 80)),
+        design("CWC", "N", "MISSOURI;11;14;M;serif;50;45|SHOW-ME STATE;90;11;M;serif;50;50", "hills p 0 20 100 60;rect A 46 38 54 64", "111 AAA|AAA 111|111#AAA"),
+        design("R", "W", "MISSOURI;11;14;W;sans;50;45|SHOW-ME STATE;90;11;W;sans;50;55", "", "AAA 111|AAA-111"),
+        design("SSW", "N", "Missouri;11;15;N;script;50;45|Show-Me State;90;11;N;script;50;50", "hills s 0 5 100 30;hills e 0 70 100 100;rect A 46 38 54 64", "AA1 A1A|1AA 11A|AA1 1AA"),
+        design("W", "N", "MISSOURI;10;11;N;sans;50;40|BICENTENNIAL;90;9;N;sans|1821;90;9;N;serif;15;15|2021;90;9;N;serif;85;15", "bands RWB 0 0 100 18;bands RWB 0 83 100 100;ring N 42 30 58 74", "AA1 A1A|1AA A1A"),
+    ),
+    "us-mt": (
+        design("spWW", "N", "MONTANA/Montana;12;14;N;sans;60;50|BIG SKY COUNTRY/TREASURE STATE;91;9;N;sans;55;55", "ridge s 0 30 100 85;blot p 4 10 95 90", "1-11111A|111111A|11-1111A|AAA111"),
+        design("N", "W", "MONTANA;12;13;W;gothic;55;50|TREASURE STATE;90;9;W;cond;55;55|1889;50;9;W;thin;7;10", "box W 4 8 96 92", "111111A|1-11111A|AAA 111"),
+        design("kSp", "N", "MONTANA;12;14;N;serif;55;50|Big Sky;90;14;R;script;50;35", "ridge u 0 55 100 90;ridge d 0 70 100 100;blot W 2 20 18 50", "1-11111A|1-1111A|11-11111"),
+        design("WWB", "B", "Montana;11;16;R;slab;55;50|Treasure State;90;11;W;slab;50;55", "ridge B 0 62 100 100;stars W 0 80 100 96", "AAA 111|1-11111|1-A1111"),
+        design("CoK", "K", "MONTANA;12;14;M;slab;55;50|CENTENNIAL/1889 - 1989;90;10;M;cond", "ridge o 0 40 100 90;ring b 40 20 62 70", "1-11111|1-A1111"),
+    ),
+}  # fmt: skip
