@@ -4,7 +4,7 @@ BIN := .venv/bin
 NICE ?=
 
 .PHONY: setup setup-models lock proto proto-check lint format laws type test forget-results test-light test-models test-long unit \
-        contract integration e2e requirements check run smoke up down images clean
+        contract integration e2e requirements check read run smoke up down images clean
 
 setup: ## .venv: everything but the heavy models
 	@tools/setup.sh dev
@@ -43,10 +43,20 @@ requirements: setup ## requirement by requirement: what the last test run proved
 	$(BIN)/python tools/requirements_table.py
 check: test
 
+read: setup setup-models ## plates of SOURCE: a picture, a folder, a video or an rtsp address
+	@$(BIN)/alpr read "$(SOURCE)" $(ARGS)
 run: setup setup-models ## the whole product on this machine: http://127.0.0.1:8080
 	$(BIN)/alpr run $(if $(SOURCE),--source "$(SOURCE)") $(if $(LIST),--list "$(LIST)") $(ARGS)
 smoke: setup setup-models ## the same without a browser: plays, waits, prints counts and latency
 	$(BIN)/alpr smoke $(if $(SOURCE),--source "$(SOURCE)") $(if $(LIST),--list "$(LIST)") $(ARGS)
+bench-calibration: setup-models ## DATA=<folder with labels.csv>: does the reader know when it is unsure?
+	.venv-recognizer/bin/python -m bench.calibration $(DATA) $(ARGS)
+bench-recognition: setup-models ## accuracy and speed on DATA=<folder with labels.csv>, beside RIVAL=<python> RIVAL_WEIGHTS=<folder>
+	$(NICE) .venv-recognizer/bin/python -m bench.recognition $(DATA) $(if $(RIVAL),--rival "$(RIVAL)" --rival-weights "$(RIVAL_WEIGHTS)") $(ARGS)
+bench-gpu: setup-models ## 1080p JPEG frames a second on a GPU; without one it says so and ends with 75
+	$(NICE) .venv-recognizer/bin/python -m bench.gpu $(ARGS)
+bench-drive: setup-models ## 200 drawn vehicles with known plates: found, right, doubled, missed, false
+	$(NICE) .venv-recognizer/bin/python -m bench.drive $(ARGS)
 bench-%: setup setup-models ## bench-latency and others: prints the figure beside its comparison
 	$(BIN)/python -m bench.$* $(ARGS)
 images: ## one container image per service

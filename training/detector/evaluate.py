@@ -1,6 +1,7 @@
 """Measures a detector at its size of use: whole photographs, letterboxed; recall at IoU .5 and false boxes a picture.
 
-`python training/detector/evaluate.py DATA MODEL.onnx` prints the figures of an exported detector, by set and size.
+`python training/detector/evaluate.py DATA MODEL.onnx` prints the figures of an exported detector, by set and size;
+`corners.py` beside it measures the corners.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from photographs import Image, Photograph, scenes
 from ultralytics.utils.nms import non_max_suppression
 
-Found = NDArray[np.float32]  # (n, 5): x1, y1, x2, y2 in picture pixels, confidence
+Found = NDArray[np.float32]  # (n, 13): x1, y1, x2, y2, confidence, then four corners x, y; in picture pixels
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
 NMS_IOU = 0.5
@@ -60,13 +61,15 @@ def letterbox(image: Image, size: int) -> tuple[torch.Tensor, float, tuple[float
 
 
 def detect(forward: Forward, image: Image, size: int, least: float) -> Found:
-    """Find plates in one picture: boxes in its own pixels, best first."""
+    """Find plates in one picture: boxes and corners in its own pixels, best first."""
     pixels, scale, (left, top) = letterbox(image, size)
     with torch.no_grad():
         raw = forward(pixels)
-    kept = non_max_suppression(raw, conf_thres=least, iou_thres=NMS_IOU, max_det=100, nc=1)[0][:, :5].numpy()
-    kept[:, [0, 2]] = (kept[:, [0, 2]] - left) / scale
-    kept[:, [1, 3]] = (kept[:, [1, 3]] - top) / scale
+    kept = non_max_suppression(raw, conf_thres=least, iou_thres=NMS_IOU, max_det=100, nc=1)[0].numpy()
+    kept = np.delete(kept, 5, 1)  # the class
+    kept[:, [0, 2, *range(5, kept.shape[1], 2)]] -= left
+    kept[:, [1, 3, *range(6, kept.shape[1], 2)]] -= top
+    kept[:, [0, 1, 2, 3, *range(5, kept.shape[1])]] /= scale
     return np.asarray(kept, np.float32)
 
 
@@ -130,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[640, 1280])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[544, 640, 1280])
     given = parser.parse_args()
     kept = scenes(given.data, kept_back=True, levels=1)
     print(tell(measure(onnx_forward(given.model), kept, tuple(given.sizes))))

@@ -23,11 +23,11 @@ import onnx
 import onnx.helper
 import torch
 from evaluate import NMS_IOU
-from train import new_model
+from network import new_model
 from ultralytics import YOLO
 
 LICENSE = "AGPL-3.0-or-later"
-LOADER_KEYS = ("stride", "task", "head", "batch", "imgsz", "names", "args", "channels", "end2end")
+LOADER_KEYS = ("stride", "task", "kpt_shape", "head", "batch", "imgsz", "names", "args", "channels", "end2end")
 MOST_BYTES = 12_000_000
 
 
@@ -36,8 +36,8 @@ def export(checkpoint: Path) -> bytes:
     model = new_model()
     model.load_state_dict(torch.load(checkpoint, weights_only=True)["ema"])
     model = model.float().eval().to(memory_format=torch.contiguous_format)
-    wrapped = YOLO(HERE / "plate-n.yaml", task="detect")
-    model.args, model.task = {"imgsz": 640, "data": ""}, "detect"
+    wrapped = YOLO(HERE / "plate-n.yaml", task="pose")
+    model.args, model.task = {"imgsz": 640, "data": ""}, "pose"
     wrapped.model = model
     with tempfile.TemporaryDirectory() as folder:
         model.pt_path = str(Path(folder) / "plate.pt")
@@ -57,7 +57,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--confidence", type=float, required=True)
     parser.add_argument("--size", type=int, default=640)
-    parser.add_argument("--second-size", type=int, default=448)
+    parser.add_argument("--least-size", type=int, default=416)
+    parser.add_argument("--second-size", type=int, default=320)
     given = parser.parse_args()
     content = export(given.checkpoint)
     if len(content) > MOST_BYTES:
@@ -68,10 +69,12 @@ def main() -> None:
         "name: plate-n\n"
         f"sha256: {digest}\n"
         f"input_size: {given.size} # longer side, pixels; any multiple of 32 works\n"
-        f"second_input_size: {given.second_size} # tried where nothing is found at input_size: close-ups\n"
+        f"least_input_size: {given.least_size} # smaller pictures are enlarged to this, larger ones not at all\n"
+        f"second_input_size: {given.second_size} # for a second look where nothing or something wide is found: close-ups\n"
         f"confidence: {given.confidence:.2f}\n"
         f"iou: {NMS_IOU:.2f} # of non-maximum suppression, which is left to the loader\n"
         "classes: [plate]\n"
+        "corners: true # 8 more values a box: upper left, upper right, lower right, lower left, x and y\n"
     )
     given.out.mkdir(parents=True, exist_ok=True)
     for name, data in (("plate.onnx", content), ("model.yaml", about.encode())):

@@ -1,14 +1,14 @@
-"""Things that are not plates, drawn small: lettering, signs, badges, grilles, lamps. The detector must ignore them."""
+"""Things that are not plates, drawn small: lettering, signs, badges, grilles, lamps. The detector must ignore them.
+
+Boards with real lettering come from `signs`; the rest is drawn here.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.float32]
-Patch = tuple[Image, Mask]
+import signs
+from signs import Patch
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WORDS = [
@@ -137,4 +137,5 @@ _KINDS = (_lettering, _lettering, _sign, _sign, _grille, _badge, _lamp)
 
 def distractor(rng: np.random.Generator) -> Patch:
     """Draw one thing that is no plate: BGR pixels and how opaque each is, 0 to 1."""
-    return _KINDS[int(rng.integers(0, len(_KINDS)))](rng)
+    kinds = signs.KINDS if rng.random() < 0.6 else _KINDS
+    return kinds[int(rng.integers(0, len(kinds)))](rng)

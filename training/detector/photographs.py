@@ -16,6 +16,7 @@ Boxes = NDArray[np.float32]
 
 # Boxes around US plates cut from crops are tight; these sets leave a rim of car around the plate.
 CROP_RIM = {"br": 0.06, "ar": 0.04}
+EXACT = "openalpr_us_states/"  # crops that show a plate frontally up to its edges, and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,13 @@ def scenes(data: Path, *, kept_back: bool, levels: int = 3) -> list[Photograph]:
     return found
 
 
-def plate_crops(data: Path, train: list[Photograph]) -> list[Image]:
-    """Plates to paste: the training side's crops, and the larger plates cut out of its scenes."""
+def plate_crops(data: Path, train: list[Photograph]) -> tuple[list[Image], list[Image]]:
+    """Plates to paste: the training side's crops, and the larger plates cut out of its scenes.
+
+    The second list are those that end exactly where the plate ends: frontal, without a rim of car.
+    """
     plates: list[Image] = []
+    exact: list[Image] = []
     for file, rows in sorted(_rows(data, "crop").items()):
         if held_out(file):
             continue
@@ -108,11 +113,11 @@ def plate_crops(data: Path, train: list[Photograph]) -> list[Image]:
         rim = CROP_RIM.get(rows[0]["region"][:2], 0.0)
         height, width = image.shape[:2]
         dy, dx = round(height * rim), round(width * rim)
-        plates.append(image[dy : height - dy, dx : width - dx])
+        (exact if file.startswith(EXACT) else plates).append(image[dy : height - dy, dx : width - dx])
     for photograph in train:
         for x1, y1, x2, y2 in photograph.boxes.round().astype(int):
             if x2 - x1 >= 70:
                 cut = photograph.image[max(y1, 0) : y2, max(x1, 0) : x2].copy()
                 # Elongated European plates are rare among the crops, so each stands in three times.
                 plates.extend([cut] * (3 if photograph.region in ("eu", "ro") else 1))
-    return plates
+    return plates, exact

@@ -1,8 +1,8 @@
-"""Trains the plate detector from nothing, on the photographs and on drawn plates.
+"""Trains the plate detector, on the photographs and on drawn plates; from nothing or from weights of its own.
 
 `python training/detector/train.py DATA OUT --minutes 90` leaves `best.pt` (chosen at the size of use) and `last.pt` in
 OUT, prints the scores on the photographs kept back, and takes up from `last.pt` where one is; SIGTERM
-ends it at the next step and saves where it stood.
+ends it at the next step and saves where it stood. `--start CHECKPOINT` begins with the weights of an earlier run.
 """
 
 # ruff: noqa: E402 - the folders of the imports and the settings of ultralytics must be named before the imports
@@ -27,19 +27,18 @@ import numpy as np
 import samples
 import torch
 from evaluate import SWEEP, Score, measure, tell
+from network import Loss, new_model, take_over
 from photographs import Image, Photograph, plate_crops, scenes
 from torch.utils.data import DataLoader, IterableDataset
 from ultralytics import settings
-from ultralytics.cfg import get_cfg
-from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import ModelEMA
 
 BATCH = 16
-CLOSE_UPS = 4  # pictures of 512 px cost what a batch of 16 costs at 256 px
-CLOSE_UP_EVERY = 6  # steps
+LARGE_BATCH = 4  # pictures of 512 px cost what a batch of 16 costs at 256 px
+LARGE_EVERY = 3  # steps
 RATE = 1.5e-3
 WARM = 120  # steps
-GAINS = {"box": 7.5, "cls": 1.0, "dfl": 1.5}
+TWO_LINES = 0.12  # share of the drawn plates that stand in two lines: motorcycles, trailers, off-road cars
 
 
 def rendered_plates(count: int, seed: int) -> Any:
@@ -47,7 +46,10 @@ def rendered_plates(count: int, seed: int) -> Any:
     from alprdraw.plates import render_plate
 
     rng = np.random.default_rng(seed)
-    stock: list[Image] = [np.ascontiguousarray(render_plate(rng).image[:, :, ::-1]) for _ in range(count)]
+    stock: list[Image] = []
+    for _ in range(count):
+        plate = render_plate(rng, style="two-line" if rng.random() < TWO_LINES else None)
+        stock.append(np.ascontiguousarray(plate.image[:, :, ::-1]))
     return lambda chance: stock[int(chance.integers(0, len(stock)))]
 
 
@@ -68,66 +70,48 @@ def drawn_scenes(drives: int) -> list[Photograph]:
     return found
 
 
-class Stream(IterableDataset[tuple[Any, Any]]):
-    """An endless run of training pictures, every one new."""
+class Stream(IterableDataset[dict[str, torch.Tensor]]):
+    """An endless run of batches, every picture new; every third batch is of large windows."""
 
     def __init__(self, data: Path, seed: int, stock: int, drives: int) -> None:
         self.data, self.seed, self.stock, self.drives = data, seed, stock, drives
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         train = scenes(self.data, kept_back=False)
         rendered = rendered_plates(self.stock, self.seed) if self.stock else None
-        sources = samples.Sources(train, plate_crops(self.data, train), rendered, drawn_scenes(self.drives))
+        sources = samples.Sources(train, *plate_crops(self.data, train), rendered, drawn_scenes(self.drives))
         by_region = samples.grouped(train)
         rng = np.random.default_rng(self.seed)
         while True:
-            yield samples.make(sources, rng, by_region)
+            for _ in range(LARGE_EVERY - 1):
+                yield collate([samples.make(sources, rng, by_region) for _ in range(BATCH)])
+            yield collate([samples.make(sources, rng, by_region, side=samples.LARGE) for _ in range(LARGE_BATCH)])
 
 
-def collate(made: list[tuple[Any, Any]]) -> dict[str, torch.Tensor]:
-    """Batch pictures as ultralytics' loss expects them: boxes as center and size, 0..1."""
-    pixels = np.stack([image[:, :, ::-1].transpose(2, 0, 1) for image, _ in made])
-    boxes = np.concatenate([b for _, b in made]).astype(np.float32) / samples.SIZE
-    index = np.repeat(np.arange(len(made)), [len(b) for _, b in made])
+def collate(made: list[samples.Made]) -> dict[str, torch.Tensor]:
+    """Batch pictures as ultralytics' loss expects them: boxes as center and size, corners with "known", 0..1."""
+    pixels = np.stack([one.image[:, :, ::-1].transpose(2, 0, 1) for one in made])
+    side = pixels.shape[2]
+    boxes = np.concatenate([one.boxes for one in made]).astype(np.float32) / side
+    corners = np.concatenate([one.corners for one in made]).astype(np.float32) / side
+    known = np.concatenate([one.known for one in made]).astype(np.float32)
+    index = np.repeat(np.arange(len(made)), [len(one.boxes) for one in made])
     middle = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1)
+    flags = np.broadcast_to(known[:, None, None], (len(known), 4, 1))
     return {
         "img": torch.from_numpy(pixels),
         "batch_idx": torch.from_numpy(index).float(),
         "cls": torch.zeros(len(index), 1),
         "bboxes": torch.from_numpy(middle),
+        "keypoints": torch.from_numpy(np.concatenate([corners, flags], 2)),
     }
-
-
-def enlarged(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Take four pictures at twice the size: close-ups, whose plates no window holds, and as large things that are none.
-
-    Two are those with the widest plates, two those with the narrowest or none.
-    """
-    widest = torch.zeros(len(batch["img"])).scatter_reduce(
-        0, batch["batch_idx"].long(), batch["bboxes"][:, 2], "amax", include_self=True
-    )
-    order = widest.argsort(descending=True)
-    chosen = torch.cat([order[: CLOSE_UPS // 2], order[-(CLOSE_UPS // 2) :]])
-    kept = [(batch["batch_idx"] == index).nonzero()[:, 0] for index in chosen]
-    rows = torch.cat(kept)
-    pixels = torch.nn.functional.interpolate(batch["img"][chosen], scale_factor=2, mode="bilinear")
-    index = torch.cat([torch.full((len(found),), float(place)) for place, found in enumerate(kept)])
-    return {"img": pixels, "batch_idx": index, "cls": batch["cls"][rows], "bboxes": batch["bboxes"][rows]}
-
-
-def new_model() -> DetectionModel:
-    """Build the network with fresh weights."""
-    model = DetectionModel(str(HERE / "plate-n.yaml"), ch=3, nc=1, verbose=False)
-    model.names = {0: "plate"}
-    model.args = get_cfg(overrides={**GAINS, "task": "detect"})
-    return model.to(memory_format=torch.channels_last)
 
 
 def merit(table: dict[str, list[Score]]) -> float:
     """Weigh one validation at the confidence that suits it best: recall less a tenth for each false box a picture."""
-    weights = {"us@640": 3.0, "us@1280": 2.0, "eu@640": 3.0, "ro@1280": 2.0, "br@640": 0.5}
+    weights = {"us@640": 3.0, "eu@640": 3.0, "ro@640": 3.0, "us@544": 2.0, "eu@544": 1.0, "ro@544": 2.0, "br@640": 0.5}
     rows = [(weights[name], row) for name, row in table.items() if name in weights]
     return max(sum(w * (row[at].recall - 0.1 * row[at].false_each) for w, row in rows) for at in range(len(SWEEP)))
 
@@ -150,6 +134,8 @@ def main() -> None:
     parser.add_argument("--stock", type=int, default=1500, help="rendered plates to draw from; 0 for none")
     parser.add_argument("--drives", type=int, default=12, help="drawn drives to learn from; 0 for none")
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--steady", type=float, default=0.5, help="share of the time before the rate falls")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights are the first; the corners may be missing")
     given = parser.parse_args()
     settings.update({"sync": False})
     torch.set_num_threads(1)
@@ -157,6 +143,9 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
 
     model = new_model()
+    if given.start:
+        fresh = take_over(model, torch.load(given.start, weights_only=True)["ema"])
+        print(f"begun with {given.start}; {len(fresh)} tensors start fresh", flush=True)
     ema = ModelEMA(model, decay=0.998, tau=300)
     optimizer = torch.optim.AdamW(model.parameters(), lr=given.rate, weight_decay=0.02)
     step, spent, best = 0, 0.0, -1.0
@@ -168,21 +157,20 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
         step, spent, best = state["step"], state["spent"], state["best"]
         ema.updates = step
+    model.criterion = Loss(model)
 
     kept = thin(scenes(given.data, kept_back=True, levels=1), 26)
     stream = Stream(given.data, given.seed + step, given.stock, given.drives)
-    loader = DataLoader(stream, BATCH, num_workers=1, collate_fn=collate, prefetch_factor=6)
+    loader = DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6)
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     begun, checked, running = time.monotonic() - spent, time.monotonic(), 0.0
     for batch in loader:
         part = (time.monotonic() - begun) / (given.minutes * 60)
-        rate = given.rate * min(1.0, (step + 1) / WARM) * min(1.0, max(0.02, (1 - part) / 0.5))
+        rate = given.rate * min(1.0, (step + 1) / WARM) * min(1.0, max(0.02, (1 - part) / (1 - given.steady)))
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch["img"] = batch["img"].float().div_(255)
-        if step % CLOSE_UP_EVERY == 0:
-            batch = enlarged(batch)
         batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
         model.train()
         with torch.autocast("cpu", torch.bfloat16):
@@ -193,14 +181,14 @@ def main() -> None:
         optimizer.step()
         ema.update(model)
         step += 1
-        running += (float(loss.sum()) / BATCH - running) / min(step, 100)
+        running += (float(loss.detach().sum()) / len(batch["img"]) - running) / min(step, 100)
         if step % 50 == 0:
             spent = time.monotonic() - begun
-            items = [round(float(v), 3) for v in (parts.values() if isinstance(parts, dict) else parts)]
+            items = {key: round(float(value), 3) for key, value in parts.items()}
             print(f"step {step} {spent / 60:.1f} min loss {running:.3f} {items} rate {rate:.2e}", flush=True)
         due = time.monotonic() - checked > given.check_minutes * 60 or part >= 1
         if due:
-            table = measure(lambda x: ema.ema(x)[0], kept, (640, 1280))
+            table = measure(lambda x: ema.ema(x)[0], kept, (544, 640))
             worth = merit(table)
             print(f"CHECK step {step} merit {worth:.4f}\n{tell(table)}", flush=True)
             weights = {"ema": ema.ema.state_dict(), "step": step, "merit": worth}

@@ -49,20 +49,28 @@ def probabilities(session: onnxruntime.InferenceSession, pictures: list[NDArray[
     return np.concatenate([session.run(None, {"x": stack[i : i + 32]})[0] for i in range(0, len(stack), 32)])
 
 
-def scores(session: onnxruntime.InferenceSession, shots: list[Photograph]) -> dict[str, dict[str, float]]:
-    """Share of plates read whole on photographs kept back; scenes are read with several boxes around the true one."""
-    tally: dict[str, list[tuple[bool, bool]]] = {}
+def scores(
+    session: onnxruntime.InferenceSession, shots: list[Photograph], known: set[str]
+) -> dict[str, dict[str, float]]:
+    """Share of plates read whole on photographs kept back; scenes are read with several boxes around the true one.
+
+    `known` are the numbers that a photograph of the training part shows too; without them counts what is `new`.
+    """
+    tally: dict[str, list[tuple[bool, bool, bool]]] = {}
     for shot in shots:
         scene = shot.source in {"openalpr_us", "openalpr_eu", "openalpr_br"}
         pictures = [cut(shot.picture, shot.quad, j) for j in (JITTERS if scene else JITTERS[:1])]
         for row in probabilities(session, pictures):
             text = decode(row.argmax(1).tolist())
-            tally.setdefault(shot.source, []).append((text == shot.text, fold(text) == fold(shot.text)))
+            result = (text == shot.text, fold(text) == fold(shot.text), shot.text not in known)
+            tally.setdefault(shot.source, []).append(result)
     return {
         name: {
-            "exact": round(sum(e for e, _ in t) / len(t), 3),
-            "folded": round(sum(f for _, f in t) / len(t), 3),
+            "exact": round(sum(e for e, _, _ in t) / len(t), 3),
+            "folded": round(sum(f for _, f, _ in t) / len(t), 3),
             "readings": len(t),
+            "folded_new": round(sum(f for _, f, n in t if n) / max(1, sum(n for _, _, n in t)), 3),
+            "readings_new": sum(n for _, _, n in t),
         }
         for name, t in sorted(tally.items())
     }
@@ -80,7 +88,7 @@ def read_by_paddleocr(folder: Path, pictures: list[NDArray[np.uint8]]) -> list[s
 
 
 def average(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """The mean of several checkpoints of one run: steadier than any one picked on few photographs."""
+    """The mean of several checkpoints of one lineage: steadier than any one picked on few photographs."""
     return {
         name: torch.stack([part[name] for part in parts]).mean(0) if first.dtype.is_floating_point else first
         for name, first in parts[0].items()
@@ -90,7 +98,8 @@ def average(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 def main() -> None:
     """Export, check, and only then put the files in place."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="several of one run are averaged")
+    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="several of one lineage are averaged")
+    parser.add_argument("--samples", type=int, help="seen by the whole lineage; otherwise by the last run")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -120,9 +129,10 @@ def main() -> None:
         if differing:
             msg = f"PaddleOCR reads {differing} of {len(own)} plates differently; nothing was published"
             raise SystemExit(msg)
-        table = scores(session, shots)
+        known = {shot.text for shot in photographs(args.data, kept_back=False)}
+        table = scores(session, shots, known)
         digest = hashlib.sha256((folder / "inference.onnx").read_bytes()).hexdigest()
-        report = {"sha256": digest, "samples": max(part["seen"] for part in saved), "kept_back": table}
+        report = {"sha256": digest, "samples": args.samples or max(part["seen"] for part in saved), "kept_back": table}
         (folder / "scores.json").write_text(json.dumps(report, indent=2) + "\n")
         args.out.mkdir(parents=True, exist_ok=True)
         for file in ("inference.onnx", "inference.yml", "scores.json"):

@@ -104,6 +104,17 @@ def deploy_dir() -> Path:
     raise LocalError(message)
 
 
+def recognizer_python() -> Path:
+    """The interpreter that has the models (torch and others, about 7 GB: an environment of their own), else our own."""
+    if given := os.environ.get("ALPR_RECOGNIZER_PYTHON"):
+        return Path(given)
+    for base in (Path(__file__).resolve().parents[3], Path.cwd()):
+        heavy = base / ".venv-recognizer/bin/python"
+        if heavy.exists():
+            return heavy
+    return Path(sys.executable)
+
+
 class _Leashed(ABC):
     """A process that stops when its holder does."""
 

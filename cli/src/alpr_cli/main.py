@@ -13,6 +13,7 @@ from typing import Final
 from alprcore.errors import Misconfigured, Transient
 
 COMMANDS: Final = {
+    "read": ("alpr_cli.read", "read the plates of pictures, videos or a live camera, on this machine alone"),
     "run": ("alpr_cli.run", "the whole product on this machine, playing a drive"),
     "smoke": ("alpr_cli.smoke", "the same without a person: does a frame become a notification"),
     "prepare": ("alpr_cli.prepare", "keys, topics and settings of an installation"),

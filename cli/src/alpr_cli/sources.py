@@ -16,8 +16,15 @@ from alprcore.errors import Misconfigured
 
 SCENE_FPS: Final = 5.0
 """Frames per second at which a rendered drive is drawn; another rate plays it slower or faster."""
-_PHOTOGRAPHS: Final = frozenset({".jpg", ".jpeg", ".png"})
-_VIDEOS: Final = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".ts", ".m4v"})
+PHOTOGRAPHS: Final = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif",
+    ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga",
+})  # fmt: skip
+VIDEOS: Final = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".mjpeg", ".mjpg",
+    ".wmv", ".flv", ".3gp", ".h264", ".h265", ".hevc",
+})  # fmt: skip
+ADDRESSES: Final = ("rtsp://", "rtsps://", "http://", "https://")
 _CHUNK: Final = 1 << 16
 _QUALITY: Final = 90
 _DRAWN_AHEAD: Final = 30
@@ -42,16 +49,16 @@ def pictures(
     path = Path(source)
     if source == "drive":
         return _ahead(_drive(seed + part, plates if plates is not None else 24, fps))
-    if source.startswith(("rtsp://", "rtsps://", "http://", "https://")):
+    if source.startswith(ADDRESSES):
         return _video(source, fps, live=True)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _PHOTOGRAPHS)
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PHOTOGRAPHS)
         if not files:
             raise Misconfigured(f"{source} holds no photograph")
         return _photographs(files[part::parts], max(1 / fps, moment_s))
-    if path.suffix.lower() in _VIDEOS and path.is_file():
+    if path.suffix.lower() in VIDEOS and path.is_file():
         return _video(source, fps, live=False)
-    if path.suffix.lower() in _PHOTOGRAPHS and path.is_file():
+    if path.suffix.lower() in PHOTOGRAPHS and path.is_file():
         return _photographs([path], max(1 / fps, moment_s))
     raise Misconfigured(f"{source} is no folder, photograph, video or rtsp address")
 

@@ -241,22 +241,14 @@ class Stack:
         return Service(
             name=name,
             port=port,
-            command=[str(_python(name)), "-m", f"alpr_{name}"],
+            command=[
+                str(local.recognizer_python() if name == "recognizer" else Path(sys.executable)),
+                "-m",
+                f"alpr_{name}",
+            ],
             environment=environment,
             log=self.state / "logs" / f"{name}.log",
         )
-
-
-def _python(name: str) -> Path:
-    """The interpreter of a service: the models have an environment of their own (torch, paddle: about 7 GB)."""
-    if name == "recognizer":
-        given = os.environ.get("ALPR_RECOGNIZER_PYTHON")
-        if given:
-            return Path(given)
-        heavy = local.deploy_dir().parents[1] / ".venv-recognizer/bin/python"
-        if heavy.exists():
-            return heavy
-    return Path(sys.executable)
 
 
 def _die_with_parent() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from alpr_recognizer.models.process import FrameResult, ModelInfo
 from alprcore.model import Provenance
 
-weights, _, _, questions_fd, answers_fd = sys.argv[1:]
+weights, _, _, _, questions_fd, answers_fd = sys.argv[1:]
 questions, answers = os.fdopen(int(questions_fd), "rb"), os.fdopen(int(answers_fd), "wb")
 
 
@@ -26,7 +26,7 @@ starts = Path(weights) / "starts"
 starts.write_text(starts.read_text() + "." if starts.exists() else ".")
 say(ModelInfo(Provenance("stub", "0"), Provenance("stub", "0"), "stub"))
 while header := questions.read(8):
-    frames = pickle.loads(questions.read(int.from_bytes(header, "big")))  # noqa: S301
+    frames, _ = pickle.loads(questions.read(int.from_bytes(header, "big")))  # noqa: S301
     hiccup = Path(weights) / hashlib.sha256(b"hiccup").hexdigest()
     if b"hiccup" in frames and not hiccup.exists():
         hiccup.touch()

@@ -33,6 +33,14 @@ def test_blanks_part_equal_characters_and_neighbors_are_one():
     assert text.weakest == pytest.approx(0.7, abs=1e-6)
 
 
+def test_a_text_knows_where_its_first_and_last_character_stand():
+    blank = column(blank=1)
+    text = ctc.decode(matrix(blank, column(A=0.9, blank=0.1), column(A=0.6, blank=0.4), blank, column(B=1.0)))
+    assert text.span == pytest.approx((0.3, 0.9))
+    assert ctc.decode(matrix(blank, blank)).span == (0.5, 0.5)
+    assert text == ctc.Text(text.characters)
+
+
 def test_foreign_characters_are_masked_before_the_best_is_chosen():
     mask = ctc.mask_for(["-", *ctc.ALPHABET, "ä"])
     row = np.zeros(39, np.float32)
@@ -69,3 +77,15 @@ def test_vote_follows_the_surest_looks_and_never_exceeds_them():
     assert text.confidence <= sure.confidence
     assert ctc.vote([]).plate.reveal() == ""
     assert ctc.vote([sure, sure]).confidence == pytest.approx(sure.confidence)
+
+
+def test_calibration_changes_how_sure_a_text_is_and_not_what_it_says():
+    plate = ctc.Text((Character("A", 0.98, "4", 0.015), Character("B", 0.6, "8", 0.4)))
+    cooler = ctc.calibrated(plate, 0.5, -0.2)
+    assert cooler.plate == plate.plate
+    assert cooler.confidence < plate.confidence
+    assert cooler.characters[0].second_probability > plate.characters[0].second_probability
+    for before, after in zip(plate.characters, cooler.characters, strict=True):
+        assert after.first_probability + after.second_probability <= 1.0
+        assert after.second == before.second
+    assert ctc.calibrated(plate, 1.0, 0.0) == plate

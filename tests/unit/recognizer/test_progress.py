@@ -1,10 +1,13 @@
 """The bookkeeping behind exact restarts."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpr_recognizer.sighting import DONE, LIMIT, Progress
+from alpr_recognizer.sighting import DONE, LIMIT, Progress, Trail
+from alprcore.model import Box
 
 
 def test_the_oldest_open_frame_is_committed_and_what_is_done_behind_it_remembered():
@@ -117,3 +120,44 @@ def test_a_busy_partition_stays_within_what_the_broker_keeps():
         progress.number(offset, f"camera-{offset % 8}", offset // 8, offset * 12_500, f"f{offset}")
         progress.advance(offset, [0] if offset % 3 else [])
     assert len(progress.position()[1]) < LIMIT
+
+
+def test_trails_and_what_they_took_up_come_back_from_the_note():
+    place, moment = Box(300, 80, 60, 30), datetime(2026, 11, 21, 12, 0, 0, 5000, tzinfo=UTC)
+    progress = Progress(0)
+    progress.advance(0, [0])
+    progress.advance(1, [1], known=[0])
+    progress.advance(2, known=[0])
+    progress.keep_trails("c1", (Trail("7486126", place, moment, 2, True),))
+    again = Progress(*progress.position())
+    assert again.trails_of("c1") == progress.trails_of("c1")
+    assert [again.done_before(place) for place in range(3)] == [0, 1, DONE]
+
+
+def test_many_trails_stay_within_what_the_broker_keeps():
+    progress = Progress(0)
+    for offset in range(2400):
+        progress.number(offset, f"camera-{offset % 40}", offset // 40, offset * 12_500, f"f{offset}")
+        progress.advance(offset, [0] if offset % 3 else [])
+    for camera in range(40):
+        moment = datetime(2026, 11, 21, 12, 0, camera, tzinfo=UTC)
+        box = Box(97 * camera % 1280, 31 * camera, 60 + camera, 30)
+        trails = tuple(Trail(f"{camera:02}7486{n}", box, moment, 60 * camera + n, bool(n % 2)) for n in range(8))
+        progress.keep_trails(f"camera-{camera}", trails)
+    assert len(progress.position()[1]) < LIMIT
+
+
+def test_a_successor_leaves_out_the_frames_that_its_predecessor_would_have_left_out():
+    progress = Progress(0)
+    for offset in range(20):
+        progress.look(offset, "c1", offset * 100_000)
+        progress.number(offset, "c1", offset, offset * 100_000, f"f{offset}")
+        progress.advance(offset, [0] if offset > 15 else [])
+    progress.thinning.plan(28, 3)
+    base, note = progress.position()
+    again = Progress(base, note)
+    assert base == 16
+    for offset in range(16, 40):
+        for captured in (1_950_000, 2_250_000, 2_400_000):
+            before = offset >= 20 and progress.leaves_out(offset, "c1", captured, settled=True)
+            assert again.leaves_out(offset, "c1", captured, settled=True) == before, (offset, captured)

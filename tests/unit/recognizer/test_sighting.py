@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from alpr_recognizer import sighting
 from alpr_recognizer.ctc import Text
+from alpr_recognizer.quality import Quality
 from alpr_recognizer.sighting import passages as rules
+from alpr_recognizer.sighting import telling
 from alprcore import model
 from alprcore.model import Box, Character
 
@@ -32,15 +34,15 @@ def plate(text, x=100.0, probability=0.95, **at):
 
 def watch(*frames):
     """Feed (frame, plates) and answer passages going on and ended."""
-    going_on, ended = (), []
+    going_on, ended, trails = (), [], ()
     for number, (shown, plates) in enumerate(frames):
-        seen = sighting.observe(going_on, shown, number, list(enumerate(plates)))
-        going_on, ended = seen.going_on, ended + list(seen.ended)
+        seen = sighting.observe(going_on, shown, number, list(enumerate(plates)), "", trails)
+        going_on, ended, trails = seen.going_on, ended + list(seen.ended), seen.trails
     return going_on, ended
 
 
 def texts(passages):
-    return sorted(rules.fuse(passage.glimpses).plate.reveal() for passage in passages)
+    return sorted(telling.fuse(passage.glimpses).plate.reveal() for passage in passages)
 
 
 def test_one_vehicle_over_many_frames_is_one_passage_named_by_its_first():
@@ -64,10 +66,57 @@ def test_fleet_vehicles_with_neighboring_numbers_are_not_merged():
     assert texts(going_on) == ["7ABC123", "7ABC124"]
 
 
-def test_an_unseen_plate_ends_its_passage_and_comes_back_as_another():
-    going_on, ended = watch((frame(0, 0), [plate("7ABC123")]), (frame(1, 1.6), [plate("7ABC123")]))
+def test_a_plate_that_was_hidden_for_seconds_makes_no_second_read_and_one_that_comes_back_later_does():
+    going_on, ended = watch((frame(0, 0), [plate("7ABC123")]), (frame(1, 3), [plate("7ABC123", 400)]))
+    assert (len(ended), going_on) == (1, ())
+    going_on, ended = watch((frame(0, 0), [plate("7ABC123")]), (frame(1, 6), [plate("7ABC123")]))
     assert len(ended) == len(going_on) == 1
     assert ended[0].read_id != going_on[0].read_id
+
+
+def test_another_vehicle_behind_one_that_was_hidden_is_a_passage_of_its_own():
+    going_on, _ = watch((frame(0, 0), [plate("7ABC123")]), (frame(1, 2), [plate("8XYZ789")]))
+    assert texts(going_on) == ["8XYZ789"]
+
+
+def test_a_car_parked_in_view_for_minutes_is_one_passage_while_traffic_passes_before_it():
+    shown = []
+    for n in range(600):  # five minutes at 2 frames a second
+        plates = [] if n % 40 in range(10, 30) else [plate("7ABC123", 300 + n % 3)]  # a bus stands before it for 10 s
+        if n % 40 in range(32, 36):
+            plates.append(plate(f"{n // 40 % 10}XYZ789", 600 - 30 * (n % 40)))
+        shown.append((frame(n % 250, n * 0.5), plates))
+    going_on, ended = watch(*shown)
+    names = [telling.fuse(passage.glimpses).plate.reveal() for passage in [*ended, *going_on]]
+    assert names.count("7ABC123") == 1
+    assert len(names) == 16
+
+
+def test_a_vehicle_at_a_red_light_that_drives_off_is_one_passage_and_the_next_at_the_line_another():
+    shown = [(frame(n, n * 0.5), [plate("7ABC123", 300)]) for n in range(180)]
+    shown += [(frame(180 + n, 90 + n * 0.2), [plate("7ABC123", 300 + 12 * n)]) for n in range(20)]
+    shown += [(frame(200 + n, 96 + n * 0.5), [plate("8XYZ789", 300)]) for n in range(20)]
+    going_on, ended = watch(*shown)
+    assert sorted(texts(ended) + texts(going_on)) == ["7ABC123", "8XYZ789"]
+
+
+def test_a_standing_vehicle_seen_again_with_a_misread_character_makes_no_second_read():
+    shown = [(frame(n, n * 0.5), [plate("7ABC123", 300)]) for n in range(70)]
+    shown += [(frame(70 + n, 35 + n * 0.5), [plate("7A8C123", 300, 0.5)]) for n in range(5)]
+    going_on, ended = watch(*shown)
+    assert (len(ended), going_on) == (1, ())
+
+
+def test_at_one_frame_a_second_with_one_missed_a_vehicle_is_one_passage():
+    going_on, ended = watch(*((frame(n, n), [plate("7ABC123", 100 + 60 * n)]) for n in (0, 1, 3, 4)))
+    assert len(ended) + len(going_on) == 1
+
+
+def test_a_trail_names_no_plate():
+    from alpr_recognizer.sighting.trails import shape_of
+
+    assert shape_of("7ABC123") == shape_of("T486IZE")
+    assert shape_of("7ABC123") != shape_of("7ABC124")
 
 
 def test_photographs_a_second_apart_are_passages_of_their_own():
@@ -78,8 +127,8 @@ def test_photographs_a_second_apart_are_passages_of_their_own():
 
 
 def test_a_parked_car_does_not_hold_its_frames_back_forever():
-    _, ended = watch(*((frame(n, n * 0.5), [plate("7ABC123")]) for n in range(70)))
-    assert len(ended) == 1
+    going_on, ended = watch(*((frame(n, n * 0.5), [plate("7ABC123")]) for n in range(70)))
+    assert (len(ended), going_on) == (1, ())
     assert ended[0].last.captured_at - ended[0].first.captured_at <= rules.LONGEST_PASSAGE
 
 
@@ -149,7 +198,7 @@ def test_a_plate_that_stays_unreadable_is_a_read_without_text_at_the_end():
     assert sighting.news(passage, ended=False) is None
     text = sighting.news(passage, ended=True)
     read = told(passage, text)
-    assert (read.plate.reveal(), read.characters, read.confidence) == ("", (), 0.0)
+    assert (read.plate.reveal(), read.unreadable_reason, read.plate_raw) == ("", "UNSURE", "7ABC123")
     assert sighting.key_of(read.plate, read.camera_id) == "c1"
 
 
@@ -185,7 +234,89 @@ def test_a_correction_within_one_skeleton_needs_no_retraction():
 
 
 def test_direction_comes_from_the_camera_or_the_heading_or_is_unknown():
-    assert rules.direction(device(("S",)), frame(0, heading=90)) == "S"
-    assert rules.direction(device(("N", "S")), frame(0, heading=92)) == "E"
-    assert rules.direction(device(("N", "S")), frame(0, heading=350)) == "N"
-    assert rules.direction(device(()), frame(0)) == "unknown"
+    assert telling.direction(device(("S",)), frame(0, heading=90)) == "S"
+    assert telling.direction(device(("N", "S")), frame(0, heading=92)) == "E"
+    assert telling.direction(device(("N", "S")), frame(0, heading=350)) == "N"
+    assert telling.direction(device(()), frame(0)) == "unknown"
+
+
+def test_where_a_standing_camera_sees_both_directions_a_growing_plate_comes_against_its_heading():
+    assert telling.direction(device(("N", "S")), frame(0, heading=2), growth=1.5) == "S"
+    assert telling.direction(device(("N", "S")), frame(0, heading=2), growth=0.6) == "N"
+    assert telling.direction(device(("N", "S")), frame(0, heading=92), growth=1.5) == "E"
+
+
+def test_what_does_not_show_well_enough_is_told_at_the_end_without_text_and_with_the_reason():
+    from dataclasses import replace
+
+    blurred = replace(plate("7ABC123", probability=0.97), quality=Quality(80, 0.05, 0.5, 0.0))
+    passage = passage_of(blurred, blurred)
+    assert sighting.news(passage, ended=False) is None
+    read = told(passage, sighting.news(passage, ended=True))
+    assert (read.plate.reveal(), read.unreadable_reason, read.plate_raw) == ("", "BLURRED", "7ABC123")
+    assert len(read.characters) == 7
+    assert sighting.key_of(read.plate, read.camera_id) == "c1"
+
+
+def test_the_state_of_origin_is_averaged_over_the_passage_and_unknown_when_nothing_stands_out():
+    from dataclasses import replace
+
+    def of(*shares):
+        return passage_of(*(replace(plate("7ABC123", 100 + n), origin=share) for n, share in enumerate(shares)))
+
+    sure = of((("US-CA", 0.9), ("unknown", 0.1)), (("US-CA", 0.6), ("US-NV", 0.3), ("unknown", 0.1)))
+    read = told(sure, sighting.news(sure, ended=True))
+    assert (read.state, round(read.state_confidence, 2)) == ("US-CA", 0.75)
+    assert [score.state for score in read.origins] == ["US-CA", "US-NV", "unknown"]
+    torn = of((("US-CA", 0.6), ("unknown", 0.4)), (("US-NV", 0.6), ("unknown", 0.4)))
+    read = told(torn, sighting.news(torn, ended=True))
+    assert (read.state, read.origins[0].state) == ("unknown", "unknown")
+    assert told(passage_of(plate("7ABC123")), plate("7ABC123").text).state == "unknown"
+
+
+def test_the_color_is_told_where_most_looks_agree():
+    from dataclasses import replace
+
+    def of(*colors):
+        return passage_of(*(replace(plate("7ABC123", 100 + n), color=color) for n, color in enumerate(colors)))
+
+    read = told(of(("WHI", 0.8), ("unknown", 0.0), ("WHI", 0.6)), plate("7ABC123").text)
+    assert (read.vehicle.color, round(read.vehicle.color_probability, 2)) == ("WHI", 0.7)
+    assert told(of(("WHI", 0.8), ("RED", 0.8)), plate("7ABC123").text).vehicle == model.Vehicle()
+
+
+def test_evidence_is_the_frame_that_was_read_and_among_sure_ones_the_largest():
+    from dataclasses import replace
+
+    views = [replace(plate("7ABC123", 100, 0.95), box=Box(100, 80, width, 30)) for width in (60, 90, 70)]
+    assert passage_of(*views).best.candidate.box.width == 90
+
+
+def test_a_fast_vehicle_whose_last_views_are_smeared_stays_one_passage():
+    from dataclasses import replace
+
+    boxes = [(866, 59), (902, 68), (951, 77), (1022, 92), (1133, 114)]
+    said = [("RWG5839", 0.7), ("RWG5869", 0.8), ("RWG5839", 0.6), ("RWG5839", 0.8), ("Y1A", 0.5)]
+    plates = [
+        replace(plate(text, probability=p), box=Box(x, 80 + w, w, w / 2))
+        for (x, w), (text, p) in zip(boxes, said, strict=True)
+    ]
+    going_on, _ = watch(*((frame(n), [one]) for n, one in enumerate(plates)))
+    assert len(going_on) == 1
+
+
+def test_looks_that_agree_carry_an_unsure_text_through_the_gate_but_not_a_doubtful_one():
+    from dataclasses import replace
+
+    def of(probability, looks):
+        quality = Quality(90, 0.5, 0.5, 0.0)
+        one = replace(plate("7ABC123", probability=probability), quality=quality)
+        return passage_of(*[one] * looks)
+
+    fused = of(0.97, 1)
+    assert sighting.unreadable_reason(fused, telling.fuse(fused.glimpses)) == "UNSURE"
+    fused = of(0.97, 4)
+    assert sighting.unreadable_reason(fused, telling.fuse(fused.glimpses)) == ""
+    assert told(fused, telling.fuse(fused.glimpses)).confidence < 0.9
+    fused = of(0.9, 9)
+    assert sighting.unreadable_reason(fused, telling.fuse(fused.glimpses)) == "UNSURE"

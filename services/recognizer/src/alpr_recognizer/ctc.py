@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
 
@@ -34,6 +34,8 @@ class Text:
     """What the reader made of one close-up: characters from left to right, each with its scores."""
 
     characters: tuple[Character, ...]
+    span: tuple[float, float] = field(default=(0.5, 0.5), compare=False)
+    """Where in the close-up the first and the last character stand, in shares of its width; the middle if not known."""
 
     @property
     def plate(self) -> Plate:
@@ -78,6 +80,7 @@ def decode(matrix: Matrix, mask: NDArray[np.int64] | None = None) -> Text:
     seen = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1e-9)
     best = seen.argmax(axis=1)
     characters: list[Character] = []
+    peaks: list[float] = []
     start = 0
     for stop in range(1, len(best) + 1):
         if stop < len(best) and best[stop] == best[start]:
@@ -85,8 +88,9 @@ def decode(matrix: Matrix, mask: NDArray[np.int64] | None = None) -> Text:
         if best[start] != BLANK:
             peak = start + int(seen[start:stop, best[start]].argmax())
             characters.append(_character(seen[peak], int(best[start])))
+            peaks.append((peak + 0.5) / len(best))
         start = stop
-    return Text(tuple(characters))
+    return Text(tuple(characters), (peaks[0], peaks[-1])) if peaks else Text(())
 
 
 def _character(column: NDArray[np.float32], first: int) -> Character:
@@ -144,3 +148,21 @@ def _elect(voters: Sequence[Text], position: int, total: float) -> Character:
     order = sorted(votes, key=lambda letter: (-votes[letter], letter))
     second = order[1] if len(order) > 1 else ""
     return Character(order[0], min(1.0, votes[order[0]]), second, min(1.0, votes[second]) if second else 0.0)
+
+
+def calibrated(text: Text, slope: float, offset: float) -> Text:
+    """Make a reader's probabilities true (Platt 1999, as Guo et al. 2017 found networks to need it).
+
+    Every character's log-odds become `slope` times themselves plus `offset`; what a first candidate gains or loses is
+    taken from or left to the others, so that its second keeps its share among them. (1, 0) changes nothing.
+    """
+    return Text(tuple(_true(character, slope, offset) for character in text.characters))
+
+
+def _true(character: Character, slope: float, offset: float) -> Character:
+    stated = min(max(character.first_probability, 1e-6), 1 - 1e-6)
+    true = 1 / (1 + math.exp(-(slope * math.log(stated / (1 - stated)) + offset)))
+    if (slope, offset) == (1.0, 0.0):
+        return character
+    share = min(1.0, character.second_probability / (1 - stated))
+    return Character(character.first, true, character.second, share * (1 - true) if character.second else 0.0)

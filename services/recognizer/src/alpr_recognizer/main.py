@@ -90,7 +90,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 def _load(settings: Settings) -> Reader:
     if settings.reader == "fake":
         return FakeReader()
-    return ModelProcess(settings.weights, threads=settings.threads, wide=settings.wide)
+    return ModelProcess(settings.weights, threads=settings.threads, wide=settings.wide, backend=settings.backend)
 
 
 async def _either(event: asyncio.Event, stop: asyncio.Event) -> None:

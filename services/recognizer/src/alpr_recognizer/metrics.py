@@ -7,11 +7,25 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 FRAMES: Final = Counter("alpr_recognizer_frames_total", "Frames by what became of them", ["outcome"])
-"""read, no_plate, dead_letter, duplicate: each frame counts once, so the sum is what was taken from the topic.
+"""read, no_plate, dead_letter, duplicate, skipped: each frame counts once, so the sum is what was taken from the topic.
 Many dead letters: look with `alpr dlq list`. Many duplicates: a camera or gateway sends twice."""
 
 REFUSED: Final = Counter("alpr_recognizer_refused_total", "Frames put aside, by reason code", ["code"])
 """SITING_NOT_DECLARED, SIGNATURE_INVALID and the like point at one device; MODEL_FAILED points at us."""
+
+SKIPPED: Final = Counter(
+    "alpr_recognizer_frames_skipped_total", "Frames left out because more came than can be looked at", ["reason"]
+)
+"""near_duplicate: its camera was looked at less than 0.4 s before. Lasting: add workers, or send fewer frames."""
+
+LOAD_LEVEL: Final = Gauge("alpr_recognizer_load_level", "How many near-duplicate frames are left out, 0 none to 3 most")
+"""At 3 for minutes while frames still wait longer: there are more cameras than this machine can look at."""
+
+WAITED: Final = Gauge("alpr_recognizer_frames_waited_seconds", "How long the newest frame waited on the topic")
+"""Above a second frames are left out, beginning with near-duplicates."""
+
+UNREADABLE: Final = Counter("alpr_recognizer_unreadable_total", "Plates that could not be read, by reason", ["reason"])
+"""TOO_SMALL, BLURRED, DARK, GLARE, STEEP: the camera's place or exposure. By camera: the console's device page."""
 
 EXPIRED: Final = Counter("alpr_recognizer_frames_expired_total", "Frames that expired unread (FRAMES_EXPIRED)")
 """The recognizer was away longer than the topic keeps. These frames are lost: keep more or add workers."""

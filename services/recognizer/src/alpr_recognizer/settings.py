@@ -21,7 +21,12 @@ class Settings(ServiceSettings):
     objects_url: str = Field(description="object store for images: file:///folder or s3://bucket/prefix")
     weights: Path = Field(
         Path(__file__).parent / "weights",
-        description="folder with detector/ and reader/; those shipped unless others are named",
+        description="folder with detector/, reader/ and origin/; those shipped unless others are named",
+    )
+    backend: Literal["auto", "cpu-openvino", "cpu-onnxruntime", "gpu", "reference"] = Field(
+        "auto",
+        description="what the models run on; auto: the GPU where there is one, else the fastest way on the processor; "
+        "reference: ultralytics and PaddleOCR themselves, slow, to compare with",
     )
     threads: int = Field(
         max(1, (os.cpu_count() or 2) - 1), ge=1, description="threads of the models; one core stays free"
@@ -29,7 +34,12 @@ class Settings(ServiceSettings):
     wide: bool = Field(
         False, description="look at frames 1280 pixels wide or more at full size: small plates, four times the work"
     )
-    batch: int = Field(8, ge=1, le=64, description="most frames taken at once; more is faster and later")
+    batch: int = Field(
+        min(64, max(8, 2 * (os.cpu_count() or 2))),
+        ge=1,
+        le=64,
+        description="most frames taken at once, of all cameras together; more is faster and later",
+    )
     silent_seconds: float = Field(
         3.0, gt=0, description="what a passage says so far is told when its camera was silent for so long"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,20 +18,23 @@ from alprcore.errors import InvalidMessage
 from alprcore.model import Box, Character, Provenance
 
 MARK: Final = b"plateline-load-test:"
-"""Stands behind the JPEG's end marker, before JSON: a list of [x, y, width, height, text, probability]."""
+"""Stands behind the JPEG's end marker, before JSON: a list of [x, y, width, height, text, probability].
+
+Or an object with this list as `plates` and `seconds`: how long the look takes, for tests of what too many frames do.
+"""
 
 _NAME: Final = "fake-load-test"
 
 
 class FakeReader(Reader):
-    """Answers at once what the frame itself says; its reads name the model `fake-load-test`."""
+    """Answers what the frame itself says; its reads name the model `fake-load-test`."""
 
     def __init__(self) -> None:
         stamp = Provenance(_NAME, hashlib.sha256(_NAME.encode()).hexdigest())
         self.info = ModelInfo(stamp, stamp, "none, load test")
 
     @override
-    def find_plates(self, jpegs: Sequence[bytes]) -> list[FrameResult]:
+    def find_plates(self, jpegs: Sequence[bytes], *, cut: bool = False) -> list[FrameResult]:
         return [self._one(data) for data in jpegs]
 
     @staticmethod
@@ -40,7 +44,10 @@ class FakeReader(Reader):
         except InvalidMessage as error:
             return FrameResult(error=(error.code, error.detail))
         _, mark, text = data.rpartition(MARK)
-        plates = sorted(json.loads(text)) if mark else []
+        said = json.loads(text) if mark else []
+        if isinstance(said, dict):
+            time.sleep(said["seconds"])
+            said = said["plates"]
         return FrameResult(
             tuple(
                 Candidate(
@@ -49,7 +56,7 @@ class FakeReader(Reader):
                     Text(tuple(Character(letter, probability) for letter in plate)),
                     jpeg_rules.strip(data),
                 )
-                for x, y, width, height, plate, probability in plates
+                for x, y, width, height, plate, probability in sorted(said)
             )
         )
 

@@ -28,9 +28,8 @@ logger = logging.getLogger(__name__)
 
 _PROGRAM: Final = ("-m", "alpr_recognizer.models.child")
 _HEADER: Final = 8
-_START_S: Final = 240.0  # torch and paddle import in 15 s on two quiet cores, many times that on busy ones
+_START_S: Final = 240.0  # 3 s on two quiet cores; 15 s where torch is imported; many times that on busy ones
 _ANSWER_S: Final = 120.0  # eight frames take 2 s; beyond this the child hangs
-_CHUNK: Final = 8  # frames decoded at once: 8 x 36 MB at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,8 @@ class ModelInfo:
     detector: Provenance
     reader: Provenance
     backend: str
+    at_once: int = 8
+    """Frames that one call should hand over; more wait in the parent, as JPEGs."""
 
 
 class Reader(Protocol):
@@ -60,8 +61,8 @@ class Reader(Protocol):
 
     info: ModelInfo
 
-    def find_plates(self, jpegs: Sequence[bytes]) -> list[FrameResult]:
-        """Find and read the plates of each frame."""
+    def find_plates(self, jpegs: Sequence[bytes], *, cut: bool = False) -> list[FrameResult]:
+        """Find and read the plates of each frame; `cut`: each is one plate already cut out, and only read."""
 
     def close(self) -> None:
         """Let go of what is held."""
@@ -78,9 +79,14 @@ class ModelProcess(Reader):
     twice is answered with MODEL_FAILED, so that no frame blocks those behind it.
     """
 
-    def __init__(self, weights: Path, *, threads: int, wide: bool, program: Sequence[str] = _PROGRAM) -> None:
-        """Start the child and wait until its models answer. Raises `Misconfigured` when they cannot be loaded."""
-        self._command = [sys.executable, *program, str(weights), str(threads), str(int(wide))]
+    def __init__(
+        self, weights: Path, *, threads: int, wide: bool, backend: str = "auto", program: Sequence[str] = _PROGRAM
+    ) -> None:
+        """Start the child and wait until its models answer.
+
+        Raises `Misconfigured` when they cannot be loaded, or cannot run on the backend that was asked for.
+        """
+        self._command = [sys.executable, *program, str(weights), str(threads), str(int(wide)), backend]
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._to: BinaryIO | None = None
@@ -112,7 +118,7 @@ class ModelProcess(Reader):
         except _ChildDiedError as error:
             raise Misconfigured("the models could not be started; their own words stand above") from error
         if isinstance(answer, str):
-            raise Misconfigured(f"models: {answer}")
+            raise Misconfigured(answer if answer.startswith("ALPR_") else f"models: {answer}")
         if not isinstance(answer, ModelInfo):
             raise TypeError("the child introduced itself with something else")
         logger.info("models_ready", extra={"backend": answer.backend, "child": self._child.pid})
@@ -136,8 +142,8 @@ class ModelProcess(Reader):
             count -= len(part)
         return b"".join(parts)
 
-    def _ask(self, jpegs: Sequence[bytes]) -> list[FrameResult]:
-        body = pickle.dumps(list(jpegs), protocol=5)
+    def _ask(self, jpegs: Sequence[bytes], cut: bool) -> list[FrameResult]:
+        body = pickle.dumps((list(jpegs), cut), protocol=5)
         try:
             if self._to is None:
                 raise _ChildDiedError
@@ -154,15 +160,16 @@ class ModelProcess(Reader):
         self._start()
 
     @override
-    def find_plates(self, jpegs: Sequence[bytes]) -> list[FrameResult]:
-        """Find and read the plates of each frame, eight frames at a time."""
+    def find_plates(self, jpegs: Sequence[bytes], *, cut: bool = False) -> list[FrameResult]:
+        """Find and read the plates of each frame, as many at a time as the backend wants."""
+        step = self.info.at_once
         with self._lock:
-            return [result for at in range(0, len(jpegs), _CHUNK) for result in self._chunk(jpegs[at : at + _CHUNK])]
+            return [result for at in range(0, len(jpegs), step) for result in self._chunk(jpegs[at : at + step], cut)]
 
-    def _chunk(self, jpegs: Sequence[bytes]) -> list[FrameResult]:
+    def _chunk(self, jpegs: Sequence[bytes], cut: bool) -> list[FrameResult]:
         for _ in range(2):
             try:
-                return self._ask(jpegs)
+                return self._ask(jpegs, cut)
             except _ChildDiedError:
                 self._again()
         if len(jpegs) == 1:
@@ -170,7 +177,7 @@ class ModelProcess(Reader):
         results = []
         for jpeg in jpegs:
             try:
-                results.extend(self._ask([jpeg]))
+                results.extend(self._ask([jpeg], cut))
             except _ChildDiedError:
                 results.append(_FAILED)
                 self._again()

@@ -1,4 +1,4 @@
-"""From many frames to one read per vehicle passage (DEF-01): which plates belong together, what they say, when to tell.
+"""Which plates belong together: one passage for one vehicle before one camera (DEF-01).
 
 Everything here follows from the frames alone, so frames that are read again after a restart give the same passages and
 the same read ids. Time comes from the frames' own stamps.
@@ -12,100 +12,39 @@ from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 from typing import Final
 
-from alpr_recognizer.ctc import Text, alternatives, confidence, vote
-from alprcore.model import (
-    UNKNOWN,
-    Box,
-    Device,
-    Frame,
-    ImageRef,
-    Location,
-    LocationQuality,
-    Plate,
-    Provenance,
-    Read,
-    read_id,
-)
-from alprcore.plates import LONGEST, skeleton
+from alpr_recognizer.ctc import Text
+from alpr_recognizer.sighting.parts import Candidate, Glimpse, Passage, Shot, Trail
+from alpr_recognizer.sighting.telling import SURE, fuse
+from alpr_recognizer.sighting.trails import is_cold, kept, likeness, overlap, taken_up, trail_of
+from alprcore.model import Box, Frame, Plate, read_id
+from alprcore.plates import skeleton
 
 UNSEEN: Final = timedelta(seconds=1.5)
 """A passage ends when its plate has not been seen for this long: a wiper or a pole hides a plate for less."""
 LONGEST_PASSAGE: Final = timedelta(seconds=30)
-"""A passage ends after this in any case; its frames could not be committed otherwise (a car parked in view)."""
+"""A passage ends after this in any case; its frames could not be committed otherwise. Its trail goes on."""
 NEAR_IN_TIME: Final = timedelta(seconds=0.8)
 """Position tells something only between frames this close; after that the text alone must agree."""
-SURE: Final = 0.9
-"""Least probability of every character at which one frame is enough to tell."""
-AGREEING: Final = 2
-"""So many frames with one and the same text are enough to tell, however sure each was."""
-READABLE: Final = 0.02
-"""Product of the characters' probabilities below which a plate counts as found but not readable."""
-SHORTEST: Final = 2
-LIKELY: Final = 4
-"""Characters from which a text is told before the end: shorter ones are mostly signs and lettering on vehicles."""
-BETTER: Final = 0.1
-"""How much surer the last word must be to be published when the text stays the same."""
+CLEAR: Final = 0.5
+"""Probability of a whole text from which it may contradict another."""
+THERE: Final = 0.75
+"""Closeness to where a plate was expected, within one plate's width, at which a smeared text need not agree: vehicles
+side by side are several plate widths apart."""
 
-_WINDS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One plate in one frame: place in pixels, the detector's score, the text, and a JPEG of the plate close up."""
-
-    box: Box
-    score: float
-    text: Text
-    closeup: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What a passage remembers of one of its frames; `offset` and `ordinal` name the plate on the topic."""
-
-    offset: int
-    ordinal: int
-    frame_id: str
-    captured_at: datetime
-    box: Box
-    text: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """The frame and plate that show a passage best; `trace` is the frame's trace context (W3C)."""
-
-    frame: Frame
-    candidate: Candidate
-    trace: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One vehicle before one camera, from its first frame on; `told` is the read as it was last published."""
-
-    read_id: str
-    glimpses: tuple[Glimpse, ...]
-    best: Shot
-    told: Read | None = None
-
-    @property
-    def first(self) -> Glimpse:
-        """The glimpse that gave the passage its name."""
-        return self.glimpses[0]
-
-    @property
-    def last(self) -> Glimpse:
-        """The newest glimpse."""
-        return self.glimpses[-1]
+_LARGER: Final = 1.1  # times the width at which a plate as sure as another shows its vehicle better
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A camera's passages after one frame: those going on and those that ended."""
+    """A camera's passages and trails after one frame.
+
+    `known` are the ordinals of this frame's plates that took up a trail: nothing of them is to be told.
+    """
 
     going_on: tuple[Passage, ...]
     ended: tuple[Passage, ...]
+    trails: tuple[Trail, ...] = ()
+    known: frozenset[int] = frozenset()
 
 
 def observe(
@@ -114,40 +53,55 @@ def observe(
     offset: int,
     candidates: Sequence[tuple[int, Candidate]],
     trace: str = "",
+    trails: Sequence[Trail] = (),
 ) -> Observed:
-    """Add one frame's plates, each with its left-to-right ordinal, to the passages of its camera.
+    """Add one frame's plates, each with its left-to-right ordinal, to the passages and trails of its camera.
 
     Pairs are formed best first, so leaving out passages that ended together with their plates changes nothing for the
     others: after a restart the rest comes out the same.
     """
-    ended = tuple(p for p in passages if is_over(p, frame.captured_at))
-    going_on = {p.read_id: p for p in passages if not is_over(p, frame.captured_at)}
+    moment = frame.captured_at
+    ended = tuple(p for p in passages if is_over(p, moment))
+    going_on = {p.read_id: p for p in passages if not is_over(p, moment)}
+    left = [trail_of(passage, fuse(passage.glimpses).plate.reveal(), offset - 1) for passage in ended]
+    warm = [trail for trail in (*trails, *left) if not is_cold(trail, moment)]
+    by_ordinal = dict(candidates)
     pairs = sorted(
-        (
-            (-likeness, passage.read_id, ordinal)
+        [
+            (-weight, passage.read_id, -1, ordinal)
             for passage in going_on.values()
             for ordinal, candidate in candidates
-            if (likeness := likely_same(passage, candidate, frame.captured_at)) > 0
-        ),
+            if (weight := likely_same(passage, candidate, moment)) > 0
+        ]
+        + [
+            (-weight, "", place, ordinal)
+            for place, trail in enumerate(warm)
+            if trail.offset < offset
+            for ordinal, candidate in candidates
+            if (weight := likeness(trail, candidate, moment)) > 0
+        ]
     )
     taken: set[int] = set()
-    joined: set[str] = set()
-    by_ordinal = dict(candidates)
-    for _, name, ordinal in pairs:
-        if ordinal not in taken and name not in joined:
-            taken.add(ordinal)
-            joined.add(name)
-            going_on[name] = _joined(
-                going_on[name],
-                _glimpse(frame, offset, ordinal, by_ordinal[ordinal]),
-                Shot(frame, by_ordinal[ordinal], trace),
-            )
+    joined: set[tuple[str, int]] = set()
+    known: set[int] = set()
+    for _, name, place, ordinal in pairs:
+        if ordinal in taken or (name, place) in joined:
+            continue
+        taken.add(ordinal)
+        joined.add((name, place))
+        candidate = by_ordinal[ordinal]
+        if name:
+            glimpse = _glimpse(frame, offset, ordinal, candidate)
+            going_on[name] = _joined(going_on[name], glimpse, Shot(frame, candidate, trace))
+        else:
+            known.add(ordinal)
+            warm[place] = taken_up(warm[place], candidate, offset, moment)
     for ordinal, candidate in candidates:
         if ordinal not in taken:
             name = read_id(frame.frame_id, ordinal)
             glimpse = _glimpse(frame, offset, ordinal, candidate)
             going_on[name] = Passage(name, (glimpse,), Shot(frame, candidate, trace))
-    return Observed(tuple(going_on.values()), ended)
+    return Observed(tuple(going_on.values()), ended, kept(warm), frozenset(known))
 
 
 def is_over(passage: Passage, moment: datetime) -> bool:
@@ -156,12 +110,28 @@ def is_over(passage: Passage, moment: datetime) -> bool:
 
 
 def _glimpse(frame: Frame, offset: int, ordinal: int, candidate: Candidate) -> Glimpse:
-    return Glimpse(offset, ordinal, frame.frame_id, frame.captured_at, candidate.box, candidate.text)
+    return Glimpse(
+        offset,
+        ordinal,
+        frame.frame_id,
+        frame.captured_at,
+        candidate.box,
+        candidate.text,
+        candidate.origin,
+        candidate.color,
+    )
 
 
 def _joined(passage: Passage, glimpse: Glimpse, shot: Shot) -> Passage:
-    better = shot.candidate.text.confidence > passage.best.candidate.text.confidence
-    return replace(passage, glimpses=(*passage.glimpses, glimpse), best=shot if better else passage.best)
+    best = shot if _shows_better(shot.candidate, passage.best.candidate) else passage.best
+    return replace(passage, glimpses=(*passage.glimpses, glimpse), best=best)
+
+
+def _shows_better(one: Candidate, other: Candidate) -> bool:
+    """Compare two views of a plate: surer, or as sure and larger, which a person judges more easily."""
+    if one.text.weakest >= SURE <= other.text.weakest:
+        return one.box.width > _LARGER * other.box.width
+    return one.text.confidence > other.text.confidence
 
 
 def likely_same(passage: Passage, candidate: Candidate, moment: datetime) -> float:
@@ -172,16 +142,42 @@ def likely_same(passage: Passage, candidate: Candidate, moment: datetime) -> flo
     texts = alike(fuse(passage.glimpses[-5:]), candidate.text)
     if gap > NEAR_IN_TIME:
         return texts if texts >= 0.75 else 0.0
-    place = overlap(passage.last.box, candidate.box)
+    expected = predicted(passage, moment)
+    place = max(overlap(passage.last.box, candidate.box), overlap(expected, candidate.box))
     if contradicts(passage.best.candidate.text, candidate.text) and place < 0.5:
         return 0.0
     if texts >= 0.6:
         return texts + place
-    near = _near(passage.last.box, candidate.box)
     unsure = min(passage.best.candidate.text.weakest, candidate.text.weakest) < 0.6
     if place >= 0.3 and (texts >= 0.3 or unsure):
         return texts + place
-    return 0.5 * near if near > 0 and unsure and texts >= 0.3 else 0.0
+    if not unsure:
+        return 0.0
+    near = _near(passage.last.box, candidate.box) if texts >= 0.3 else 0.0
+    if len(passage.glimpses) > 1:
+        there = _near(expected, candidate.box)
+        near = max(near, there if there >= THERE else 0.0)
+    return 0.5 * near
+
+
+def predicted(passage: Passage, moment: datetime) -> Box:
+    """Tell where a plate should be by now, if it goes on as between its last two glimpses; no farther than twice that."""
+    if len(passage.glimpses) < 2:
+        return passage.last.box
+    before, last = passage.glimpses[-2:]
+    step = (last.captured_at - before.captured_at).total_seconds()
+    if step <= 0:
+        return last.box
+    on = max(0.0, min(2.0, (moment - last.captured_at).total_seconds() / step))
+    growth = max(0.5, min(2.0, last.box.width / max(before.box.width, 1.0))) ** on
+    width, height = last.box.width * growth, last.box.height * growth
+    x = _middle(last.box)[0] + on * (_middle(last.box)[0] - _middle(before.box)[0])
+    y = _middle(last.box)[1] + on * (_middle(last.box)[1] - _middle(before.box)[1])
+    return Box(x - width / 2, y - height / 2, width, height)
+
+
+def _middle(box: Box) -> tuple[float, float]:
+    return box.x + box.width / 2, box.y + box.height / 2
 
 
 def alike(one: Text, other: Text) -> float:
@@ -193,143 +189,22 @@ def alike(one: Text, other: Text) -> float:
 
 
 def contradicts(one: Text, other: Text) -> bool:
-    """Tell whether two texts of one length differ where both were sure: two vehicles with neighboring numbers."""
-    if len(one.characters) != len(other.characters):
+    """Tell whether two texts of one length differ where both were sure: two vehicles with neighboring numbers.
+
+    A smeared view contradicts nothing, however sure one of its characters is; nor do characters that look alike.
+    """
+    if len(one.characters) != len(other.characters) or min(one.confidence, other.confidence) < CLEAR:
         return False
     return any(
-        a.first != b.first and min(a.first_probability, b.first_probability) >= SURE
+        skeleton(Plate(a.first)) != skeleton(Plate(b.first)) and min(a.first_probability, b.first_probability) >= SURE
         for a, b in zip(one.characters, other.characters, strict=True)
     )
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Shared area over joint area, 0..1."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (one.width * one.height + other.width * other.height - shared)
 
 
 def _near(one: Box, other: Box) -> float:
     """Closeness of two plates of like size, 1 for the same place, 0 from four plate widths on."""
     if not 0.5 <= one.width / max(other.width, 1.0) <= 2.0:
         return 0.0
-    dx = (one.x + one.width / 2) - (other.x + other.width / 2)
-    dy = (one.y + one.height / 2) - (other.y + other.height / 2)
+    (ax, ay), (bx, by) = _middle(one), _middle(other)
+    dx, dy = ax - bx, ay - by
     return max(0.0, 1 - float((dx * dx + dy * dy) ** 0.5) / (4 * max(one.width, other.width)))
-
-
-def fuse(glimpses: Sequence[Glimpse]) -> Text:
-    """Make one text of a passage's frames."""
-    return vote([glimpse.text for glimpse in glimpses])
-
-
-def readable(text: Text) -> bool:
-    """Tell whether a text may stand as a plate."""
-    return SHORTEST <= len(text.characters) <= LONGEST and text.confidence >= READABLE
-
-
-def news(passage: Passage, *, ended: bool) -> Text | None:
-    """Decide whether a passage has something to tell now, and what: an empty text for a plate that stays unreadable.
-
-    The first word comes as soon as one frame is sure or two agree, so that a dispatcher need not wait for the vehicle to
-    leave; later words only when the text changes, or at the end when it became clearly surer.
-    """
-    text = fuse(passage.glimpses)
-    if not readable(text):
-        return Text(()) if ended and passage.told is None else None
-    if passage.told is None:
-        if len(text.characters) < LIKELY and not ended:
-            return None
-        agreeing = sum(glimpse.text.plate == text.plate for glimpse in passage.glimpses)
-        return text if ended or text.weakest >= SURE or agreeing >= AGREEING else None
-    if text.plate != passage.told.plate:
-        settled = sum(glimpse.text.plate == text.plate for glimpse in passage.glimpses) >= AGREEING
-        return text if ended or settled else None
-    return text if ended and text.confidence > passage.told.confidence + BETTER else None
-
-
-def direction(device: Device, frame: Frame) -> str:
-    """Tell the direction of travel (CAP-07): the camera's only one, else the heading's wind, else unknown."""
-    camera = device.camera(frame.camera_id)
-    if camera is not None and len(camera.directions) == 1:
-        return camera.directions[0]
-    if frame.location is not None and frame.location.heading is not None:
-        return _WINDS[round(frame.location.heading / 45) % 8]
-    return UNKNOWN
-
-
-def place_of(device: Device, frame: Frame) -> Location:
-    """Tell where a frame was taken: its own position, else the place the device is registered at (CAP-04)."""
-    if frame.location is not None:
-        return frame.location
-    if device.position is None:
-        raise ValueError("an admitted frame has a position")
-    return Location(device.position, LocationQuality.REGISTERED)
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a read says of its making beside the passage itself."""
-
-    detector: Provenance
-    reader: Provenance
-    profile_version: str
-    received_at: datetime
-    read_at: datetime
-
-
-def make_read(passage: Passage, text: Text, device: Device, images: tuple[ImageRef, ImageRef], stamp: Stamp) -> Read:
-    """Put a read together: one revision after the last one told; two when the key changes, for the retraction between."""
-    frame = passage.best.frame
-    closeup, context = images
-    return Read(
-        read_id=passage.read_id,
-        revision=next_revision(passage, text),
-        agency=device.agency,
-        device_id=device.device_id,
-        device_kind=device.kind,
-        device_name=device.name,
-        camera_id=frame.camera_id,
-        frame_ids=tuple(dict.fromkeys(glimpse.frame_id for glimpse in passage.glimpses)),
-        plate=text.plate,
-        plate_raw=passage.best.candidate.text.plate.reveal(),
-        state=UNKNOWN,  # no model of ours tells the state of origin yet; the home state is never assumed
-        state_confidence=0.0,
-        characters=text.characters,
-        alternatives=alternatives(text.characters),
-        confidence=confidence(text.characters),
-        box=passage.best.candidate.box,
-        direction=direction(device, frame),
-        location=place_of(device, frame),
-        captured_at=frame.captured_at,
-        received_at=stamp.received_at,
-        read_at=stamp.read_at,
-        closeup=closeup,
-        context=context,
-        detector=stamp.detector,
-        reader=stamp.reader,
-        profile_version=stamp.profile_version,
-    )
-
-
-def next_revision(passage: Passage, text: Text) -> int:
-    """Number the next word on a passage; a retraction, if one is needed, takes the number before it."""
-    if passage.told is None:
-        return 1
-    return passage.told.revision + (1 if retraction(passage, text) is None else 2)
-
-
-def retraction(passage: Passage, text: Text) -> Read | None:
-    """Give the message that takes back what stands under another key, when the text moves to a new one."""
-    told = passage.told
-    if told is None or key_of(told.plate, told.camera_id) == key_of(text.plate, told.camera_id):
-        return None
-    return replace(told, revision=told.revision + 1, retracted=True)
-
-
-def key_of(plate: Plate, camera_id: str) -> str:
-    """Give the key of a read on `reads`: the plate's skeleton, or the camera's id when the plate is unreadable."""
-    return skeleton(plate) or camera_id

@@ -15,7 +15,11 @@ import zlib
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from alpr_recognizer.sighting.parts import Trail
+from alpr_recognizer.sighting.thinning import Thinning
+from alprcore.model import Box, from_us, to_us
 
 LIMIT: Final = 4096
 """Bytes of metadata that a broker keeps with an offset."""
@@ -23,6 +27,7 @@ DONE: Final = -1
 """In place of a mask: nothing of this frame is left to do."""
 
 _CAMERAS: Final = 100  # about 17 bytes each; the most recently seen ones
+_TRAILS: Final = 48  # about 30 bytes each; the newest ones
 _RECENT: Final = 256  # frame ids remembered for each camera: at 10 frames a second half a minute
 
 
@@ -66,6 +71,9 @@ class Progress:
     | _runs_at_base | the same, of frames below the base only: those above are counted again | yes | oldest cameras |
     | _numbers_since_base | numbers on their way from _runs_now to _runs_at_base | no | below the base |
     | _recent | camera → the last frame ids, for frames out of order | no | by length |
+    | trails | camera → what vehicles left behind that may still be in view | yes, the newest | when cold |
+    | thinning | which frames are near-duplicates that may be left out | while any are | with the level |
+    | again | offset up to which frames were handled before: none of them is left out now | yes, as next | when passed |
     """
 
     def __init__(self, offset: int | None = None, note: str = "") -> None:
@@ -78,6 +86,9 @@ class Progress:
         self._uncounted: set[int] = set()
         self._numbers_since_base: deque[tuple[int, str, int, int]] = deque()
         self._recent: dict[str, deque[str]] = {}
+        self.trails: dict[str, tuple[Trail, ...]] = {}
+        self.thinning = Thinning()
+        self._again = -1
         if offset is not None and note:
             self._restore(offset, note)
 
@@ -91,12 +102,41 @@ class Progress:
                 str(name): _Run(int(high) - int(length), int(high), int(ms) * 1000 + 999)
                 for name, high, length, ms in content["cameras"]
             }
+            trails = {str(name): _from_rows(rows, base) for name, rows in content.get("trails", {}).items()}
+            again = base + int(content.get("next", 0))
+            thin = content.get("thin", {})
+            thinning = Thinning(
+                [(base + int(begin), int(level)) for begin, level in thin.get("levels", ())],
+                {str(name): int(ms) * 1000 for name, ms in thin.get("looked", {}).items()},
+            )
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, zlib.error):
             return
         self._consumed = {base + place: DONE for place in range(bits.bit_length()) if bits >> place & 1} | masks
         self._uncounted = {base + place for place in range(mute.bit_length()) if mute >> place & 1}
         self._runs_now = cameras
         self._runs_at_base = {name: _Run(run.low, run.high, run.captured_us) for name, run in cameras.items()}
+        self.trails, self.thinning, self._again = trails, thinning, again
+
+    def trails_of(self, camera_id: str) -> tuple[Trail, ...]:
+        """Give the trails of a camera."""
+        return self.trails.get(_short(camera_id), ())
+
+    def keep_trails(self, camera_id: str, trails: tuple[Trail, ...]) -> None:
+        """Remember the trails of a camera."""
+        self.trails.pop(_short(camera_id), None)
+        if trails:
+            self.trails[_short(camera_id)] = trails
+
+    def leaves_out(self, offset: int, camera_id: str, captured_us: int, *, settled: bool) -> bool:
+        """Decide whether a frame is left out as a near-duplicate; never one that was looked at before a restart."""
+        return offset >= self._again and self.thinning.leaves_out(
+            _short(camera_id), captured_us, offset, settled=settled
+        )
+
+    def look(self, offset: int, camera_id: str, captured_us: int) -> None:
+        """Remember a look at a camera, which makes the next frames its near-duplicates."""
+        if offset >= self._again:
+            self.thinning.look(_short(camera_id), captured_us)
 
     def done_before(self, offset: int) -> int:
         """Tell what of a frame was done before: DONE, or the mask of ordinals whose passages have ended."""
@@ -134,16 +174,21 @@ class Progress:
         else:
             run.add(sequence, captured_us)
 
-    def advance(self, offset: int, open_ordinals: Iterable[int] = (), *, uncounted: bool = False) -> None:
+    def advance(
+        self, offset: int, open_ordinals: Iterable[int] = (), known: Iterable[int] = (), *, uncounted: bool = False
+    ) -> None:
         """Pass over a frame: its effects are out, and these of its plates belong to open passages.
 
-        `uncounted` for one that was refused or a duplicate.
+        `known` are those that took up a trail; `uncounted` for a frame that was refused or a duplicate.
         """
         if uncounted:
             self._uncounted.add(offset)
         mask = sum(1 << ordinal for ordinal in set(open_ordinals))
         if mask:
             self._open[offset] = mask
+            settled = self._consumed.get(offset, 0) | sum(1 << ordinal for ordinal in set(known))
+            if settled:
+                self._consumed[offset] = settled
         else:
             self._consumed[offset] = DONE
         self.next = offset + 1
@@ -172,15 +217,55 @@ class Progress:
         return base, self._note(base)
 
     def _note(self, base: int) -> str:
+        self.thinning.forget(base)
+        note = ""
+        for most in (_TRAILS, _TRAILS // 4, 0):
+            note = self._pack(base, most)
+            if len(note) <= LIMIT:
+                break
+        return note
+
+    def _pack(self, base: int, most_trails: int) -> str:
         bits = sum(1 << offset - base for offset, mask in self._consumed.items() if mask == DONE)
         mute = sum(1 << offset - base for offset in self._uncounted)
         recent = sorted(self._runs_at_base.items(), key=lambda item: -item[1].captured_us)[:_CAMERAS]
         self._runs_at_base = dict(recent)
-        content = {
+        content: dict[str, Any] = {
             "done": f"{bits:x}" if bits else "",
             "mute": f"{mute:x}" if mute else "",
             "part": {str(offset - base): mask for offset, mask in self._consumed.items() if mask != DONE},
             "cameras": [[name, run.high, run.high - run.low, run.captured_us // 1000] for name, run in recent],
         }
+        if self.next is not None and self.next > base:
+            content["next"] = self.next - base
+        if trails := self._trail_rows(base, most_trails):
+            content["trails"] = trails
+        if self.thinning.active:
+            content["thin"] = {
+                "levels": [[begin - base, level] for begin, level in self.thinning.levels],
+                "looked": {
+                    name: self.thinning.looked[name] // 1000
+                    for name in sorted(self.thinning.looked, key=lambda name: -self.thinning.looked[name])[:_CAMERAS]
+                },
+            }
         packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
         return base64.b85encode(packed).decode()
+
+    def _trail_rows(self, base: int, most: int) -> dict[str, list[list[object]]]:
+        newest = sorted(
+            ((trail, name) for name, trails in self.trails.items() for trail in trails),
+            key=lambda pair: -pair[0].offset,
+        )[:most]
+        rows: dict[str, list[list[object]]] = {}
+        for trail, name in reversed(newest):
+            box = [int(side) for side in (trail.box.x, trail.box.y, trail.box.width, trail.box.height)]
+            row = [trail.shape, *box, to_us(trail.seen_at) // 1000, trail.offset - base, int(trail.standing)]
+            rows.setdefault(name, []).append(row)
+        return rows
+
+
+def _from_rows(rows: Iterable[Iterable[Any]], base: int) -> tuple[Trail, ...]:
+    return tuple(
+        Trail(str(shape), Box(x, y, width, height), from_us(int(ms) * 1000), base + int(offset), bool(standing))
+        for shape, x, y, width, height, ms, offset, standing in rows
+    )

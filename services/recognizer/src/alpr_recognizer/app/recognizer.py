@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from typing_extensions import override
 
 from alpr_recognizer import metrics
+from alpr_recognizer.app.admission import Admission, Registry, fetch, keep
 from alpr_recognizer.ctc import Text
 from alpr_recognizer.models import FrameResult, Reader
 from alpr_recognizer.models.jpeg import strip
@@ -26,76 +27,64 @@ from alpr_recognizer.sighting import (
     Passage,
     Progress,
     Stamp,
+    fuse,
+    kept,
     key_of,
     make_read,
     news,
+    next_level,
     next_revision,
     observe,
     retraction,
+    settled,
+    trail_of,
 )
-from alprcore import policy, seal, wire
-from alprcore.errors import InvalidMessage, Misconfigured, Transient
+from alprcore import policy, wire
+from alprcore.errors import InvalidMessage
 from alprcore.kafka import BatchHandler, DeadLetters, Message, Publisher
-from alprcore.model import Device, Frame, ImageRef, ImageRole, Read, Refused, View, from_us, to_us
+from alprcore.model import Frame, ImageRole, Read, View, from_us, to_us
 from alprcore.objects import ImageStore
-from alprcore.policy import AgencyProfile
-from alprcore.profiles import profile_from_json
 from alprcore.topics import Topic
 
 logger = logging.getLogger(__name__)
 
-_KEY_PATIENCE_S: Final = 60.0  # retention publishes keys ahead; a day still without one after this is not coming
 _STUCK_S: Final = 30.0  # a passage nobody touched for this long ends even while other cameras are busy
 _REPORT_WINDOW_S: Final = 60.0
+_LOAD_STEP_S: Final = 1.0  # between two decisions on the load
 
 Partition = tuple[str, int]
 
 
-@dataclass(slots=True)
-class Registry:
-    """What the recognizer knows of devices, profiles and image keys: three topics, read whole."""
+class Outcome(StrEnum):
+    """What becomes of a frame; each counts once."""
 
-    devices: dict[str, Device] = field(default_factory=dict)
-    profiles: dict[str, AgencyProfile] = field(default_factory=dict)
-    keys: dict[tuple[str, date], bytes] = field(default_factory=dict)
-
-    def take_device(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
-        """Apply one message of `devices`."""
-        if value is None:
-            self.devices.pop(key, None)
-        else:
-            self.devices[key] = wire.decode_device(value, headers)
-
-    def take_profile(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
-        """Apply one message of `profiles`."""
-        if value is None:
-            self.profiles.pop(key, None)
-            return
-        record = wire.decode_profile(value, headers)
-        try:
-            self.profiles[record.agency] = profile_from_json(record.document)
-        except Misconfigured as error:
-            raise InvalidMessage("PROFILE_INVALID", str(error)) from error
-
-    def take_key(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
-        """Apply one message of `image.keys`; a day's end takes its key away."""
-        if value is None:
-            agency, _, day = key.rpartition("/")
-            self.keys.pop((agency, date.fromisoformat(day)), None)
-        else:
-            found = wire.decode_image_key(value, headers)
-            self.keys[found.agency, found.due_day] = found.public_key
+    READ = "read"
+    NO_PLATE = "no_plate"
+    DEAD_LETTER = "dead_letter"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+    DONE = "done"
+    """Handled before a restart: counted then."""
 
 
 @dataclass(slots=True)
 class _Item:
-    """One frame on its way through a batch: admitted with its picture, or refused, or done before."""
+    """One frame on its way through a batch; its outcome stands before the models only where they are not asked."""
 
     message: Message
     frame: Frame | None = None
     jpeg: bytes = b""
     error: InvalidMessage | None = None
-    outcome: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def partition(self) -> Partition:
+        """The partition it came on."""
+        return self.message.topic, self.message.partition
+
+    def refuse(self, error: InvalidMessage) -> None:
+        """Make it a dead letter."""
+        self.error, self.outcome = error, Outcome.DEAD_LETTER
 
 
 @dataclass(slots=True)
@@ -105,6 +94,54 @@ class _Part:
     progress: Progress
     passages: dict[str, tuple[Passage, ...]] = field(default_factory=dict)
     touched: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Load:
+    """How many frames are left out, how long the newest had waited when that was decided, and when."""
+
+    level: int = 0
+    waited_s: float = 0.0
+    since: float = 0.0
+    idle: bool = False
+
+
+def _is_duplicate(part: _Part, frame: Frame) -> bool:
+    captured = to_us(frame.captured_at)
+    return part.progress.is_duplicate(frame.camera_id, frame.sequence, captured, frame.frame_id)
+
+
+def _remember(part: _Part, item: _Item, outcome: Outcome, observed: Observed | None) -> None:
+    """Take a frame's outcome into our own memory, when its effects are out: nothing here can fail."""
+    progress, offset, frame = part.progress, item.message.offset, item.frame
+    gap = progress.begin(offset)
+    open_ordinals = set[int]()
+    if observed is not None and frame is not None:
+        progress.look(offset, frame.camera_id, to_us(frame.captured_at))
+        progress.keep_trails(frame.camera_id, observed.trails)
+        part.passages[frame.camera_id] = observed.going_on
+        part.touched[frame.camera_id] = time.monotonic()
+        for passage in observed.ended:
+            progress.ended((glimpse.offset, glimpse.ordinal) for glimpse in passage.glimpses)
+        glimpses = (glimpse for passage in observed.going_on for glimpse in passage.glimpses)
+        open_ordinals = {glimpse.ordinal for glimpse in glimpses if glimpse.offset == offset}
+    # the number of a refused frame does not count: repaired and replayed, it is no duplicate
+    uncounted = outcome in {Outcome.DUPLICATE, Outcome.DEAD_LETTER}
+    if outcome is Outcome.DONE:
+        uncounted = progress.was_uncounted(offset)
+    if frame is not None and not uncounted:
+        progress.number(offset, frame.camera_id, frame.sequence, to_us(frame.captured_at), frame.frame_id)
+    progress.advance(offset, open_ordinals, () if observed is None else observed.known, uncounted=uncounted)
+    if gap:
+        metrics.EXPIRED.inc(gap)
+        where = {"code": "FRAMES_EXPIRED", "count": gap, "partition": item.message.partition}
+        logger.error("frames_expired", extra=where)
+    if outcome is Outcome.DUPLICATE:
+        metrics.REFUSED.labels("FRAME_DUPLICATE").inc()
+    if outcome is Outcome.SKIPPED:
+        metrics.SKIPPED.labels("near_duplicate").inc()
+    if outcome is not Outcome.DONE:
+        metrics.FRAMES.labels(outcome.value).inc()
 
 
 class Recognizer(BatchHandler):
@@ -129,9 +166,9 @@ class Recognizer(BatchHandler):
         self._settings = settings
         self._clock = clock
         self._parts: dict[Partition, _Part] = {}
-        self._results: dict[tuple[Partition, int], FrameResult] = {}
-        self._devices: dict[str, Device] = {}
-        self._key_missing: dict[tuple[str, date], float] = {}
+        self._results: dict[tuple[Partition, int], tuple[bytes, FrameResult]] = {}
+        self._admission = Admission(registry, clock)
+        self._load = _Load(since=time.monotonic())
         self._refusals: dict[str, deque[float]] = {}
         self._quarantined: set[str] = set()
 
@@ -157,142 +194,99 @@ class Recognizer(BatchHandler):
         for message in messages:
             part = self._parts.get((message.topic, message.partition))
             if part is not None and (part.progress.next is None or message.offset >= part.progress.next):
-                items.append(await self._prepare(part, message))
-        await self._look(items)
+                items.append(self._prepare(part, message))
+        await self._look(self._surely_wanted(items))
         for item in items:
-            await self._finish(item)
+            if (part := self._parts.get(item.partition)) is not None:
+                await self._finish(part, item)
         self._results.clear()
         for part in self._parts.values():
             await self._care_for_silent(part)
             await self._end_overlong(part)
+        self._watch_load(messages)
         self._release_calm_devices()
         metrics.PASSAGES_OPEN.set(sum(len(p) for part in self._parts.values() for p in part.passages.values()))
 
-    async def _prepare(self, part: _Part, message: Message) -> _Item:
-        """Decide whether a frame goes to the models (CAP-02, USE-14), and fetch its picture."""
+    def _prepare(self, part: _Part, message: Message) -> _Item:
+        """Decide whether a frame may go to the models (CAP-02, USE-14)."""
+        item = _Item(message)
+        done = part.progress.done_before(message.offset) == DONE
         try:
             frame = wire.decode_frame(message.value or b"", message.headers)
-        except InvalidMessage as error:
-            done = part.progress.done_before(message.offset) == DONE
-            return _Item(message, error=error, outcome="done" if done else "dead_letter")
-        if frame.received_at is None:
-            frame = replace(frame, received_at=from_us(message.timestamp_ms * 1000))
-        item = _Item(message, frame)
-        try:
-            if part.progress.done_before(message.offset) == DONE:
-                item.outcome = "done"
-            elif part.progress.is_duplicate(frame.camera_id, frame.sequence, to_us(frame.captured_at), frame.frame_id):
-                item.outcome = "duplicate"
+            if frame.received_at is None:
+                frame = replace(frame, received_at=from_us(message.timestamp_ms * 1000))
+            item.frame = frame
+            if done:
+                item.outcome = Outcome.DONE
+            elif _is_duplicate(part, frame):
+                item.outcome = Outcome.DUPLICATE
             else:
-                self._admit(frame)
-                item.jpeg = await self._picture(frame)
+                self._admission.admit(frame)
         except InvalidMessage as error:
-            item.error, item.outcome = error, "dead_letter"
+            item.refuse(error)
+            if done:
+                item.outcome = Outcome.DONE
         return item
 
-    def _admit(self, frame: Frame) -> None:
-        """Let a frame pass, whichever door it came through. Raises `InvalidMessage` with the rule's code."""
-        device = self._registry.devices.get(frame.device_id)
-        genuine = device is not None and seal.verify(device.public_key, frame.signature, frame.signed_text())
-        decision = policy.may_collect(frame, device, signature_ok=genuine, now=self._clock())
-        if isinstance(decision, Refused):
-            raise InvalidMessage(decision.reason_code, decision.detail)
-        if device is None or frame.received_at is None:
-            raise InvalidMessage("DEVICE_UNKNOWN", "no such device is registered")
-        profile = self._registry.profiles.get(device.agency)
-        if profile is None:
-            raise InvalidMessage("PROFILE_MISSING", "no policy profile is in force for the device's agency")
-        self._devices[device.device_id] = device
-        self._public_key(device.agency, policy.due_day(frame.captured_at, frame.received_at, device.kind, profile))
-
-    def _public_key(self, agency: str, day: date) -> bytes:
-        """Find the key that images of a due day are sealed to. Waits a minute for a missing one (`Transient`)."""
-        key = self._registry.keys.get((agency, day))
-        if key is not None:
-            self._key_missing.pop((agency, day), None)
-            return key
-        since = self._key_missing.setdefault((agency, day), time.monotonic())
-        if time.monotonic() - since < _KEY_PATIENCE_S:
-            raise Transient(f"no image key for due day {day}")
-        raise InvalidMessage("IMAGE_KEY_MISSING", f"no image key for due day {day}")
-
-    async def _picture(self, frame: Frame) -> bytes:
-        image = frame.image
-        if isinstance(image, ImageRef):
-            try:
-                image = await self._store.get(image.key)
-            except (KeyError, ValueError) as error:
-                raise InvalidMessage("IMAGE_MISSING", "the image is not in the store") from error
-        if hashlib.sha256(image).digest() != frame.sha256:
-            raise InvalidMessage("SHA256_MISMATCH", "the image is not the one that was signed")
-        return image
+    def _surely_wanted(self, items: Sequence[_Item]) -> list[_Item]:
+        """Choose the frames that are looked at whatever is seen in those before them: the models take these at once."""
+        wanted, looked = list[_Item](), dict[tuple[Partition, str], int]()
+        for item in items:
+            if item.outcome is not None or item.frame is None:
+                continue
+            progress, camera = self._parts[item.partition].progress, item.frame.camera_id
+            captured, offset = to_us(item.frame.captured_at), item.message.offset
+            last = looked.get((item.partition, camera))
+            close = last is not None and abs(captured - last) < progress.thinning.spacing_us(offset)
+            if not close and not progress.leaves_out(offset, camera, captured, settled=True):
+                wanted.append(item)
+                looked[item.partition, camera] = captured
+        return wanted
 
     async def _look(self, items: Sequence[_Item]) -> None:
-        """Hand the admitted pictures to the models; answers are kept until the batch is through."""
-        wanted = {
-            ((item.message.topic, item.message.partition), item.message.offset): item.jpeg
-            for item in items
-            if not item.outcome
-        }
-        missing = [name for name in wanted if name not in self._results]
+        """Fetch pictures and hand them to the models; answers are kept until the batch is through."""
+        missing = [item for item in items if (item.partition, item.message.offset) not in self._results]
+        for item in missing:
+            if item.frame is not None:
+                try:
+                    item.jpeg = await fetch(self._store, item.frame)
+                except InvalidMessage as error:
+                    item.refuse(error)
+        missing = [item for item in missing if item.outcome is None]
         if not missing:
             return
         begun = time.monotonic()
-        results = await asyncio.to_thread(self._reader.find_plates, [wanted[name] for name in missing])
+        results = await asyncio.to_thread(self._reader.find_plates, [item.jpeg for item in missing])
         metrics.MODEL_SECONDS.observe(time.monotonic() - begun)
-        self._results.update(zip(missing, results, strict=True))
+        for item, result in zip(missing, results, strict=True):
+            self._results[item.partition, item.message.offset] = (item.jpeg, result)
 
-    async def _finish(self, item: _Item) -> None:
+    async def _finish(self, part: _Part, item: _Item) -> None:
         """Bring one frame to its outcome: effects first, then our own memory of them."""
-        message, frame = item.message, item.frame
-        partition = (message.topic, message.partition)
-        part = self._parts.get(partition)
-        if part is None:
-            return
-        progress, gap = part.progress, part.progress.begin(message.offset)
-        outcome, open_ordinals = item.outcome, set[int]()
-        observed: Observed | None = None
-        if not outcome and frame is not None:
-            captured = to_us(frame.captured_at)
-            if progress.is_duplicate(frame.camera_id, frame.sequence, captured, frame.frame_id):
-                outcome = "duplicate"  # of another frame in this batch
-            else:
-                result = self._results[partition, message.offset]
-                if result.error is not None:
-                    item.error, outcome = InvalidMessage(*result.error), "dead_letter"
-                else:
-                    outcome = "read" if result.candidates else "no_plate"
-                    observed = await self._observe(part, item, frame, result)
-        if outcome == "dead_letter" and item.error is not None:
-            await self._refuse(message, frame, item.error)
-        # from here on nothing can fail: the effects are out, now we remember them
-        if observed is not None and frame is not None:
-            part.passages[frame.camera_id] = observed.going_on
-            part.touched[frame.camera_id] = time.monotonic()
-            for passage in observed.ended:
-                progress.ended((glimpse.offset, glimpse.ordinal) for glimpse in passage.glimpses)
-            open_ordinals = {
-                glimpse.ordinal
-                for passage in observed.going_on
-                for glimpse in passage.glimpses
-                if glimpse.offset == message.offset
-            }
-        # the number of a refused frame does not count: repaired and replayed, it is no duplicate
-        uncounted = (
-            progress.was_uncounted(message.offset) if outcome == "done" else outcome in {"duplicate", "dead_letter"}
-        )
-        if frame is not None and not uncounted:
-            progress.number(message.offset, frame.camera_id, frame.sequence, to_us(frame.captured_at), frame.frame_id)
-        progress.advance(message.offset, open_ordinals, uncounted=uncounted)
-        if gap:
-            metrics.EXPIRED.inc(gap)
-            logger.error(
-                "frames_expired", extra={"code": "FRAMES_EXPIRED", "count": gap, "partition": message.partition}
-            )
-        if outcome == "duplicate":
-            metrics.REFUSED.labels("FRAME_DUPLICATE").inc()
-        if outcome != "done":
-            metrics.FRAMES.labels(outcome).inc()
+        outcome, observed = item.outcome, None
+        if outcome is None and item.frame is not None:
+            outcome, observed = await self._outcome(part, item, item.frame)
+        if outcome is Outcome.DEAD_LETTER and item.error is not None:
+            await self._refuse(item.message, item.frame, item.error)
+        if outcome is not None:
+            _remember(part, item, outcome, observed)
+
+    async def _outcome(self, part: _Part, item: _Item, frame: Frame) -> tuple[Outcome, Observed | None]:
+        """Tell what becomes of an admitted frame, and bring its effects about."""
+        captured, calm = to_us(frame.captured_at), all(map(settled, part.passages.get(frame.camera_id, ())))
+        if _is_duplicate(part, frame):  # of another frame in this batch
+            return Outcome.DUPLICATE, None
+        if part.progress.leaves_out(item.message.offset, frame.camera_id, captured, settled=calm):
+            return Outcome.SKIPPED, None
+        await self._look([item])
+        if item.error is not None:
+            return Outcome.DEAD_LETTER, None
+        item.jpeg, result = self._results[item.partition, item.message.offset]
+        if result.error is not None:
+            item.error = InvalidMessage(*result.error)
+            return Outcome.DEAD_LETTER, None
+        observed = await self._observe(part, item, frame, result)
+        return Outcome.READ if result.candidates else Outcome.NO_PLATE, observed
 
     async def _observe(self, part: _Part, item: _Item, frame: Frame, result: FrameResult) -> Observed:
         """Add a frame to its camera's passages and publish what is new."""
@@ -300,15 +294,34 @@ class Recognizer(BatchHandler):
         fresh = [(n, plate) for n, plate in enumerate(result.candidates) if not consumed >> n & 1]
         shown = replace(frame, image=item.jpeg)
         trace = item.message.headers.get("traceparent", b"").decode(errors="replace")
-        before = part.passages.get(frame.camera_id, ())
-        observed = observe(before, shown, item.message.offset, fresh, trace)
+        before, trails = part.passages.get(frame.camera_id, ()), part.progress.trails_of(frame.camera_id)
+        observed = observe(before, shown, item.message.offset, fresh, trace, trails)
         for passage in observed.ended:
             await self._tell(passage, ended=True)
         going_on = [
             await self._tell(passage, ended=False) if passage.last.offset == item.message.offset else passage
             for passage in observed.going_on
         ]
-        return Observed(tuple(going_on), observed.ended)
+        return replace(observed, going_on=tuple(going_on))
+
+    def _watch_load(self, messages: Sequence[Message]) -> None:
+        """Once a second, set how many frames are left out: by how long they wait, and whether that grows."""
+        load, now = self._load, time.monotonic()
+        load.idle = load.idle or not messages
+        elapsed = now - load.since
+        if elapsed < _LOAD_STEP_S:
+            return
+        newest = {(message.topic, message.partition): message.timestamp_ms for message in messages}
+        waited = max((to_us(self._clock()) / 1e6 - ms / 1e3 for ms in newest.values()), default=0.0)
+        level = next_level(load.level, waited, load.waited_s, elapsed, idle=load.idle)
+        if level != load.level:
+            logger.warning("load_level", extra={"level": level, "waited_s": round(waited, 1)})
+        self._load = _Load(level, waited, now)
+        metrics.LOAD_LEVEL.set(level)
+        metrics.WAITED.set(max(0.0, waited))
+        for part in self._parts.values():
+            if part.progress.next is not None:
+                part.progress.thinning.plan(part.progress.next + self._settings.batch, level)
 
     async def _care_for_silent(self, part: _Part) -> None:
         """Tell what a silent camera's passages have to tell; end them only after 30 s, its link may be down.
@@ -336,6 +349,8 @@ class Recognizer(BatchHandler):
 
     async def _end(self, part: _Part, camera_id: str, passage: Passage) -> None:
         await self._tell(passage, ended=True)
+        trail = trail_of(passage, fuse(passage.glimpses).plate.reveal(), (part.progress.next or 0) - 1)
+        part.progress.keep_trails(camera_id, kept([*part.progress.trails_of(camera_id), trail]))
         left = tuple(other for other in part.passages[camera_id] if other.read_id != passage.read_id)
         part.passages[camera_id] = left
         part.progress.ended((glimpse.offset, glimpse.ordinal) for glimpse in passage.glimpses)
@@ -354,6 +369,8 @@ class Recognizer(BatchHandler):
             metrics.READS.labels("retraction").inc()
         if passage.told is None:
             metrics.READS.labels("first" if read.plate else "unreadable").inc()
+            if read.unreadable_reason:
+                metrics.UNREADABLE.labels(read.unreadable_reason).inc()
             metrics.CAPTURED_TO_READ.observe(max(0.0, (read.read_at - read.captured_at).total_seconds()))
         else:
             metrics.READS.labels("revision").inc()
@@ -362,7 +379,7 @@ class Recognizer(BatchHandler):
 
     async def _read(self, passage: Passage, text: Text) -> Read:
         frame, plate = passage.best.frame, passage.best.candidate
-        device = self._registry.devices.get(frame.device_id) or self._devices[frame.device_id]
+        device = self._admission.device_of(frame)
         profile = self._registry.profiles[device.agency]
         if frame.received_at is None or not isinstance(frame.image, bytes):
             raise TypeError("an admitted frame carries its picture and its arrival")
@@ -370,22 +387,16 @@ class Recognizer(BatchHandler):
         camera = device.camera(frame.camera_id)
         view = frame.view if frame.view is not View.UNKNOWN or camera is None else camera.view
         name = f"{device.agency}/{day.isoformat()}/{passage.read_id}-{next_revision(passage, text)}.bin"
+        due = (device.agency, day)
         closeup, context = await asyncio.gather(
-            self._keep(ImageRole.CLOSEUP, name, plate.closeup, (device.agency, day), view),
-            self._keep(ImageRole.CONTEXT, name, strip(frame.image), (device.agency, day), view),
+            keep(self._store, self._registry, plate.closeup, role=ImageRole.CLOSEUP, name=name, due=due, view=view),
+            keep(
+                self._store, self._registry, strip(frame.image), role=ImageRole.CONTEXT, name=name, due=due, view=view
+            ),
         )
         info = self._reader.info
         stamp = Stamp(info.detector, info.reader, profile.version, frame.received_at, self._clock())
         return make_read(passage, text, device, (closeup, context), stamp)
-
-    async def _keep(self, role: ImageRole, name: str, data: bytes, due: tuple[str, date], view: View) -> ImageRef:
-        """Seal an image to its due day and store it; a repeat overwrites itself."""
-        key = f"{role.value}/{name}"
-        public = self._registry.keys.get(due)
-        if public is None:
-            raise Transient("the image key of an open passage went away")
-        await self._store.put(key, seal.seal_image(public, data, aad=key.encode()))
-        return ImageRef(key, hashlib.sha256(data).digest(), role, view, due[1])
 
     async def _publish(self, read: Read, trace: str) -> None:
         headers = wire.headers_for(

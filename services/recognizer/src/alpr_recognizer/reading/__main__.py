@@ -1,0 +1,3 @@
+from alpr_recognizer.reading.desk import main
+
+raise SystemExit(main())
