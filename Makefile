@@ -44,6 +44,7 @@ requirements: setup ## requirement by requirement: what the last test run proved
 check: test
 
 read: setup setup-models ## plates of SOURCE: a picture, a folder, a video or an rtsp address
+	@: $(if $(SOURCE),,$(error name what to read: make read SOURCE=photo.jpg))
 	@$(BIN)/alpr read "$(SOURCE)" $(ARGS)
 run: setup setup-models ## the whole product on this machine: http://127.0.0.1:8080
 	$(BIN)/alpr run $(if $(SOURCE),--source "$(SOURCE)") $(if $(LIST),--list "$(LIST)") $(ARGS)

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--set", action="append", help="only files below this folder; may be given several times")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--wide", action="store_true", help="look at wide frames at full size")
+    parser.add_argument("--wide", action="store_true", help="look at wide frames at 1280 pixels")
     given = parser.parse_args()
     with given.labels.open(newline="", encoding="utf-8") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}

@@ -22,7 +22,7 @@ class Report:
     def write(self) -> None:
         """Write `bench/results/<name>.md`."""
         commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+            ["git", "describe", "--always", "--dirty", "--exclude", "*"], capture_output=True, text=True, check=True
         ).stdout.strip()
         machine = f"{os.cpu_count()} cores, {_memory_gib():.0f} GiB, {_processor()}, Python {platform.python_version()}"
         lines = [

@@ -83,6 +83,8 @@ def main() -> int:
         f"\n{len(rows)} requirements: "
         + ", ".join(f"{counts[status]} {status}" for status in ("pass", "partial", "fail", "none"))
     )
+    if not any(counts[status] for status in ("pass", "partial", "fail")):
+        print("No test run was found here: `make test` first. none: no test of the row has run, or there is none.")
     for line in unknown:
         print(f"unknown requirement {line}")
     return 1 if unknown or counts["fail"] else 0

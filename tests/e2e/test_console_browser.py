@@ -227,7 +227,11 @@ def test_the_queue_works_by_keyboard_and_on_a_phone(page, console):
     sign_in(page, console, "dispatcher")
     for number in (1, 2):
         page.wait_for_selector(f".ticket:has-text('7KEY00{number}')")
-    page.focus(".ticket >> nth=0")
+    # in one step: a receipt may redraw the queue at any time, and it keeps the focus that it finds
+    until(
+        page,
+        "(() => { const first = document.querySelector('.ticket'); first.focus(); return document.activeElement === first; })()",
+    )
     page.keyboard.press("ArrowDown")
     second = page.locator(".ticket").nth(1)
     assert second.get_attribute("aria-current") == "true"

@@ -91,6 +91,7 @@ class Outputs:
         self.failed = 0
         self._begun = time.monotonic()
         self._count: Counter[str] = Counter()
+        self._not_seen: set[str] = set()
         self._opened: dict[str, datetime] = {}
         self._table, self._lines = Table(sys.stdout, tuple(given)), Lines(sys.stdout)
         self._sheet: Sheet | None = None
@@ -124,6 +125,7 @@ class Outputs:
                 self.progress.clear()
                 self.failed += 1
                 given = self._given[event["source"]]
+                self._not_seen.add(given.source)
                 say(f"{given.name}: {event['reason']}")
                 if not given.moving:
                     self._finished(given)
@@ -151,15 +153,16 @@ class Outputs:
             say(f"{given.name}: {event['note']}")
         reads = [read for read in event["reads"] if self._read(given, read)]
         if not reads:
-            self._count["empty"] += 1
+            self._count["empty"] += not event["reads"]
             if not self._wanted.json:
-                self._table.nothing(given)
+                self._table.nothing(given, left_out=len(event["reads"]))
         self._draw(given, reads, event)
         self._finished(given)
 
     def _finished(self, given: Input) -> None:
         self._count["inputs"] += 1
-        if given.moving and not self._count[f"passages of {given.source}"] and not self._wanted.json:
+        silent = self._wanted.json or given.source in self._not_seen
+        if given.moving and not self._count[f"passages of {given.source}"] and not silent:
             self.progress.clear()
             self._table.nothing(given)
         self.progress.step(self._count["inputs"])

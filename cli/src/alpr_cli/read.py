@@ -27,7 +27,8 @@ _EXAMPLES: Final = """examples:
   alpr read clip.mp4 --json
   alpr read rtsp://camera.example/stream --for 60s
 
-exit status: 0 all inputs were read, 1 some could not be (each is named), 2 wrong usage, 130 stopped before the end
+exit status: 0 all inputs were read, 1 some could not be (each is named), 2 wrong usage, 78 the models are
+missing or cannot be loaded, 130 stopped before the end
 """
 _EX_USAGE: Final = 2
 _EX_INTERRUPTED: Final = 130
@@ -47,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--min-probability", type=probability, default=0.0, metavar="P", help="leave out what is less sure, 0 to 1")
     add("--fps", type=rate, default=10.0, help="frames a second that are looked at in videos (default 10)")
     add("--for", dest="for_s", type=seconds, metavar="TIME", help="only so much of a video or stream: 30s, 5m, 1h")
-    add("--wide", action="store_true", help="look at large pictures at full size: small plates, slower")
+    add(
+        "--wide", action="store_true", help="look at large pictures at 1280 instead of 640 pixels: small plates, slower"
+    )
     add("--cut", action="store_true", help="the pictures are single plates, already cut out")
     add("--backend", default="auto", metavar="NAME", help="auto, cpu-openvino, cpu-onnxruntime, gpu or reference")
     add("--threads", type=count, default=os.cpu_count() or 1, help="of the models (default: one a core)")

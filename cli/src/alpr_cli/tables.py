@@ -87,9 +87,9 @@ class Table:
         sure = share(read["confidence"]) if read["confidence"] > 0 else ""
         self._line(given.name, when, plate_words(read), sure, state_words(read), box_words(read), reason_words(read))
 
-    def nothing(self, given: Input) -> None:
-        """Write that a picture shows no plate."""
-        self._line(given.name, "", "no plate")
+    def nothing(self, given: Input, *, left_out: int = 0) -> None:
+        """Write that a picture shows no plate, or none that was asked for."""
+        self._line(given.name, "", f"{left_out} left out" if left_out else "no plate")
 
     def _line(
         self, name: str, when: str, plate: str, sure: str = "", state: str = "", box: str = "", reason: str = ""

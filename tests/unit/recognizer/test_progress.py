@@ -1,6 +1,8 @@
 """The bookkeeping behind exact restarts."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -128,7 +130,7 @@ def test_trails_and_what_they_took_up_come_back_from_the_note():
     progress.advance(0, [0])
     progress.advance(1, [1], known=[0])
     progress.advance(2, known=[0])
-    progress.keep_trails("c1", (Trail("7486126", place, moment, 2, True),))
+    progress.keep_trails("c1", (Trail("7486126", place, moment, 2, True, 99),))
     again = Progress(*progress.position())
     assert again.trails_of("c1") == progress.trails_of("c1")
     assert [again.done_before(place) for place in range(3)] == [0, 1, DONE]
@@ -142,7 +144,7 @@ def test_many_trails_stay_within_what_the_broker_keeps():
     for camera in range(40):
         moment = datetime(2026, 11, 21, 12, 0, camera, tzinfo=UTC)
         box = Box(97 * camera % 1280, 31 * camera, 60 + camera, 30)
-        trails = tuple(Trail(f"{camera:02}7486{n}", box, moment, 60 * camera + n, bool(n % 2)) for n in range(8))
+        trails = tuple(Trail(f"{camera:02}7486{n}", box, moment, 60 * camera + n, bool(n % 2), n) for n in range(8))
         progress.keep_trails(f"camera-{camera}", trails)
     assert len(progress.position()[1]) < LIMIT
 
@@ -161,3 +163,23 @@ def test_a_successor_leaves_out_the_frames_that_its_predecessor_would_have_left_
         for captured in (1_950_000, 2_250_000, 2_400_000):
             before = offset >= 20 and progress.leaves_out(offset, "c1", captured, settled=True)
             assert again.leaves_out(offset, "c1", captured, settled=True) == before, (offset, captured)
+
+
+def test_a_note_of_very_many_cameras_under_overload_still_fits():
+    lots, begin = Random(7), 1_700_000_000_000_000
+    progress = Progress(0)
+    for number in range(400):
+        progress.begin(number)
+        camera, sequence = f"camera-{number}", lots.randrange(10**9)
+        progress.number(number, camera, sequence, begin + lots.randrange(10**9), f"frame-{number}")
+        progress.advance(number)
+    for number in range(400, 1500):
+        progress.advance(number, {0} if number == 400 else (), uncounted=lots.random() < 0.5)
+    progress.thinning.levels.append((400, 2))
+    progress.thinning.looked |= {
+        b64encode(lots.randbytes(6)).decode(): begin + lots.randrange(10**9) for _ in range(400)
+    }
+    base, note = progress.position()
+    assert base == 400
+    assert len(note) <= LIMIT
+    assert Progress(base, note).thinning.levels == [(400, 2)]

@@ -98,7 +98,7 @@ def test_what_nobody_can_read_is_not_believed_however_sure_the_reader(change, re
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"width_px": 40}, "TOO_SMALL"), ({"sharpness": 0.15}, "BLURRED"), ({"angle_deg": 10}, "STEEP"), ({}, "UNSURE")],
+    [({"width_px": 40}, "TOO_SMALL"), ({"sharpness": 0.15}, "BLURRED"), ({"angle_deg": 20}, "STEEP"), ({}, "UNSURE")],
 )
 def test_a_poor_picture_explains_an_unsure_text_and_does_not_hold_back_a_sure_one(change, reason):
     found = replace(GOOD, **change)

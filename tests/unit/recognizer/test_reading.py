@@ -184,15 +184,16 @@ def test_a_passage_is_one_row_with_its_times_and_the_surest_frame():
 
 def test_a_picture_of_a_plate_alone_is_told_from_a_street():
     crop, street = Sight(b"", 300, 150), Sight(b"", 1280, 720)
-    assert may_be_cut(crop, [])
-    assert may_be_cut(crop, [Candidate(Box(260, 120, 35, 22), 0.5, Text(()), b"")])  # a sticker
-    assert not may_be_cut(crop, [Candidate(Box(50, 40, 200, 80), 0.5, Text(()), b"")])
-    assert not may_be_cut(street, [])
-    assert not may_be_cut(Sight(b"", 150, 300), [])
-    assert is_plate([candidate("7ABC123", 0.9)])
-    assert not is_plate([candidate("7A", 0.99)])
-    assert not is_plate([candidate("7ABC123", 0.6)])
-    assert not is_plate([])
+    assert may_be_cut(crop)
+    assert not may_be_cut(street)
+    assert not may_be_cut(Sight(b"", 150, 300))
+    assert is_plate([candidate("7ABC123", 0.9)], [])
+    assert is_plate([candidate("7ABC123", 0.9)], [candidate("7ABC1", 0.7)])
+    assert not is_plate([candidate("7ABC123", 0.9)], [candidate("8XYZ987", 0.97)])
+    assert is_plate([candidate("7ABC123", 0.9)], [candidate("7ABC12", 0.97)])
+    assert not is_plate([candidate("7A", 0.99)], [])
+    assert not is_plate([candidate("7ABC123", 0.6)], [])
+    assert not is_plate([], [])
 
 
 def test_a_vehicle_that_stands_in_view_is_told_once():

@@ -320,3 +320,38 @@ def test_looks_that_agree_carry_an_unsure_text_through_the_gate_but_not_a_doubtf
     assert told(fused, telling.fuse(fused.glimpses)).confidence < 0.9
     fused = of(0.9, 9)
     assert sighting.unreadable_reason(fused, telling.fuse(fused.glimpses)) == "UNSURE"
+
+
+def test_what_was_seen_briefly_and_faintly_without_legible_text_is_no_plate_and_makes_no_read():
+    from dataclasses import replace
+
+    faint = replace(plate("7ABC", probability=0.3), score=0.47)
+    assert sighting.news(passage_of(faint, faint), ended=True) is None
+    assert sighting.news(passage_of(*[faint] * 3), ended=True) is not None
+    assert sighting.news(passage_of(replace(faint, score=0.7)), ended=True) is not None
+    assert sighting.news(passage_of(replace(plate("7ABC123"), score=0.47)), ended=True) is not None
+
+
+def test_two_vehicles_of_a_convoy_with_numbers_of_one_shape_are_two_passages():
+    going_on, ended = watch(
+        *((frame(n), [plate("7ABC12M", 300 + 40 * n)]) for n in range(4)),
+        *((frame(4 + n, 3.2 + 0.2 * n), [plate("7ABC12N", 300 + 40 * n)]) for n in range(4)),
+    )
+    assert sorted(texts(ended) + texts(going_on)) == ["7ABC12M", "7ABC12N"]
+    standing = [(frame(n, n * 0.5), [plate("7ABC12M", 300)]) for n in range(30)]
+    going_on, ended = watch(*standing, *((frame(30 + n, 19 + n * 0.5), [plate("7ABC12N", 300)]) for n in range(9)))
+    assert sorted(texts(ended) + texts(going_on)) == ["7ABC12M", "7ABC12N"]
+    assert texts(ended) == ["7ABC12M"]
+
+
+def test_doubt_between_look_alikes_keeps_no_text_back_unless_it_is_rather_wrong_than_right():
+    from dataclasses import replace
+
+    def of(*zeros):
+        letters = [Character("7", 0.99), *(Character("0", p, "O", 1 - p) for p in zeros), Character("1", 0.99)]
+        text = Text(tuple(letters))
+        one = replace(plate("7001"), text=text, quality=Quality(90, 0.5, 0.5, 0.0))
+        return sighting.unreadable_reason(passage_of(one), text)
+
+    assert of(0.7) == ""
+    assert of(0.6, 0.6) == "UNSURE"

@@ -21,8 +21,8 @@ SKIPPED: Final = Counter(
 LOAD_LEVEL: Final = Gauge("alpr_recognizer_load_level", "How many near-duplicate frames are left out, 0 none to 3 most")
 """At 3 for minutes while frames still wait longer: there are more cameras than this machine can look at."""
 
-WAITED: Final = Gauge("alpr_recognizer_frames_waited_seconds", "How long the newest frame waited on the topic")
-"""Above a second frames are left out, beginning with near-duplicates."""
+WAITED: Final = Gauge("alpr_recognizer_frames_waited_seconds", "How much longer frames wait than at best")
+"""The least of all cameras, each against its own best, so that a clock that is wrong counts for nothing. Above a second frames are left out, beginning with near-duplicates."""
 
 UNREADABLE: Final = Counter("alpr_recognizer_unreadable_total", "Plates that could not be read, by reason", ["reason"])
 """TOO_SMALL, BLURRED, DARK, GLARE, STEEP: the camera's place or exposure. By camera: the console's device page."""
@@ -31,7 +31,8 @@ EXPIRED: Final = Counter("alpr_recognizer_frames_expired_total", "Frames that ex
 """The recognizer was away longer than the topic keeps. These frames are lost: keep more or add workers."""
 
 READS: Final = Counter("alpr_recognizer_reads_total", "Reads published", ["kind"])
-"""first, revision, retraction, unreadable. Many unreadable ones: a dirty lens, wrong exposure, plates too small."""
+"""first, revision, retraction, unreadable; dismissed: not published, for it was seen briefly, faintly, and showed no text.
+Many unreadable ones: a dirty lens, wrong exposure, plates too small."""
 
 PASSAGES_OPEN: Final = Gauge("alpr_recognizer_passages_open", "Passages that have not ended")
 """Grows with traffic; growth without traffic means passages do not end."""

@@ -32,7 +32,8 @@ class Settings(ServiceSettings):
         max(1, (os.cpu_count() or 2) - 1), ge=1, description="threads of the models; one core stays free"
     )
     wide: bool = Field(
-        False, description="look at frames 1280 pixels wide or more at full size: small plates, four times the work"
+        False,
+        description="look at frames 1280 pixels wide or more at 1280 instead of 640: small plates, four times the work",
     )
     batch: int = Field(
         min(64, max(8, 2 * (os.cpu_count() or 2))),

@@ -56,12 +56,13 @@ class Registry:
 
 
 class Admission:
-    """Lets frames in by the rules of collection, and remembers the devices whose frames were let in."""
+    """Lets frames in by the rules of collection, and remembers devices and profiles of the frames that were let in."""
 
     def __init__(self, registry: Registry, clock: Callable[[], datetime]) -> None:
         self._registry = registry
         self._clock = clock
         self._devices: dict[str, Device] = {}
+        self._profiles: dict[str, AgencyProfile] = {}
         self._key_missing: dict[tuple[str, date], float] = {}
 
     def admit(self, frame: Frame) -> None:
@@ -77,6 +78,7 @@ class Admission:
         if profile is None:
             raise InvalidMessage("PROFILE_MISSING", "no policy profile is in force for the device's agency")
         self._devices[device.device_id] = device
+        self._profiles[device.agency] = profile
         self._expect_key(device.agency, policy.due_day(frame.captured_at, frame.received_at, device.kind, profile))
 
     def _expect_key(self, agency: str, day: date) -> None:
@@ -92,6 +94,10 @@ class Admission:
     def device_of(self, frame: Frame) -> Device:
         """Give the device of an admitted frame, also when it was struck off meanwhile."""
         return self._registry.devices.get(frame.device_id) or self._devices[frame.device_id]
+
+    def profile_of(self, device: Device) -> AgencyProfile:
+        """Give the profile under which a device's frames were admitted, also when it was withdrawn meanwhile."""
+        return self._registry.profiles.get(device.agency) or self._profiles[device.agency]
 
 
 async def fetch(store: ImageStore, frame: Frame) -> bytes:

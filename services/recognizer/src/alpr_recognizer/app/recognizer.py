@@ -98,12 +98,17 @@ class _Part:
 
 @dataclass(slots=True)
 class _Load:
-    """How many frames are left out, how long the newest had waited when that was decided, and when."""
+    """How many frames are left out, how long the newest had waited when that was decided, and when.
+
+    `least` is the shortest wait of each camera, which has its clock's error in it; `over` by how much more they wait now.
+    """
 
     level: int = 0
     waited_s: float = 0.0
     since: float = 0.0
     idle: bool = False
+    least: dict[bytes, float] = field(default_factory=dict)
+    over: dict[bytes, float] = field(default_factory=dict)
 
 
 def _is_duplicate(part: _Part, frame: Frame) -> bool:
@@ -176,6 +181,7 @@ class Recognizer(BatchHandler):
     async def assigned(self, positions: Mapping[Partition, tuple[int | None, str]]) -> None:
         self._parts = {partition: _Part(Progress(*position)) for partition, position in positions.items()}
         self._results.clear()
+        self._load = _Load(since=time.monotonic())
 
     @override
     async def revoked(self, partitions: Iterable[Partition]) -> None:
@@ -297,7 +303,7 @@ class Recognizer(BatchHandler):
         before, trails = part.passages.get(frame.camera_id, ()), part.progress.trails_of(frame.camera_id)
         observed = observe(before, shown, item.message.offset, fresh, trace, trails)
         for passage in observed.ended:
-            await self._tell(passage, ended=True)
+            await self._close(passage)
         going_on = [
             await self._tell(passage, ended=False) if passage.last.offset == item.message.offset else passage
             for passage in observed.going_on
@@ -308,17 +314,20 @@ class Recognizer(BatchHandler):
         """Once a second, set how many frames are left out: by how long they wait, and whether that grows."""
         load, now = self._load, time.monotonic()
         load.idle = load.idle or not messages
+        for message in messages:
+            camera, wait = message.key or b"", to_us(self._clock()) / 1e6 - message.timestamp_ms / 1e3
+            load.least[camera] = min(wait, load.least.get(camera, wait))
+            load.over[camera] = wait - load.least[camera]
         elapsed = now - load.since
         if elapsed < _LOAD_STEP_S:
             return
-        newest = {(message.topic, message.partition): message.timestamp_ms for message in messages}
-        waited = max((to_us(self._clock()) / 1e6 - ms / 1e3 for ms in newest.values()), default=0.0)
+        waited = min(load.over.values(), default=0.0)  # too many frames keep every camera waiting
         level = next_level(load.level, waited, load.waited_s, elapsed, idle=load.idle)
         if level != load.level:
             logger.warning("load_level", extra={"level": level, "waited_s": round(waited, 1)})
-        self._load = _Load(level, waited, now)
+        self._load = _Load(level, waited, now, least=load.least)
         metrics.LOAD_LEVEL.set(level)
-        metrics.WAITED.set(max(0.0, waited))
+        metrics.WAITED.set(waited)
         for part in self._parts.values():
             if part.progress.next is not None:
                 part.progress.thinning.plan(part.progress.next + self._settings.batch, level)
@@ -348,12 +357,18 @@ class Recognizer(BatchHandler):
             await self._end(part, camera_id, passage)
 
     async def _end(self, part: _Part, camera_id: str, passage: Passage) -> None:
-        await self._tell(passage, ended=True)
+        await self._close(passage)
         trail = trail_of(passage, fuse(passage.glimpses).plate.reveal(), (part.progress.next or 0) - 1)
         part.progress.keep_trails(camera_id, kept([*part.progress.trails_of(camera_id), trail]))
         left = tuple(other for other in part.passages[camera_id] if other.read_id != passage.read_id)
         part.passages[camera_id] = left
         part.progress.ended((glimpse.offset, glimpse.ordinal) for glimpse in passage.glimpses)
+
+    async def _close(self, passage: Passage) -> None:
+        """Tell the last word on a passage that ended."""
+        told = (await self._tell(passage, ended=True)).told
+        if told is None:
+            metrics.READS.labels("dismissed").inc()
 
     async def _tell(self, passage: Passage, *, ended: bool) -> Passage:
         """Publish what a passage has to tell, if anything: images first, then the read that names them."""
@@ -380,7 +395,7 @@ class Recognizer(BatchHandler):
     async def _read(self, passage: Passage, text: Text) -> Read:
         frame, plate = passage.best.frame, passage.best.candidate
         device = self._admission.device_of(frame)
-        profile = self._registry.profiles[device.agency]
+        profile = self._admission.profile_of(device)
         if frame.received_at is None or not isinstance(frame.image, bytes):
             raise TypeError("an admitted frame carries its picture and its arrival")
         day = policy.due_day(frame.captured_at, frame.received_at, device.kind, profile)

@@ -35,10 +35,13 @@ class Finder(Protocol):
 
 
 class GraphFinder(Finder):
-    """Finds plates with a network of ultralytics' making: boxes come out before non-maximum suppression."""
+    """Finds plates with a network of ultralytics' making: boxes come out before non-maximum suppression.
 
-    def __init__(self, graph: Any, *, confidence: float, iou: float) -> None:
-        self._graph, self._confidence, self._iou = graph, confidence, iou
+    `raw`: the graph takes the pictures as they are, N x height x width x 3, and turns them to numbers itself.
+    """
+
+    def __init__(self, graph: Any, *, confidence: float, iou: float, raw: bool = False) -> None:
+        self._graph, self._confidence, self._iou, self._raw = graph, confidence, iou, raw
 
     @override
     def __call__(self, pictures: Sequence[Picture], size: int) -> list[Rows]:
@@ -46,7 +49,7 @@ class GraphFinder(Finder):
         height, width = pictures[0].shape[:2]
         fit = fit_into(width, height, size)
         boxed = [letterbox(picture, fit) for picture in pictures]
-        output = self._graph(cv2.dnn.blobFromImages(boxed, 1 / 255, swapRB=True))
+        output = self._graph(np.stack(boxed) if self._raw else cv2.dnn.blobFromImages(boxed, 1 / 255, swapRB=True))
         return [decode(anchors, fit, width, height, self._confidence, self._iou) for anchors in output]
 
 

@@ -65,7 +65,7 @@ class PlateReader:
         calibrated.
         """
         texts = self._read([[self._cut_out(picture, found, 0)] for picture, found in places])
-        self._look_beyond(places, texts)
+        places = self._look_beyond(places, texts)
         unsure = open_ = [index for index, looks in enumerate(texts) if looks[0].weakest < _SURE]
         for way in range(1, _WAYS):
             pieces = [[self._cut_out(*places[index], way)] for index in open_]
@@ -83,8 +83,14 @@ class PlateReader:
         read = iter(self.run([piece for pieces in cuts for piece in pieces]))
         return [[ctc.decode(next(read), self._mask) for _ in pieces] for pieces in cuts]
 
-    def _look_beyond(self, places: Sequence[tuple[Picture, Found]], texts: list[list[ctc.Text]]) -> None:
-        """Replace first looks at plates that the detector cut off by looks at the whole plate."""
+    def _look_beyond(
+        self, places: Sequence[tuple[Picture, Found]], texts: list[list[ctc.Text]]
+    ) -> list[tuple[Picture, Found]]:
+        """Replace first looks at plates that the detector cut off by looks at the whole plate; give all places anew.
+
+        Corners were put at the cut-off end too, so the whole plate has none.
+        """
+        whole = list(places)
         cuts = {index: _beyond(*places[index], looks[0]) for index, looks in enumerate(texts)}
         cuts = {index: cut for index, cut in cuts.items() if any(cut)}
         pieces = [[self._cut(places[index][0], places[index][1].box, cut)] for index, cut in cuts.items()]
@@ -93,6 +99,9 @@ class PlateReader:
             longer = len(more.plate) > len(before) and (more.plate.startswith(before) or more.plate.endswith(before))
             if longer and more.confidence >= _SURELY_MORE:
                 texts[index] = [more]
+                picture, found = places[index]
+                whole[index] = picture, Found(_widened(found.box, cuts[index]), found.score)
+        return whole
 
     def _cut_out(self, picture: Picture, found: Found, way: int) -> Picture:
         """Cut a plate out in one of `_WAYS` ways: by its box, straightened by its corners, and by a wider box.
@@ -145,6 +154,16 @@ def _beyond(picture: Picture, found: Found, text: ctc.Text) -> _Cut:
     left = first < _EDGE[0] and box.x > 2
     right = last > _EDGE[1] and box.x + box.width < picture.shape[1] - 2
     return (_BEYOND if left else 0.0, 0.0, _BEYOND if right else 0.0, 0.0)
+
+
+def _widened(box: Box, margin: _Cut) -> Box:
+    left, top, right, low = margin
+    return Box(
+        box.x - left * box.width,
+        box.y - top * box.height,
+        box.width * (1 + left + right),
+        box.height * (1 + top + low),
+    )
 
 
 def _shape(found: Found) -> float:

@@ -124,11 +124,11 @@ class Desk:
         places = [
             place
             for place, (sight, result) in enumerate(zip(sights, results, strict=True))
-            if result.error is None and may_be_cut(sight, result.candidates)
+            if result.error is None and may_be_cut(sight)
         ]
         alone = self._models.submit(self._reader.find_plates, [sights[place].jpeg for place in places], cut=True)
         for place, result in zip(places, alone.result(), strict=True):
-            if is_plate(result.candidates):
+            if is_plate(result.candidates, answers[place].candidates):
                 answers[place] = result
         return answers
 

@@ -77,7 +77,8 @@ class Passage:
 class Trail:
     """What a passage that ended leaves behind, so that its vehicle, seen again, makes no second read.
 
-    `shape` is the text in coarse classes of characters, which name no plate; `box` the plate's last place. Only frames
+    `shape` is the text in coarse classes of characters and `check` a byte that tells most neighbors of one shape apart: not
+    the plate itself, for it lies beside an offset, out of the reach of retention. `box` is the plate's last place. Only frames
     behind `offset` are compared with it, so that frames read again after a restart come out the same. `standing`: the
     vehicle was at one place for a while.
     """
@@ -87,3 +88,4 @@ class Trail:
     seen_at: datetime
     offset: int
     standing: bool
+    check: int = 0

@@ -30,6 +30,10 @@ CLEAR: Final = 0.5
 THERE: Final = 0.75
 """Closeness to where a plate was expected, within one plate's width, at which a smeared text need not agree: vehicles
 side by side are several plate widths apart."""
+UNREAD: Final = 0.35
+"""Probability of a whole text below which it says nothing about which plate it is."""
+BESIDE: Final = 0.5
+"""Closeness, within two plate widths, at which a plate that cannot be read is the one seen just before."""
 
 _LARGER: Final = 1.1  # times the width at which a plate as sure as another shows its vehicle better
 
@@ -153,7 +157,10 @@ def likely_same(passage: Passage, candidate: Candidate, moment: datetime) -> flo
         return texts + place
     if not unsure:
         return 0.0
-    near = _near(passage.last.box, candidate.box) if texts >= 0.3 else 0.0
+    near = _near(passage.last.box, candidate.box)
+    unread = min(passage.best.candidate.text.confidence, candidate.text.confidence) < UNREAD
+    if texts < 0.3 and not (unread and near >= BESIDE):
+        near = 0.0
     if len(passage.glimpses) > 1:
         there = _near(expected, candidate.box)
         near = max(near, there if there >= THERE else 0.0)

@@ -26,8 +26,10 @@ LIMIT: Final = 4096
 DONE: Final = -1
 """In place of a mask: nothing of this frame is left to do."""
 
-_CAMERAS: Final = 100  # about 17 bytes each; the most recently seen ones
+_CAMERAS: Final = 100  # about 27 bytes each; the most recently seen ones
 _TRAILS: Final = 48  # about 30 bytes each; the newest ones
+_ROOM: Final = ((_TRAILS, _CAMERAS), (_TRAILS // 4, _CAMERAS), (0, _CAMERAS), (0, _CAMERAS // 2), (0, _CAMERAS // 8))
+"""Trails and cameras that a note names, until it fits: forgetting them may repeat a read, never lose one."""
 _RECENT: Final = 256  # frame ids remembered for each camera: at 10 frames a second half a minute
 
 
@@ -219,13 +221,13 @@ class Progress:
     def _note(self, base: int) -> str:
         self.thinning.forget(base)
         note = ""
-        for most in (_TRAILS, _TRAILS // 4, 0):
-            note = self._pack(base, most)
+        for trails, cameras in _ROOM:
+            note = self._pack(base, trails, cameras)
             if len(note) <= LIMIT:
                 break
         return note
 
-    def _pack(self, base: int, most_trails: int) -> str:
+    def _pack(self, base: int, most_trails: int, most_cameras: int) -> str:
         bits = sum(1 << offset - base for offset, mask in self._consumed.items() if mask == DONE)
         mute = sum(1 << offset - base for offset in self._uncounted)
         recent = sorted(self._runs_at_base.items(), key=lambda item: -item[1].captured_us)[:_CAMERAS]
@@ -234,7 +236,9 @@ class Progress:
             "done": f"{bits:x}" if bits else "",
             "mute": f"{mute:x}" if mute else "",
             "part": {str(offset - base): mask for offset, mask in self._consumed.items() if mask != DONE},
-            "cameras": [[name, run.high, run.high - run.low, run.captured_us // 1000] for name, run in recent],
+            "cameras": [
+                [name, run.high, run.high - run.low, run.captured_us // 1000] for name, run in recent[:most_cameras]
+            ],
         }
         if self.next is not None and self.next > base:
             content["next"] = self.next - base
@@ -245,7 +249,9 @@ class Progress:
                 "levels": [[begin - base, level] for begin, level in self.thinning.levels],
                 "looked": {
                     name: self.thinning.looked[name] // 1000
-                    for name in sorted(self.thinning.looked, key=lambda name: -self.thinning.looked[name])[:_CAMERAS]
+                    for name in sorted(self.thinning.looked, key=lambda name: -self.thinning.looked[name])[
+                        :most_cameras
+                    ]
                 },
             }
         packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
@@ -259,13 +265,27 @@ class Progress:
         rows: dict[str, list[list[object]]] = {}
         for trail, name in reversed(newest):
             box = [int(side) for side in (trail.box.x, trail.box.y, trail.box.width, trail.box.height)]
-            row = [trail.shape, *box, to_us(trail.seen_at) // 1000, trail.offset - base, int(trail.standing)]
+            row = [
+                trail.shape,
+                *box,
+                to_us(trail.seen_at) // 1000,
+                trail.offset - base,
+                int(trail.standing),
+                trail.check,
+            ]
             rows.setdefault(name, []).append(row)
         return rows
 
 
 def _from_rows(rows: Iterable[Iterable[Any]], base: int) -> tuple[Trail, ...]:
     return tuple(
-        Trail(str(shape), Box(x, y, width, height), from_us(int(ms) * 1000), base + int(offset), bool(standing))
-        for shape, x, y, width, height, ms, offset, standing in rows
+        Trail(
+            str(shape),
+            Box(x, y, width, height),
+            from_us(int(ms) * 1000),
+            base + int(offset),
+            bool(standing),
+            int(check),
+        )
+        for shape, x, y, width, height, ms, offset, standing, check in rows
     )

@@ -46,6 +46,14 @@ COLOR_FROM: Final = 0.6
 """Least share of the glimpses that told a color which must have told this one."""
 GROWN: Final = 1.2
 """Growth of a plate's width over a passage from which its vehicle comes nearer."""
+LOOKS: Final = 3
+"""Frames in which a plate that cannot be read must be seen where the detector was not sure of it."""
+FAINT: Final = 0.6
+"""The detector's score below which it was not: plates in street scenes have .6 to .9, fences and boards .4 to .5."""
+LEGIBLE: Final = 0.3
+"""Probability of a text from which it speaks for a plate: fences and barriers give a few characters at up to .25."""
+LEAST: Final = 0.5
+"""Probability of a fused text from which look-alikes and agreement may carry it through the gate."""
 SHARE: Final = 0.25
 """What a further look that agrees counts beside an independent one."""
 
@@ -55,8 +63,12 @@ _WINDS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
 def fuse(glimpses: Sequence[Glimpse]) -> Text:
-    """Make one text of a passage's frames, put right by the numbering of its origin."""
-    return settle(vote([glimpse.text for glimpse in glimpses]), origins(glimpses))
+    """Make one text of a passage's frames, put right by the numbering of its origin.
+
+    Looks less than half as sure as the surest have no voice: far and smeared ones would only make the others doubtful.
+    """
+    least = max((glimpse.text.confidence for glimpse in glimpses), default=0.0) / 2
+    return settle(vote([glimpse.text for glimpse in glimpses if glimpse.text.confidence >= least]), origins(glimpses))
 
 
 def origins(glimpses: Sequence[Glimpse]) -> Origins:
@@ -105,17 +117,37 @@ def unreadable_reason(passage: Passage, text: Text) -> str:
 
 
 def _weighed(passage: Passage, text: Text) -> Text:
-    """Give a text the probability that looks which agree on it lend it, for the gate; what is published keeps its own.
+    """Give a text the probability it has for the gate; what is published keeps its own.
 
-    Looks at one plate share their blur, so each further one counts as a quarter of an independent one, up to a whole.
+    Characters that look alike count as one: entries are matched by either (docs/decisions/0014), and the doubt is published with them.
+    Looks that agree lend a text probability: they share their blur, so each further one counts as a quarter of an
+    independent one, up to a whole. A text that is rather wrong than right as it stands is lent nothing.
     """
-    looks = min(_agreeing(passage, text), 1 + round(1 / SHARE))
-    surer = 1 - (1 - text.confidence) ** (1 + SHARE * (looks - 1))
-    if looks < 2 or not 0 < text.confidence < 1:
+    if text.confidence < LEAST:
         return text
-    power = math.log(surer) / math.log(text.confidence)
-    characters = [replace(one, first_probability=one.first_probability**power) for one in text.characters]
-    return replace(text, characters=tuple(characters))
+    alike = [
+        replace(one, first_probability=min(1.0, one.first_probability + one.second_probability))
+        if one.second and skeleton(Plate(one.first)) == skeleton(Plate(one.second))
+        else one
+        for one in text.characters
+    ]
+    likely = confidence(alike)
+    shape = skeleton(text.plate)
+    agreeing = sum(skeleton(glimpse.text.plate) == shape for glimpse in passage.glimpses)
+    looks = min(agreeing, 1 + round(1 / SHARE))
+    if looks > 1 and 0 < likely < 1:
+        power = math.log(1 - (1 - likely) ** (1 + SHARE * (looks - 1))) / math.log(likely)
+        alike = [replace(one, first_probability=one.first_probability**power) for one in alike]
+    return replace(text, characters=tuple(alike))
+
+
+def dismissed(passage: Passage) -> bool:
+    """Tell whether a passage is more likely no plate at all: seen briefly and faintly, and nothing legible on it."""
+    return (
+        len(passage.glimpses) < LOOKS
+        and passage.best.candidate.score < FAINT
+        and fuse(passage.glimpses).confidence < LEGIBLE
+    )
 
 
 def published(passage: Passage, text: Text) -> Plate:
@@ -138,11 +170,11 @@ def news(passage: Passage, *, ended: bool) -> Text | None:
 
     The first word comes as soon as one frame is sure or two agree, so that a dispatcher need not wait for the vehicle to
     leave; later words only when the text changes, or at the end when it became clearly surer. What may not be published
-    is told at the end only.
+    is told at the end only, unless it is likely no plate at all.
     """
     text = fuse(passage.glimpses)
     if unreadable_reason(passage, text):
-        return text if ended and passage.told is None else None
+        return text if ended and passage.told is None and not dismissed(passage) else None
     if passage.told is None:
         if len(text.characters) < LIKELY and not ended:
             return None

@@ -26,7 +26,7 @@ _CATCHING_UP: Final = 0.1  # of the time that passed: a wait that falls faster n
 
 
 def next_level(level: int, waited_s: float, before_s: float, elapsed_s: float, *, idle: bool) -> int:
-    """Choose the level: `waited_s` is how long the newest frame waited, `before_s` the same `elapsed_s` ago.
+    """Choose the level: `waited_s` is how much longer frames wait than at best, `before_s` the same `elapsed_s` ago.
 
     `idle` says that all frames had been looked at in between. A wait that shrinks by itself, as after a restart, raises
     nothing.

@@ -6,6 +6,7 @@ trail stand in for it from then on.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +14,8 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from alpr_recognizer.sighting.parts import Candidate, Passage, Trail
-from alprcore.model import Box
+from alprcore.model import Box, Plate
+from alprcore.plates import skeleton
 
 HIDDEN: Final = timedelta(seconds=4)
 """So long after a passage ended its plate, read the same anywhere in view, is the same vehicle: it was hidden."""
@@ -22,16 +24,20 @@ HIDDEN_STANDING: Final = timedelta(seconds=90)
 MOST: Final = 8
 """Trails kept for a camera, the newest: each takes about 25 bytes beside the offset."""
 
+UNBROKEN: Final = timedelta(seconds=2)
+"""A plate seen at its place after no more than this needs only a like text: no other vehicle can have taken the place."""
+
 _STOOD: Final = timedelta(seconds=2)
 _SAME_PLACE: Final = 0.5  # shared area over joint area of a plate that stands; a camera on a pole sways
 _SAME_SHAPE: Final = 0.7
+_CLEAR: Final = 0.5  # probability of a text below which a look may be a misread of what stood there before
 _NO_TEXT: Final = 3  # characters below which a look says nothing about which plate it is
 _CLASSES: Final = ("0ODQ", "1ILJ", "2Z", "3E", "4A", "5S", "6GC", "7TY", "8BR", "9PF", "HMNW", "KX", "UV")
 _CLASS_OF: Final = {ord(character): members[0] for members in _CLASSES for character in members}
 
 
 def shape_of(text: str) -> str:
-    """Reduce a text to the classes of its characters: 13 for 36, so that it tells two plates apart and names none."""
+    """Reduce a text to the classes of its characters: 13 for 36, so that it names no plate."""
     return text.translate(_CLASS_OF)
 
 
@@ -45,6 +51,11 @@ def overlap(one: Box, other: Box) -> float:
     return shared / (one.width * one.height + other.width * other.height - shared)
 
 
+def check_of(text: str) -> int:
+    """Give a byte of a text, the same for look-alikes (0 and O, 1 and I): two texts of one shape rarely share it."""
+    return zlib.crc32(skeleton(Plate(text)).encode()) & 255
+
+
 def trail_of(passage: Passage, text: str, offset: int) -> Trail:
     """Leave a passage's trail: `text` is what it says in the end, `offset` the last frame that is not to take it up.
 
@@ -53,7 +64,7 @@ def trail_of(passage: Passage, text: str, offset: int) -> Trail:
     last = passage.last
     before = [glimpse for glimpse in passage.glimpses if last.captured_at - glimpse.captured_at >= _STOOD]
     standing = bool(before) and overlap(before[-1].box, last.box) >= _SAME_PLACE
-    return Trail(shape_of(text), _coarse(last.box), _to_ms(last.captured_at), offset, standing)
+    return Trail(shape_of(text), _coarse(last.box), _to_ms(last.captured_at), offset, standing, check_of(text))
 
 
 def _coarse(box: Box) -> Box:
@@ -76,10 +87,13 @@ def likeness(trail: Trail, candidate: Candidate, moment: datetime) -> float:
     place = overlap(trail.box, candidate.box)
     if len(shape) < _NO_TEXT or len(trail.shape) < _NO_TEXT:
         return place if place >= _SAME_PLACE and trail.standing else 0.0
-    if shape == trail.shape and abs(moment - trail.seen_at) <= HIDDEN:
+    gap = abs(moment - trail.seen_at)
+    same = shape == trail.shape and check_of(candidate.text.plate.reveal()) == trail.check
+    if same and (gap <= HIDDEN or place >= _SAME_PLACE):
         return 2.0 + place
     alike = SequenceMatcher(None, trail.shape, shape, autojunk=False).ratio()
-    return alike + place if place >= _SAME_PLACE and alike >= _SAME_SHAPE else 0.0
+    doubtful = gap <= UNBROKEN or candidate.text.confidence < _CLEAR
+    return alike + place if doubtful and place >= _SAME_PLACE and alike >= _SAME_SHAPE else 0.0
 
 
 def taken_up(trail: Trail, candidate: Candidate, offset: int, moment: datetime) -> Trail:
