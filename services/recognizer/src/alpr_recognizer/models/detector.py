@@ -75,6 +75,11 @@ class Detector:
             found[index] = sorted(small + near, key=_place)
         return found
 
+    @property
+    def sizes(self) -> list[int]:
+        """Longer sides at which pictures are looked at first, the largest first."""
+        return sorted({self._size, *range(self._least, self._size, _STRIDE)}, reverse=True)
+
     def _size_for(self, picture: Picture) -> int:
         """The longer side to look at: a small picture gains nothing by being enlarged, and costs more."""
         if self._wide and picture.shape[1] >= _WIDE:

@@ -30,8 +30,8 @@ from alprcore.model import Box, Provenance
 
 _CLOSEUP_MARGIN: Final = 0.15  # of the plate's size on each side: what a person needs to judge the characters
 _CLOSEUP_QUALITY: Final = 92
-_SHAPES: Final = ((1280, 720), (640, 480), (640, 640), (480, 640), (720, 1280))
-"""Of frames; the first is what cameras have."""
+_SHORTER: Final = (9 / 16, 3 / 4, 1.0)
+"""Shorter side over longer of frames; the first is what cameras have."""
 
 
 class Models:
@@ -55,13 +55,17 @@ class Models:
 
     def warm_up(self) -> None:
         """Look at empty pictures of all shapes, so that no frame waits for memory to be laid out or a graph compiled."""
-        for width, height in _SHAPES:
-            empty = self.backend.put(np.zeros((height, width, 3), np.uint8))
-            for plates in (1, 2):
-                self.look([empty], [[Found(Box(0, 0, 192, 48), 1.0)] * plates])
-            self.detector.detect([empty])
-            if (width, height) == _SHAPES[0]:
-                self.backend.settle()
+        largest, *smaller = self.detector.sizes
+        usual, *others = [(largest, round(largest * share)) for share in _SHORTER]
+        others += [(height, width) for width, height in (usual, *others)]
+        others += [(size, round(size * share)) for size in smaller for share in _SHORTER]
+        empty = self.backend.put(np.zeros((usual[1], usual[0], 3), np.uint8))
+        for plates in (1, 2):
+            self.look([empty], [[Found(Box(0, 0, 192, 48), 1.0)] * plates])
+        self.detector.detect([empty])
+        self.backend.settle()
+        for width, height in others:
+            self.detector.detect([self.backend.put(np.zeros((height, width, 3), np.uint8))])
 
     def find_plates(self, jpegs: Sequence[bytes], *, cut: bool = False) -> list[FrameResult]:
         """Find and read the plates of each frame; a frame that cannot be looked at says why.
