@@ -59,3 +59,43 @@ def test_a_british_number_has_a_digit_where_one_stroke_may_be_an_i():
     assert settle(read, (("US-CA", 0.6),)) is read  # may be an owner's wish
     assert settle(text("ABOICDE", "1", at=3), ()).plate.reveal() == "ABOICDE"  # nothing says that digits stand there
     assert settle(text("AB1ICDE", "T", at=3), ()).plate.reveal() == "AB1ICDE"
+
+
+def doubtful(first, **seconds):
+    """Characters of .99, and those named by place (p3="0") of .55 with a second of .44."""
+    found = {int(name[1:]): second for name, second in seconds.items()}
+    return Text(
+        tuple(
+            Character(letter, 0.55, found[place], 0.44) if place in found else Character(letter, 0.99)
+            for place, letter in enumerate(first)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("read", "seconds", "plate"),
+    [
+        ("ABC12O", {"p5": "0"}, "ABC120"),
+        ("ABC0DE", {"p3": "O"}, "ABC0DE"),  # no state issues either: the reader decides
+        ("A0C123", {"p1": "O"}, "AOC123"),
+        ("7ABCI2O", {"p4": "1", "p6": "0"}, "7ABC120"),
+        ("BOSS", {"p1": "0"}, "BOSS"),  # too short for a form
+    ],
+)
+def test_forms_that_states_issue_tell_o_from_zero(read, seconds, plate):
+    settled = settle(doubtful(read, **seconds), (("unknown", 0.9),))
+    assert settled.plate.reveal() == plate
+    for character in settled.characters:
+        assert character.first_probability >= character.second_probability
+        assert character.first_probability + character.second_probability <= 1.0
+
+
+def test_a_form_makes_a_doubtful_character_surer_and_an_owners_wish_stays_possible():
+    settled = settle(doubtful("ABC12O", p5="0"), ())
+    assert settled.characters[5].first_probability == pytest.approx(0.99 * 0.44 * 28 / (0.44 * 28 + 0.55 * 4))
+    assert settled.characters[5].second_probability > 0.1
+
+
+def test_a_plate_from_elsewhere_follows_no_states_form():
+    read = doubtful("ABC12O", p5="0")
+    assert settle(read, (("SK", 0.95),)) is read

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Final
 
 from alpr_recognizer.ctc import Text
-from alprcore.model import Character
+from alprcore.model import UNKNOWN, Character
 
 FORMS: Final[dict[str, tuple[str, ...]]] = {
     "BR": ("AAA1111", "AAA1A11"),  # until 2018, and Mercosul
@@ -24,6 +25,17 @@ _TWINS: Final = {"I": "1", "O": "0"}
 _BRITISH_SHARE: Final = (
     0.98  # that a number of this form and no other is British, and not an owner's wish of such a form
 )
+ISSUED: Final[dict[str, int]] = {
+    "AAA111": 28, "111AAA": 27, "AAA11A": 4, "111111": 4, "A111AA": 4, "1111AA": 4, "1AAA11": 3, "1AA111": 3, "1A1111": 3,
+    "11A111": 3, "AAAA11": 2, "AA1111": 2, "A11AAA": 2, "11AA111": 1, "A11111": 1, "111AA1": 1, "11AA11": 1, "AA1A1A": 1,
+    "AA111A": 1, "AA11AA": 1, "A1111A": 1, "A1A111": 1, "AAA1111": 11, "A111111": 3, "1AAA111": 2, "AA11111": 2,
+    "1AA1111": 2, "1111111": 2, "11A111A": 1, "1A1111A": 1, "1A11111": 1, "11A1111": 1, "111111A": 1, "AA1A111": 1,
+    "111A111": 1, "11111AA": 1,
+}  # fmt: skip
+"""Forms of six and seven characters in which US states issue passenger plates, and how many states do."""
+_WISHED: Final = 0.1
+"""Weight of any other form beside those: about one US plate in twenty carries its owner's wish, over very many forms."""
+_AMBIGUOUS: Final = 3  # twins in one number; with more of them it says too little
 _US: Final = 0.5  # share of a US state from which a number may well be an owner's wish
 SURELY: Final = 0.9
 """Share of an origin from which its forms decide."""
@@ -33,10 +45,11 @@ _MOST: Final = 2  # characters put right; more than that is no plate of this ori
 def settle(text: Text, origin: Sequence[tuple[str, float]]) -> Text:
     """Put characters right that the origin's forms rule out, where the second candidate fits; otherwise nothing changes.
 
+    Between twins (O and 0, I and 1) the posterior over what states issue decides, unless the plate is surely from elsewhere.
     `origin` is the distribution over origins, likeliest first. A second candidate that moves up takes the probability
     it has once the first is known to be impossible, times the origin's share.
     """
-    text = _british(text, origin)
+    text = _american(_british(text, origin), origin)
     if not origin or origin[0][1] < SURELY:
         return text
     name, share = origin[0]
@@ -71,6 +84,46 @@ def _british(text: Text, origin: Sequence[tuple[str, float]]) -> Text:
         return text
     place = misfits[0]
     return replace(text, characters=(*characters[:place], _swapped(twin, _BRITISH_SHARE), *characters[place + 1 :]))
+
+
+def _american(text: Text, origin: Sequence[tuple[str, float]]) -> Text:
+    """Weigh O against 0 and I against 1 by the forms that states issue (Bayes), and tell the probabilities after that."""
+    characters = text.characters
+    elsewhere = bool(origin) and origin[0][1] >= _US and not origin[0][0].startswith("US-") and origin[0][0] != UNKNOWN
+    places = [place for place, character in enumerate(characters) if _is_twin(character)]
+    if elsewhere or not 1 <= len(places) <= _AMBIGUOUS or len(characters) not in {len(form) for form in ISSUED}:
+        return text
+    weights: dict[tuple[bool, ...], float] = {}
+    issued: set[int | float] = set()
+    for swaps in product((False, True), repeat=len(places)):
+        letters = [character.first for character in characters]
+        likely = 1.0
+        for place, swap in zip(places, swaps, strict=True):
+            character = characters[place]
+            letters[place] = character.second if swap else character.first
+            likely *= character.second_probability if swap else character.first_probability
+        form = "".join("1" if letter.isdigit() else "A" for letter in letters)
+        issued.add(ISSUED.get(form, _WISHED))
+        weights[swaps] = likely * ISSUED.get(form, _WISHED)
+    if len(issued) == 1:
+        return text
+    total, best = sum(weights.values()), max(weights, key=lambda swaps: weights[swaps])
+    settled = list(characters)
+    for index, place in enumerate(places):
+        agreeing = sum(weight for swaps, weight in weights.items() if swaps[index] == best[index]) / total
+        settled[place] = _weighed(characters[place], agreeing, swap=best[index])
+    return replace(text, characters=tuple(settled))
+
+
+def _is_twin(character: Character) -> bool:
+    pair = {character.first, character.second}
+    return any(pair == {letter, digit} for letter, digit in _TWINS.items())
+
+
+def _weighed(character: Character, share: float, *, swap: bool) -> Character:
+    both = min(1.0, character.first_probability + character.second_probability)
+    first, second = (character.second, character.first) if swap else (character.first, character.second)
+    return Character(first, both * share, second, both * (1 - share))
 
 
 def _misfits(characters: Sequence[Character], form: str) -> list[int]:
