@@ -1,7 +1,7 @@
 """The turn that both consumers share: who owns which partition, when to hand over, when to commit.
 
-aiokafka traps behind the shape: defaults commit by timer and start at the end (B1, B2); the sticky assignor stands
-still (B5); listener errors are swallowed, so the listener only leaves notes; fetching starts before a listener has
+aiokafka traps behind the shape: defaults commit by timer and start at the end; the sticky assignor stands
+still; listener errors are swallowed, so the listener only leaves notes; fetching starts before a listener has
 returned, so what was fetched around a rebalance is thrown away and fetched again from the committed offset.
 """
 

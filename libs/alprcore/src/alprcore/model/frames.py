@@ -11,7 +11,7 @@ from alprcore.model.devices import Location, View
 from alprcore.model.ids import frame_id, to_us
 
 INLINE_JPEG_LIMIT: Final = 900_000
-"""Largest JPEG that travels inside a message: Kafka clients refuse 1,048,576 bytes by default (B1)."""
+"""Largest JPEG that travels inside a message: Kafka clients refuse 1,048,576 bytes by default."""
 
 
 class ImageRole(StrEnum):

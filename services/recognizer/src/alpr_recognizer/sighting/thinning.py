@@ -17,8 +17,8 @@ SPACING_MS: Final = (0, 100, 200, 400)
 """By level: least time between two looks at a camera, milliseconds of capture. At 60 mph a vehicle is in view for about a
 second: the last level still sees it twice."""
 LATE_S: Final = 1.0
-"""Frames may wait so long before any are left out: a tenth of what a dispatcher is promised (2 s from capture to hit, B8)
-is spent on the rest."""
+"""Frames may wait so long before any are left out: half of the two seconds that a
+dispatcher is promised from capture to hit; the rest of the way needs the other half."""
 ON_TIME_S: Final = 0.5
 """From here down the level falls again."""
 
