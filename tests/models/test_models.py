@@ -85,7 +85,7 @@ def test_the_parent_loads_none_of_the_models_libraries():
     assert not {"torch", "paddle", "ultralytics", "cv2", "openvino"} & set(loaded)
 
 
-def test_parent_and_child_stay_below_two_gigabytes(models, drive):
+def test_the_child_stays_below_a_gigabyte(models, drive):
+    """The parent here is the tests' own process, with whatever they load; what a service needs is in tests/e2e."""
     models.find_plates([jpeg for jpeg, _ in drive])
-    resident = psutil.Process().memory_info().rss + psutil.Process(models.pid).memory_info().rss
-    assert resident < 2_000_000_000
+    assert psutil.Process(models.pid).memory_info().rss < 1_000_000_000
