@@ -21,7 +21,16 @@ from alpr_console.web import token_hash
 from alprcore import wire
 from alprcore.model import ClientKind
 from alprcore.profiles import load_profiles, shipped_documents
-from tests.fixtures.console import PASSWORD, make_hit, make_notification, read_all, running_console, sealed
+from tests.fixtures.console import (
+    PASSWORD,
+    make_hit,
+    make_notification,
+    read_all,
+    running_console,
+    sealed,
+    sql,
+    wait_for,
+)
 from tests.fixtures.postgres import _database
 
 PREFIX = f"con{secrets.token_hex(3)}."
@@ -39,26 +48,6 @@ def console(pg_admin_dsn, pg_template, kafka_bootstrap, tmp_path_factory):
         running_console(database, kafka_bootstrap, PREFIX, folder) as running,
     ):
         yield running
-
-
-def wait_for(what, question, timeout_s=30.0):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if answer := question():
-            return answer
-        time.sleep(0.1)
-    pytest.fail(f"waited {timeout_s:.0f} s for {what}")
-
-
-def sql(console, statement, *arguments):
-    async def fetch():
-        connection = await asyncpg.connect(console.database.admin)
-        try:
-            return [dict(row) for row in await connection.fetch(statement, *arguments)]
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
 
 
 def audit_events(console, kind):

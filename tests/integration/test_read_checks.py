@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +14,7 @@ from alprcore import postgres, wire
 from alprcore.model import Provenance
 from alprcore.policy import due_day
 from alprcore.profiles import load_profiles
-from tests.fixtures.console import make_hit, make_notification, read_all, running_console
+from tests.fixtures.console import make_hit, make_notification, read_all, running_console, sql, wait_for
 from tests.fixtures.postgres import _database
 
 PREFIX = f"chk{secrets.token_hex(3)}."
@@ -31,26 +30,6 @@ def console(pg_admin_dsn, pg_template, kafka_bootstrap, tmp_path_factory):
         running_console(database, kafka_bootstrap, PREFIX, folder) as running,
     ):
         yield running
-
-
-def wait_for(what, question, timeout_s=30.0):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if answer := question():
-            return answer
-        time.sleep(0.1)
-    pytest.fail(f"waited {timeout_s:.0f} s for {what}")
-
-
-def sql(console, statement, *arguments):
-    async def fetch():
-        connection = await asyncpg.connect(console.database.admin)
-        try:
-            return [dict(row) for row in await connection.fetch(statement, *arguments)]
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
 
 
 def keep(console, *hits):
@@ -142,13 +121,13 @@ def test_counts_are_by_model_and_a_second_thought_counts_instead_of_the_first(co
 
 def _told(console, hit, count):
     """What the ledger is told of a hit's read; the outbox sends it a moment after the answer."""
-    deadline = time.monotonic() + 30
-    while True:
+
+    def told():
         events = [wire.decode_audit_event(m.value, m.headers) for m in read_all(console.bootstrap, f"{PREFIX}audit")]
-        told = [event for event in events if event.kind == "read_checked" and event.facts["hit_id"] == hit.hit_id]
-        if len(told) >= count or time.monotonic() > deadline:
-            return told
-        time.sleep(0.2)
+        found = [event for event in events if event.kind == "read_checked" and event.facts["hit_id"] == hit.hit_id]
+        return found if len(found) >= count else None
+
+    return wait_for(f"{count} findings in the ledger", told)
 
 
 def _on(hit, device, reader):
