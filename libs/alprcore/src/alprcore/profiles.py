@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Final
@@ -14,7 +15,7 @@ import yaml
 
 from alprcore.errors import Misconfigured
 from alprcore.model import ClientKind
-from alprcore.policy import AgencyProfile, ListRule, Purpose
+from alprcore.policy import AccessRules, AgencyProfile, AuditRules, Governance, ListRule, Purpose, TrainingNeed
 
 _GATES: Final = frozenset({"hard", "soft", "off"})
 _CLOCKS: Final = frozenset({"captured", "received"})
@@ -63,6 +64,9 @@ def profile_from_json(text: str) -> AgencyProfile:
             purposes=tuple(Purpose(**item) for item in rest.pop("purposes")),
             lists=tuple(ListRule(**item) for item in rest.pop("lists")),
             display_targets=tuple((t["target"], ClientKind(t["client"])) for t in rest.pop("display_targets")),
+            governance=Governance(**_tuples(rest.pop("governance", {}))),
+            access=_access(rest.pop("access", {})),
+            audit=AuditRules(**_tuples(rest.pop("audit", {}))),
             **rest,
         )
     except KeyError as error:
@@ -71,6 +75,19 @@ def profile_from_json(text: str) -> AgencyProfile:
         raise Misconfigured(str(error)) from error
     _check(profile)
     return profile
+
+
+def _access(section: Mapping[str, Any]) -> AccessRules:
+    rest = dict(section)
+    needs = rest.pop("training", None)
+    rules = AccessRules(**_tuples(rest))
+    if needs is None:
+        return rules
+    return replace(rules, training=tuple(TrainingNeed(**_tuples(item)) for item in needs))
+
+
+def _tuples(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in section.items()}
 
 
 def _check(profile: AgencyProfile) -> None:

@@ -186,7 +186,8 @@ def read_person(token: str, public: bytes, now: datetime) -> Person:
     age = (now - from_us(fields.pop("issued_us"))).total_seconds()
     if not -_CLOCK_AHEAD_SECONDS <= age <= PERSON_TOKEN_SECONDS:
         raise PermissionError("TOKEN_EXPIRED")
-    fields["roles"] = tuple(fields["roles"])
+    for name in ("roles", "training", "grants", "authenticated_by"):
+        fields[name] = tuple(fields[name])
     return Person(**fields)
 
 

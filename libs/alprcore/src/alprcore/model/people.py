@@ -8,7 +8,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is asking: taken from the session, never from a request body (QRY-06, QRY-07)."""
+    """Who is asking: taken from the session, never from a request body (QRY-06, QRY-07).
+
+    `training` holds the tags of the courses that count today (TRN-04), `grants` the other sources this person may
+    see (ACC-07), `authenticated_at` and `authenticated_by` when and by what (RFC 8176) the person proved who it is.
+    """
 
     person_id: str
     username: str
@@ -18,6 +22,11 @@ class Person:
     roles: tuple[str, ...]
     session_id: str
     source_ip: str
+    category: str = ""
+    training: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+    authenticated_at: str = ""
+    authenticated_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

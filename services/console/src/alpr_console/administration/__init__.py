@@ -1,0 +1,1 @@
+"""Profiles in force, their versions and approvals; assignments, delegations and access reviews."""

@@ -1,0 +1,1 @@
+"""What an auditor may ask before the door is asked."""

@@ -1,0 +1,1 @@
+"""The guidelines and the policy as they are published, made from what is configured."""

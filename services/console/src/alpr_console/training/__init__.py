@@ -1,0 +1,1 @@
+"""Courses, completions, certifications and policy acknowledgments; who may use what until when."""
