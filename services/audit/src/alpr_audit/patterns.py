@@ -1,0 +1,1 @@
+"""Patterns of misuse in the ledger: pure functions over entries."""

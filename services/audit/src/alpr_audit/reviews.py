@@ -1,0 +1,1 @@
+"""Audits that are due, what they sample, and what reviewers may decide."""

@@ -1,0 +1,1 @@
+"""Who may write, approve and put into force a version of the profile."""
