@@ -1,6 +1,7 @@
 """What every test can ask for; the fixtures themselves live in tests/fixtures."""
 
 pytest_plugins = [
+    "tests.fixtures.go",
     "tests.fixtures.kafka",
     "tests.fixtures.postgres",
     "tests.fixtures.requirements",

@@ -23,6 +23,10 @@ need() { # command, Debian package
 need java default-jre-headless
 need mvn maven
 need ffmpeg ffmpeg
+if [ "$kind" = dev ]; then # the ledger's second verifier: its tests are skipped without
+    command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || missing+=(golang-go)
+    [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || missing+=(golang-golang-x-mod-dev)
+fi
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 compgen -G '/usr/share/fonts/*/*' >/dev/null || missing+=(fonts-dejavu-core) # pages without letters otherwise
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)

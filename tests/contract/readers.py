@@ -15,6 +15,7 @@ READERS: dict[tuple[str, str], Reader] = {
     ("recognizer", "devices"): wire.decode_device,
     ("recognizer", "profiles"): wire.decode_profile,
     ("recognizer", "image.keys"): wire.decode_image_key,
+    ("ingest", "profiles"): wire.decode_profile,
     ("matcher", "reads"): wire.decode_read,
     ("matcher", "hotlist"): wire.decode_bucket,
     ("matcher", "hotlist.partials"): wire.decode_partial,
@@ -31,5 +32,6 @@ READERS: dict[tuple[str, str], Reader] = {
     ("console", "profiles"): wire.decode_profile,
     ("audit", "audit"): wire.decode_audit_event,
     ("audit", "profiles"): wire.decode_profile,
+    ("audit", "devices"): wire.decode_device,
     ("witnesses", "audit.checkpoints"): wire.decode_checkpoint,
 }

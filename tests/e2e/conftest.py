@@ -29,7 +29,7 @@ def stack():
     heavy = Path(__file__).parents[2] / ".venv-recognizer/bin/python"
     if not heavy.exists():
         pytest.skip("the recognizer's environment .venv-recognizer is missing: make setup-models")
-    with state_folder() as folder, Stack(folder) as running:
+    with state_folder() as folder, Stack(folder, settings={"ALPR_AUDIT_QUERIES_PER_MINUTE": "0"}) as running:
         demo.prepare(running, cameras=CAMERAS, plates=None)
         yield running
 

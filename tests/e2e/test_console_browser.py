@@ -1,33 +1,18 @@
 """A dispatcher's screen in a real browser: signs in, arms the sound, sees a hit arrive with both pictures."""
 
-import io
-import re
 import secrets
-import shutil
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from alprcore.model import Difference, Grade, MatchKind, StateMatch, StateScore, Vehicle
-from tests.fixtures.console import PASSWORD, make_hit, make_notification, running_console, sealed
+from tests.fixtures import browser
+from tests.fixtures.browser import needs_chromium, opened_page, picture, until
+from tests.fixtures.console import make_hit, make_notification, running_console, sealed
 from tests.fixtures.postgres import _database
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
-]
+pytestmark = needs_chromium
 # what the eye gets: the color of an element's text against the first opaque background under it, as WCAG 2.2 counts it
 CONTRAST = """selectors => {
   const channel = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
@@ -61,43 +46,12 @@ def console(pg_admin_dsn, pg_template, kafka_bootstrap, tmp_path_factory):
 
 @pytest.fixture
 def page(console):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
-        opened = context.new_page()
-        troubles = []
-        opened.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: troubles.append(str(error)))
-        opened.troubles = troubles
-        yield opened
-        browser.close()
-    assert troubles == []
-
-
-def until(page, question, timeout_s=20):
-    """Ask the page until the answer is true; by evaluate, because the page's own policy forbids eval."""
-    deadline = time.monotonic() + timeout_s
-    while not page.evaluate(question):
-        assert time.monotonic() < deadline, question
-        page.wait_for_timeout(100)
-
-
-def picture(width, height):
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.new("RGB", (width, height), (40, 60, 90)).save(stream, "JPEG")
-    return stream.getvalue()
+    with opened_page() as page:
+        yield page
 
 
 def sign_in(page, console, username):
-    page.goto(f"{console.url}/")
-    page.fill("[name=username]", username)
-    page.fill("[name=password]", PASSWORD)
-    page.click("button.main")
-    page.wait_for_url(re.compile("/(hits|search)$"))
+    browser.sign_in(page, console.url, username)
 
 
 def with_pictures(console, hit):

@@ -19,7 +19,7 @@ from alprcore.kafka import KafkaSettings, create_topics, load_topic_specs
 from alprcore.model import GeoPoint, Location, LocationQuality, Person, View
 from alprcore.seal import ListKeys, SigningKey, sign_person
 
-TOPICS = {"frames", "devices", "hotlist", "hotlist.versions", "audit"}
+TOPICS = {"frames", "devices", "hotlist", "hotlist.versions", "audit", "profiles"}
 PLACE = Location(GeoPoint(38.7520952, -121.2880063), LocationQuality.REGISTERED)
 
 

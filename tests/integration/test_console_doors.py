@@ -28,7 +28,12 @@ FORGED = {"x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9", "x-r
 
 @pytest.fixture(scope="module")
 def stack():
-    with state_folder() as folder, Stack(folder, without=frozenset({"recognizer", "matcher"})) as running:
+    with (
+        state_folder() as folder,
+        Stack(
+            folder, without=frozenset({"recognizer", "matcher"}), settings={"ALPR_AUDIT_QUERIES_PER_MINUTE": "0"}
+        ) as running,
+    ):
         yield running
 
 
@@ -105,6 +110,42 @@ def test_a_query_never_answers_with_another_agencys_read(stack):
         page = investigator.http.get("/search").text
     assert "For official use only." in page
     assert "Plateline Demonstration Agency" in page
+
+
+@pytest.mark.requirement("DEF-11")
+def test_what_follows_a_search_goes_through_the_console_and_names_the_session(stack):
+    keep(stack, make_read("8FOL001", number=4))
+    with demo.Session(stack.console, "investigator", stack.demo_password) as investigator:
+        answer, rows = found(investigator, "8FOL001")
+        body = {"query_id": answer["query_id"], "format": "csv", "purpose_code": "criminal_investigation",
+                "justification": "attachment to the burglary report"}  # fmt: skip
+        exported = investigator.http.post("/v1/exports", json=body, headers=FORGED)
+        assert exported.status_code == 201, exported.text
+        assert "attachment" in exported.headers["content-disposition"]
+        assert rows[0]["read_id"] in exported.text
+        hits = {"purpose_code": "criminal_investigation", "justification": "vehicle seen at a burglary",
+                "attest_no_first_amendment": True, "criteria": {"plate": "8FOL001"},
+                "no_case_number_reason": "the report is being written"}  # fmt: skip
+        asked = investigator.http.post("/v1/hit-queries", json=hits)
+        assert (asked.status_code, asked.json()["rows"]) == (200, [])
+        waiting = investigator.http.get("/v1/queries/incomplete").json()["rows"]
+        assert asked.json()["query_id"] in [row["query_id"] for row in waiting]
+        given = investigator.http.post(
+            f"/v1/queries/{asked.json()['query_id']}/case-number", json={"case_number": "26-000555"}
+        )
+        assert given.status_code == 201
+        named = investigator.http.post("/v1/exports", json={**body, "username": "auditor"})
+        assert named.status_code == 422
+        assert investigator.http.get("/v1/use-approvals").status_code == 200
+        assert investigator.http.post("/v1/protected-events", json={}).status_code == 403
+    for kind in ("query", "hit_query", "export"):
+        logged = entries(stack, kind)
+        assert logged
+        assert {entry["entry"]["facts"]["source_system"] for entry in logged} == {"local"}
+        assert logged[0]["personal"]["person"]["username"] == "investigator"
+        assert logged[0]["personal"]["ip"] == "127.0.0.1"
+        assert logged[0]["personal"]["person"]["authenticated_by"]
+        assert logged[0]["entry"]["facts"]["cameras"]["sha256"]
 
 
 def test_refusals_of_the_doors_come_through_with_their_reason(stack):

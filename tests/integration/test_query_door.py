@@ -8,14 +8,18 @@ import asyncpg
 import pytest
 
 from alpr_audit import ledger
+from alpr_audit.api.door import Ask
 from alpr_cli import verify
 from alprcore.model import GeoPoint
 from alprcore.seal import SigningKey, note_verifier, sign_person, verify_note
-from tests.fixtures.doors import Doors, Gate, make_hit, make_read, utc_now
+from tests.fixtures.doors import QUERY, Doors, Gate, make_hit, make_read, utc_now
 
 pytestmark = pytest.mark.asyncio
 
+AGENCIES = ("irvine", "westminster", "claremont", "escondido", "roseville")
 
+
+@pytest.mark.requirement("QRY-01")
 async def test_every_criterion_finds_its_reads_and_no_other(pg_database, tmp_path):
     base = utc_now() - timedelta(days=3)
     async with Doors(pg_database, tmp_path) as doors:
@@ -41,14 +45,17 @@ async def test_every_criterion_finds_its_reads_and_no_other(pg_database, tmp_pat
             ({"area": {"south": 33, "west": -118, "north": 34, "east": -117}}, {one, two, far}),
             ({"area": {"south": 33, "west": -101, "north": 34, "east": -99}}, {east}),
             ({"device_id": "car-7"}, {two}),
+            ({"device_ids": ["car-7", "demo-device"]}, {one, two, far, east}),
+            ({"own_detections": True}, {two}),
             ({"device_id": "car-7", "own_detections": True}, {two}),
+            ({"device_id": "demo-device", "own_detections": True}, None),
             ({"list_code": "SVS"}, {far}),
             ({"list_code": "FWS"}, set()),
             ({"plate": "x' OR 1=1 --"}, set()),
             ({"device_id": "'; DROP TABLE retention.reads; --"}, set()),
         ]
         for criteria, expected in cases:
-            answer = await doors.ask(criteria)
+            answer = await doors.ask(criteria, person=doors.person(devices=("car-7", "car-8")))
             if expected is None:
                 assert (answer.status_code, answer.json()["reason_code"]) == (422, "CRITERIA_INVALID")
                 continue
@@ -128,16 +135,31 @@ async def test_a_result_that_cannot_be_recorded_is_not_handed_out(pg_database, t
 
 
 @pytest.mark.requirement("QRY-05")
-async def test_the_log_holds_the_submitted_criteria(pg_database, tmp_path):
-    criteria = {
-        "area": {"south": 33.5, "west": -118.0, "north": 34.0, "east": -117.25},
-        "captured_from": "2026-01-02T03:04:05Z",
-        "captured_to": "2026-01-03T00:00:00Z",
-    }
+@pytest.mark.parametrize("path", ["/v1/queries", "/v1/hit-queries"])
+async def test_the_log_holds_the_submitted_criteria(path, pg_database, tmp_path):
+    area = {"south": 33.5, "west": -118.0, "north": 34.0, "east": -117.25}
+    times = {"captured_from": "2026-01-02T03:04:05Z", "captured_to": "2026-01-03T00:00:00Z"}
+    asked = (
+        {"area": area, **times},
+        times,
+        {"polygon": [[33.5, -118.0], [34.0, -118.0], [34.0, -117.25]]},
+        {"partial": "8t?*1", "lookalike": True, "state": "CA"},
+        {"plate": "8tst-001"},
+        {"list_code": "SVS"},
+        {"device_ids": ["car-7", "car-8"], "device_id": "car-9"},
+        {"own_detections": True},
+    )
     async with Doors(pg_database, tmp_path) as doors:
-        assert (await doors.ask(criteria)).status_code == 200
-        (entry,) = await doors.log("query")
-        assert entry["personal"]["criteria"] == criteria
+        for agency in AGENCIES:
+            who = doors.person(agency=agency, devices=("car-7",))
+            for criteria in asked:
+                body = {**QUERY, "criteria": criteria}
+                answer = await doors.http.post(path, json=body, headers=doors.auth(who))
+                assert answer.status_code == 200, answer.text
+            kind = "query" if path == "/v1/queries" else "hit_query"
+            logged = (await doors.audit.door.store.log(agency, 2**62, kind, 50))[::-1]
+            assert tuple(entry["personal"]["criteria"] for entry in logged) == asked
+            assert [entry["entry"]["facts"]["elements"] for entry in logged] == [sorted(each) for each in asked]
 
 
 @pytest.mark.requirement("QRY-02")
@@ -160,15 +182,34 @@ async def test_purpose_reasons_and_texts_are_required_and_recorded(pg_database, 
 
 
 @pytest.mark.requirement("QRY-06")
-async def test_the_log_names_person_and_organization_from_the_session(pg_database, tmp_path):
+@pytest.mark.requirement("QRY-08")
+async def test_the_log_names_person_organization_and_time_from_the_session(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
-        person = doors.person(username="kroe", full_name="Kim Roe", organization="X Corp.", roles=("contractor",))
-        forged = await doors.ask({"plate": "8TST001"}, person=person, username="jdoe")
-        assert forged.status_code == 422  # a body that names a person is refused
-        assert (await doors.ask({"plate": "8TST001"}, person=person)).status_code == 200
-        (entry,) = await doors.log("query")
-        who = entry["personal"]["person"]
-        assert (who["username"], who["full_name"], who["organization"]) == ("kroe", "Kim Roe", "X Corp.")
+        for agency in AGENCIES:
+            roles, name = ("contractor",), {"username": "kroe", "full_name": "Kim Roe", "organization": "X Corp."}
+            person = doors.person(agency=agency, roles=roles, **name)
+            for forged in (
+                {"username": "jdoe"},
+                {"full_name": "Jane Doe"},
+                {"organization": "Y"},
+                {"ip": "1.2.3.4"},
+            ):
+                answer = await doors.ask({"plate": "8TST001"}, person=person, **forged)
+                assert answer.status_code == 422  # a body that names a person is refused
+            before = utc_now()
+            for _ in range(2):
+                assert (await doors.ask({"plate": "8TST001"}, person=person)).status_code == 200
+            second, first = await doors.audit.door.store.log(agency, 2**62, "query", 10)
+            for entry in (first, second):
+                who = entry["personal"]["person"]
+                assert (who["username"], who["full_name"], who["organization"]) == ("kroe", "Kim Roe", "X Corp.")
+                assert (who["agency"], who["session_id"]) == (agency, "s-1")
+                assert who["authenticated_at"]
+                assert who["authenticated_by"] == ["pwd", "otp", "mfa"]
+            assert second["index"] > first["index"]
+            times = [datetime.fromisoformat(entry["entry"]["time"]) for entry in (first, second)]
+            assert before <= times[0] < times[1] <= utc_now()
+            assert all(time.utcoffset() == timedelta(0) for time in times)
 
 
 @pytest.mark.requirement("QRY-07", partial="the console decides the address; its proxy rule is tested there")
@@ -185,19 +226,6 @@ async def test_the_log_holds_the_address_of_the_session_whatever_the_headers_say
         assert entry["personal"]["ip"] == "192.0.2.7"
         rows = await doors.audit.door.store.log("", 2**62, "refused", 10)
         assert rows[0]["personal"] == {"peer": "127.0.0.1"}
-
-
-@pytest.mark.requirement("QRY-08")
-async def test_entries_have_server_times_and_increasing_numbers(pg_database, tmp_path):
-    async with Doors(pg_database, tmp_path) as doors:
-        before = utc_now()
-        for _ in range(2):
-            await doors.ask({"plate": "8TST001"})
-        first, second = await doors.log("query")
-        assert second["index"] > first["index"]
-        times = [datetime.fromisoformat(entry["entry"]["time"]) for entry in (first, second)]
-        assert before <= times[0] < times[1] <= utc_now()
-        assert all(time.tzinfo is not None and time.utcoffset() == timedelta(0) for time in times)
 
 
 @pytest.mark.requirement("AUD-02")
@@ -370,19 +398,25 @@ async def test_the_reader_can_do_nothing_but_answer_a_fresh_entry_once(pg_databa
 
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="LEDGER_ENTRY_MISSING"):
                 await search(12345)
-            act = {"act": "search", "search": {"plate": "8TST001", "limit": 5}}
-            record, person = doors.audit.door.record, doors.person()
-            used = await record("query", person, facts={}, personal={}, act=act)
+            door, person = doors.audit.door, doors.person()
+
+            async def intend(act="search"):
+                reasons = {"purpose_code": "audit", "justification": "a test of the database's own gate"}
+                search = {"plate": "8TST001", "limit": 5}
+                told = {"criteria": {"plate": "8TST001"}, "reasons": reasons}
+                return await door.intend(person, Ask("query", act, search, {"purpose_code": "audit"}, told))
+
+            used = await intend()
             assert len(await search(used.index)) == 1
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="LEDGER_ENTRY_USED"):
                 await search(used.index)
-            other = await record("query", person, facts={}, personal={}, act={**act, "act": "image"})
+            other = await intend("image")
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="LEDGER_ENTRY_MISSING"):
                 await search(other.index)
-            plain = await record("log_read", person, facts={}, personal={})
+            plain = await door.record("note_taken", person, facts={}, personal={})
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="LEDGER_ENTRY_MISSING"):
                 await search(plain.index)
-            stale = await record("query", person, facts={}, personal={}, act=act)
+            stale = await intend()
             await doors.sql(
                 "UPDATE audit.intents SET committed_at = now() - interval '31 s' WHERE idx = $1", stale.index
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import pickle
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,16 +26,17 @@ Quad = NDArray[np.float32]  # 4 corners (x, y), clockwise from the upper left
 
 # How often a photographed sample comes from each set; US scenes weigh most: they are few, small and hardest.
 REAL_SHARES = {
-    "openalpr_us_states": 0.25, "openalpr_us": 0.3, "openalpr_br_crops": 0.14, "openalpr_eu": 0.14, "ankandrew_ar": 0.14,
+    "openalpr_us_states": 0.23, "openalpr_us": 0.26, "openalpr_br_crops": 0.16, "openalpr_eu": 0.12, "ankandrew_ar": 0.2,
     "openalpr_br": 0.03,
 }  # fmt: skip
 REUSE = 3  # views of one drawing: drawing costs 5 ms, a view 1 ms
 # Families drawn more often than alprdraw would: what the photographs ask most of, and lines of plates with two.
 DRAWN_MORE = {
-    "two-line": 0.08, "ar-old": 0.06, "ar-mercosul": 0.03, "us-vanity": 0.04, "br-old": 0.04, "eu": 0.05, "us-mo": 0.08,
+    "two-line": 0.12, "ar-old": 0.12, "ar-mercosul": 0.04, "us-vanity": 0.04, "br-old": 0.05, "eu": 0.04, "us-mo": 0.07,
     "us-ca": 0.03, "us-tx": 0.03,
 }  # fmt: skip
 VIDEO = 0.4  # share of drawn US plates seen by a video camera from afar: 42 to 85 pixels, sharpened and hard compressed
+STREET = 0.35  # share of what is not photographed that comes out of drawn traffic (`streets.py`), if there is any
 STRAIGHT = 0.45  # share of views that were rectified by the plate's corners before reading, the rest is cut by the box
 
 
@@ -282,11 +284,20 @@ def view(
     return result
 
 
-def samples(data: Path, seed: int, *, easy: int, real: float) -> Iterator[tuple[Picture, str]]:
+def traffic(file: Path) -> list[tuple[bytes, Quad, str]]:
+    """Plates cut out of drawn traffic, as `streets.py` wrote them: PNG with surroundings, where the line lies, its text."""
+    found: list[tuple[bytes, Quad, str]] = pickle.loads(file.read_bytes())  # noqa: S301 - our own file
+    return found
+
+
+def samples(
+    data: Path, seed: int, *, easy: int, real: float, streets: Path | None = None
+) -> Iterator[tuple[Picture, str]]:
     """Endless samples: the first `easy` ones clear and rich in contrast, the rest as hard as the street.
 
     Without the clear beginning the CTC loss stays on its plateau: the network learns to print blanks.
     """
+    passed = traffic(streets) if streets else []
     cv2.setNumThreads(0)
     rng = np.random.default_rng(seed)
     shots = photographs(data, kept_back=False)
@@ -303,6 +314,12 @@ def samples(data: Path, seed: int, *, easy: int, real: float) -> Iterator[tuple[
             source = list(REAL_SHARES)[int(rng.choice(len(shares), p=shares))]
             shot = by_source[source][int(rng.integers(len(by_source[source])))]
             yield view(rng, shot.picture, shot.quad, float(rng.uniform(0.1, 0.8)), drawn=False), shot.text
+            given += 1
+            continue
+        if passed and given >= easy and rng.random() < STREET:
+            png, quad, text = passed[int(rng.integers(len(passed)))]
+            picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+            yield view(rng, picture, quad, float(rng.uniform(0.0, 0.5)), drawn=False), text
             given += 1
             continue
         if age % REUSE == 0 or len(pool) < 256:

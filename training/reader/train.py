@@ -46,12 +46,12 @@ JITTERS = (
 
 
 class _Stream(IterableDataset[tuple[Tensor, list[str]]]):
-    def __init__(self, data: Path, seed: int, easy: int, real: float) -> None:
-        self.data, self.seed, self.easy, self.real = data, seed, easy, real
+    def __init__(self, data: Path, seed: int, easy: int, real: float, streets: Path | None) -> None:
+        self.data, self.seed, self.easy, self.real, self.streets = data, seed, easy, real, streets
 
     def __iter__(self) -> Iterator[tuple[Tensor, list[str]]]:
         torch.set_num_threads(1)
-        source = samples(self.data, self.seed, easy=self.easy, real=self.real)
+        source = samples(self.data, self.seed, easy=self.easy, real=self.real, streets=self.streets)
         while True:
             drawn = [next(source) for _ in range(BATCH)]
             yield torch.from_numpy(np.stack([p for p, _ in drawn])), [t for _, t in drawn]
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--easy", type=int, default=15_000, help="samples of the clear beginning")
     parser.add_argument("--real", type=float, default=0.35, help="share of photographed samples after it")
+    parser.add_argument("--streets", type=Path, help="plates out of drawn traffic, from streets.py")
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, help="weights to go on from; leaves the clear beginning out")
@@ -137,7 +138,7 @@ def main() -> None:
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.02)
     stream = DataLoader(
-        _Stream(args.data, args.seed, easy, args.real), batch_size=None, num_workers=1, prefetch_factor=8
+        _Stream(args.data, args.seed, easy, args.real, args.streets), batch_size=None, num_workers=1, prefetch_factor=8
     )
     ctc = nn.CTCLoss(blank=0, zero_infinity=True)
     kept_back = photographs(args.data, kept_back=True)

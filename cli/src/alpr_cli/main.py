@@ -21,6 +21,11 @@ COMMANDS: Final = {
     "hotlist": ("alpr_cli.hotlist", "load a list, show the state of lists"),
     "topics": ("alpr_cli.topics", "create and list the topics"),
     "dlq": ("alpr_cli.dlq", "list, show and replay dead letters"),
+    "registration": (
+        "alpr_cli.registration",
+        "a simulated vehicle registration source, for tests and demonstrations",
+    ),
+    "learn": ("alpr_cli.learn", "a simulated external LEARN tenant, for tests and demonstrations"),
     "audit": ("alpr_cli.verify", "verify a copy of the ledger offline"),
 }
 """Subcommands: module with `add_arguments(parser)` and `run(options) -> int`, and what it is for."""

@@ -71,6 +71,7 @@ def settings(service: str, database: Database, authority: Path, places: Places) 
                 "ledger_key_file": str(places.keys / "ledger.key"),
                 "ledger_origin": "plateline.example/demo",
                 "checkpoint_file": str(places.data / "checkpoint"),
+                "public_folder": str(places.data / "public-ledger"),
             }
         case "matcher":
             values["state_dir"] = str(places.data / "matcher")

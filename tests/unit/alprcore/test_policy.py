@@ -62,7 +62,8 @@ def make_frame(**changes: object) -> Frame:
 
 
 def person(agency: str, *roles: str) -> Person:
-    return Person("p1", "jdoe", "Jane Doe", "Example PD", agency, roles, "s1", "127.0.0.1")
+    trained = ("alpr", "learn", "cdms")
+    return Person("p1", "jdoe", "Jane Doe", "Example PD", agency, roles, "s1", "127.0.0.1", training=trained)
 
 
 def query(**changes: object) -> Query:
@@ -194,6 +195,9 @@ QUERY_KEYS = (
     "need_to_know_required",
     "case_number",
     "first_amendment_block",
+    "querying",
+    "governance",
+    "access",
 )
 DUE_KEYS = ("retention_years_mobile", "retention_years_fixed", "retention_clock", "timezone")
 

@@ -7,7 +7,15 @@ import pytest
 
 from alprcore.errors import Misconfigured
 from alprcore.glossary import terms
-from alprcore.profiles import load_profiles, profile_from_json, shipped_documents
+from alprcore.profiles import (
+    canonical,
+    document_from_yaml,
+    document_to_yaml,
+    load_profiles,
+    profile_from_json,
+    read_document,
+    shipped_documents,
+)
 
 
 def test_the_five_agencies_and_the_demonstration_ship() -> None:
@@ -34,13 +42,73 @@ def test_the_version_follows_the_content() -> None:
         ("second_factor", "never", "second_factor"),
         ("display_targets", [], "display_targets"),
         ("invented", 1, "invented"),
-        ("purposes", None, "not iterable"),
+        ("purposes", None, "purposes: a list"),
+        ("policy_ref", 820, "policy_ref: a text"),
+        ("audible", "yes", "audible: true or false"),
+        ("gates", {"whistle": "hard"}, r"gates\.whistle: no such step"),
+        ("governance", {"access_managers": "program_manager"}, r"governance\.access_managers: a list"),
+        ("governance", {"access_managers": ["chief"]}, r"governance\.access_managers: roles"),
+        ("governance", {"role_titles": {"sheriff": "Sheriff"}}, r"governance\.role_titles: roles"),
+        ("governance", {"designee_since": "soon"}, r"governance\.designee_since: a day"),
+        ("access", {"training": [{"activity": "fly", "tag": "alpr"}]}, r"access\.training\[0\]\.activity"),
+        ("access", {"training": [{"activity": "query"}]}, r"access\.training\[0\]\.tag: is missing"),
+        ("access", {"other_sources": ["gossip"]}, r"access\.other_sources"),
+        ("audit", {"interval": "never"}, r"audit\.interval"),
+        ("audit", {"report_years": 1}, "AUD-07"),
+        ("display_targets", [{"target": "dispatch", "client": "fax"}], r"display_targets\[0\]: target and client"),
     ],
 )
 def test_a_broken_profile_is_refused_by_the_name_of_the_key(key: str, value: object, words: str) -> None:
     document = json.loads(shipped_documents()["irvine"]) | {key: value}
     with pytest.raises(Misconfigured, match=words):
         profile_from_json(json.dumps(document))
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    document = json.loads(shipped_documents()["irvine"]) | {"timezone": "Mars/Olympus", "case_number": "never"}
+    profile, problems = read_document(document)
+    assert profile is None
+    assert {problem.key for problem in problems} == {"timezone", "case_number"}
+
+
+def test_a_document_written_by_hand_says_the_same_as_the_shipped_one() -> None:
+    for agency, shipped in shipped_documents().items():
+        written = document_to_yaml(json.loads(shipped))
+        assert canonical(document_from_yaml(written)) == shipped, agency
+    assert document_from_yaml("policy_date: 2019-06-11") == {"policy_date": "2019-06-11"}
+    with pytest.raises(Misconfigured, match="line 2"):
+        document_from_yaml("agency: x\nname: [")
+    with pytest.raises(Misconfigured, match="not a mapping"):
+        document_from_yaml("- a list")
+
+
+def test_what_binds_differs_as_the_policies_say() -> None:
+    """Section 4.2 of the requirements, cell by cell for the parts that gate people (CFG-01)."""
+    known = load_profiles()
+    assert {name: p.governance.program_manager for name, p in known.items() if name != "demo"} == {
+        "irvine": "Support Services Commander",
+        "westminster": "Professional Standards Unit Commander",
+        "claremont": "Division Commander",
+        "escondido": "ALPR System Administrator",
+        "roseville": "Services Division Captain",
+    }
+    assert {n for n, p in known.items() if p.governance.guidelines_required} == {"westminster", "roseville"}
+    assert {n for n, p in known.items() if p.governance.posting_required} == {"westminster", "roseville"}
+    assert {n: p.access.certifications for n, p in known.items() if p.access.certifications} == {
+        "claremont": ("clets",),
+        "escondido": ("cji_access",),
+    }
+    assert {n for n, p in known.items() if p.access.policy_review_days} == {"claremont"}
+    assert {n for n, p in known.items() if p.access.review_quarterly} == {"roseville"}
+    assert known["claremont"].access.categories == ("sworn", "communications", "technology", "contractor")
+    assert known["roseville"].governance.training_owners == ("alpr_admin",)
+    assert known["roseville"].governance.other_uses_approvers == ("supervisor", "alpr_admin")
+    needs = {(need.activity, need.tag) for need in known["roseville"].access.training}
+    assert {("query", "learn"), ("device_session", "cdms")} <= needs
+    assert ("clets_coordinator" in known["escondido"].governance.access_managers) is True
+    assert known["roseville"].role_title("program_manager") == "Services Division Captain"
+    assert known["westminster"].role_title("training_manager") == "Training Sergeant"
+    assert known["irvine"].role_title("alpr_admin") == "ALPR admin"
 
 
 def test_a_folder_with_two_profiles_of_one_agency_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One read per passage: which plates belong together, when a read is told, what a correction does."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from alpr_recognizer import sighting
@@ -138,6 +139,20 @@ def test_a_late_frame_of_the_past_ends_nothing():
     assert texts(going_on) == ["7ABC123", "8XYZ789"]
 
 
+def test_a_frame_that_comes_late_takes_its_place_in_the_passage_and_the_next_one_joins_too():
+    shown = [(frame(n, n * 0.4), [plate("7ABC123", 100 + 9 * n)]) for n in range(5)]
+    late, following = (frame(9, 0.2), [plate("7ABC123", 104)]), (frame(10, 1.9), [plate("7ABC123", 145)])
+    going_on, ended = watch(*shown, late, following)
+    assert not ended
+    assert [len(passage.glimpses) for passage in going_on] == [7]
+    assert going_on[0].first.offset == 0
+    assert [glimpse.captured_at for glimpse in going_on[0].glimpses] == sorted(
+        glimpse.captured_at for glimpse in going_on[0].glimpses
+    )
+    assert going_on[0].last.offset == 6
+    assert going_on[0].seen_in(5)
+
+
 def test_leaving_out_what_has_ended_changes_nothing_for_the_rest():
     """What a restart does: passages that ended are gone with their plates, the others come out the same."""
     draw = random.Random(7)
@@ -203,8 +218,6 @@ def test_a_plate_that_stays_unreadable_is_a_read_without_text_at_the_end():
 
 
 def test_a_correction_raises_the_revision_and_takes_back_what_stood_under_the_old_key():
-    from dataclasses import replace
-
     first = passage_of(plate("7ABC12", probability=0.91))
     said = told(first, sighting.news(first, ended=False))
     assert said.revision == 1
@@ -223,9 +236,20 @@ def test_a_correction_raises_the_revision_and_takes_back_what_stood_under_the_ol
     assert sighting.news(replace(later, told=corrected), ended=True) is None
 
 
-def test_a_correction_within_one_skeleton_needs_no_retraction():
-    from dataclasses import replace
+def test_a_first_word_that_all_looks_together_do_not_bear_out_is_taken_back_at_the_end():
+    clear = Quality(120, 0.5, 0.5, 0)
+    looks = [replace(plate("7ABC123", probability=0.99), quality=clear)]
+    said = told(passage_of(*looks), sighting.news(passage_of(*looks), ended=False))
+    looks += [replace(plate("7ABD123", probability=0.9), quality=clear) for _ in range(4)]
+    passage = replace(passage_of(*looks), told=said)
+    assert sighting.news(passage, ended=False) is None
+    text = sighting.news(passage, ended=True)
+    gone, last = sighting.retraction(passage, text), told(passage, text)
+    assert (gone.plate.reveal(), gone.retracted) == ("7ABC123", True)
+    assert (last.plate.reveal(), last.unreadable_reason, last.revision) == ("", "UNSURE", 3)
 
+
+def test_a_correction_within_one_skeleton_needs_no_retraction():
     passage = passage_of(plate("7ABC128", probability=0.95))
     later = replace(passage, told=told(passage, Text(tuple(Character(c, 0.6) for c in "7ABC12B"))))
     text = sighting.news(later, ended=True)
@@ -247,8 +271,6 @@ def test_where_a_standing_camera_sees_both_directions_a_growing_plate_comes_agai
 
 
 def test_what_does_not_show_well_enough_is_told_at_the_end_without_text_and_with_the_reason():
-    from dataclasses import replace
-
     blurred = replace(plate("7ABC123", probability=0.97), quality=Quality(80, 0.05, 0.5, 0.0))
     passage = passage_of(blurred, blurred)
     assert sighting.news(passage, ended=False) is None
@@ -259,8 +281,6 @@ def test_what_does_not_show_well_enough_is_told_at_the_end_without_text_and_with
 
 
 def test_the_state_of_origin_is_averaged_over_the_passage_and_unknown_when_nothing_stands_out():
-    from dataclasses import replace
-
     def of(*shares):
         return passage_of(*(replace(plate("7ABC123", 100 + n), origin=share) for n, share in enumerate(shares)))
 
@@ -275,8 +295,6 @@ def test_the_state_of_origin_is_averaged_over_the_passage_and_unknown_when_nothi
 
 
 def test_the_color_is_told_where_most_looks_agree():
-    from dataclasses import replace
-
     def of(*colors):
         return passage_of(*(replace(plate("7ABC123", 100 + n), color=color) for n, color in enumerate(colors)))
 
@@ -286,15 +304,11 @@ def test_the_color_is_told_where_most_looks_agree():
 
 
 def test_evidence_is_the_frame_that_was_read_and_among_sure_ones_the_largest():
-    from dataclasses import replace
-
     views = [replace(plate("7ABC123", 100, 0.95), box=Box(100, 80, width, 30)) for width in (60, 90, 70)]
     assert passage_of(*views).best.candidate.box.width == 90
 
 
 def test_a_fast_vehicle_whose_last_views_are_smeared_stays_one_passage():
-    from dataclasses import replace
-
     boxes = [(866, 59), (902, 68), (951, 77), (1022, 92), (1133, 114)]
     said = [("RWG5839", 0.7), ("RWG5869", 0.8), ("RWG5839", 0.6), ("RWG5839", 0.8), ("Y1A", 0.5)]
     plates = [
@@ -306,8 +320,6 @@ def test_a_fast_vehicle_whose_last_views_are_smeared_stays_one_passage():
 
 
 def test_looks_that_agree_carry_an_unsure_text_through_the_gate_but_not_a_doubtful_one():
-    from dataclasses import replace
-
     def of(probability, looks):
         quality = Quality(90, 0.5, 0.5, 0.0)
         one = replace(plate("7ABC123", probability=probability), quality=quality)
@@ -323,8 +335,6 @@ def test_looks_that_agree_carry_an_unsure_text_through_the_gate_but_not_a_doubtf
 
 
 def test_what_was_seen_briefly_and_faintly_without_legible_text_is_no_plate_and_makes_no_read():
-    from dataclasses import replace
-
     faint = replace(plate("7ABC", probability=0.3), score=0.47)
     assert sighting.news(passage_of(faint, faint), ended=True) is None
     assert sighting.news(passage_of(*[faint] * 3), ended=True) is not None
@@ -345,8 +355,6 @@ def test_two_vehicles_of_a_convoy_with_numbers_of_one_shape_are_two_passages():
 
 
 def test_doubt_between_look_alikes_keeps_no_text_back_unless_it_is_rather_wrong_than_right():
-    from dataclasses import replace
-
     def of(*zeros):
         letters = [Character("7", 0.99), *(Character("0", p, "O", 1 - p) for p in zeros), Character("1", 0.99)]
         text = Text(tuple(letters))

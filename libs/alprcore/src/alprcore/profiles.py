@@ -1,26 +1,47 @@
-"""Agency profiles as files: load, check, version by content, turn to and from canonical JSON."""
+"""Agency profiles as files: load, check key by key, version by content, turn to and from canonical JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import date
+from enum import StrEnum
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from alprcore.errors import Misconfigured
+from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.model import ClientKind
-from alprcore.policy import AccessRules, AgencyProfile, AuditRules, Governance, ListRule, Purpose, TrainingNeed
+from alprcore.policy import ACTIVITIES, ROLES, SOURCES, STEPS, AgencyProfile, Gate
+from alprcore.wire import decode_profile
 
-_GATES: Final = frozenset({"hard", "soft", "off"})
 _CLOCKS: Final = frozenset({"captured", "received"})
 _CASE_NUMBER: Final = frozenset({"optional", "if_available"})
 _SECOND_FACTOR: Final = frozenset({"required", "optional_on_loopback"})
+_INTERVALS: Final = frozenset({"month", "quarter", "year"})
+_SCOPES: Final = frozenset({"system", "user_queries"})
+_WORDS: Final[Mapping[Any, str]] = {
+    str: "a text", bool: "true or false", int: "a whole number", float: "a number",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProblem:
+    """What is wrong with one key of a profile: the key with dots and positions, and the words a person reads."""
+
+    key: str
+    words: str
+
+    @property
+    def text(self) -> str:
+        """Say it in one line."""
+        return f"{self.key}: {self.words}"
 
 
 def load_profiles(folder: Traversable | None = None) -> dict[str, AgencyProfile]:
@@ -54,61 +75,193 @@ def profile_from_json(text: str) -> AgencyProfile:
         document = json.loads(text)
     except ValueError as error:
         raise Misconfigured(f"not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise Misconfigured("not a mapping")
-    digest = hashlib.sha256(canonical(document).encode()).hexdigest()[:12]
-    rest = dict(document)
-    try:
-        profile = AgencyProfile(
-            version=f"{document['policy_ref']}@{digest}",
-            purposes=tuple(Purpose(**item) for item in rest.pop("purposes")),
-            lists=tuple(ListRule(**item) for item in rest.pop("lists")),
-            display_targets=tuple((t["target"], ClientKind(t["client"])) for t in rest.pop("display_targets")),
-            governance=Governance(**_tuples(rest.pop("governance", {}))),
-            access=_access(rest.pop("access", {})),
-            audit=AuditRules(**_tuples(rest.pop("audit", {}))),
-            **rest,
-        )
-    except KeyError as error:
-        raise Misconfigured(f"key {error} is missing") from error
-    except (TypeError, ValueError) as error:
-        raise Misconfigured(str(error)) from error
-    _check(profile)
+    profile, problems = read_document(document)
+    if profile is None:
+        raise Misconfigured("; ".join(problem.text for problem in problems))
     return profile
 
 
-def _access(section: Mapping[str, Any]) -> AccessRules:
-    rest = dict(section)
-    needs = rest.pop("training", None)
-    rules = AccessRules(**_tuples(rest))
-    if needs is None:
-        return rules
-    return replace(rules, training=tuple(TrainingNeed(**_tuples(item)) for item in needs))
-
-
-def _tuples(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in section.items()}
-
-
-def _check(profile: AgencyProfile) -> None:
-    checks = (
-        (profile.retention_clock in _CLOCKS, "retention_clock: captured or received"),
-        (profile.case_number in _CASE_NUMBER, "case_number: optional or if_available"),
-        (profile.second_factor in _SECOND_FACTOR, "second_factor: required or optional_on_loopback"),
-        (profile.retention_years_mobile >= 1, "retention_years_mobile: at least 1 (RET-01)"),
-        (profile.retention_years_fixed >= 1, "retention_years_fixed: at least 1 (RET-01)"),
-        (_GATES.issuperset(profile.gates.values()), "gates: hard, soft or off (CFG-03)"),
-        (bool(profile.display_targets), "display_targets: at least one"),
-        (len({p.code for p in profile.purposes}) == len(profile.purposes), "purposes: a code stands twice"),
-        (len({rule.code for rule in profile.lists}) == len(profile.lists), "lists: a code stands twice"),
+def read_document(document: Any) -> tuple[AgencyProfile | None, tuple[KeyProblem, ...]]:
+    """Read a profile's document: the profile, or None and everything that is wrong, key by key (CFG-02)."""
+    if not isinstance(document, Mapping):
+        return None, (KeyProblem("profile", "not a mapping"),)
+    problems: list[KeyProblem] = []
+    digest = hashlib.sha256(canonical(document).encode()).hexdigest()[:12]
+    values = _fields(
+        AgencyProfile, document, "", problems, computed={"version": f"{document.get('policy_ref')}@{digest}"}
     )
-    for holds, words in checks:
-        if not holds:
-            raise Misconfigured(words)
+    if problems:
+        return None, tuple(problems)
+    profile = AgencyProfile(**values)
+    problems += _rules_broken(profile)
+    return (None if problems else profile), tuple(problems)
+
+
+def _fields(
+    kind: Any, given: Mapping[str, Any], place: str, problems: list[KeyProblem], computed: Mapping[str, Any]
+) -> dict[str, Any]:
+    values, hints = dict(computed), get_type_hints(kind)
+    known = {field.name for field in fields(kind)} - computed.keys()
+    problems += [KeyProblem(f"{place}{key}", "is not a key of a profile") for key in sorted(given.keys() - known)]
+    for field in fields(kind):
+        key = f"{place}{field.name}"
+        if field.name in computed:
+            continue
+        if field.name in given:
+            values[field.name] = _value(hints[field.name], given[field.name], key, problems)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            problems.append(KeyProblem(key, "is missing"))
+    return values
+
+
+def _value(hint: Any, given: Any, key: str, problems: list[KeyProblem]) -> Any:
+    """Turn a value of the document into what the profile's field holds; notes a problem when it does not fit."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if key.startswith("display_targets["):  # written as a mapping, held as a pair
+        return _target(given, key, problems)
+    if is_dataclass(hint):
+        if isinstance(given, Mapping):
+            before = len(problems)
+            values = _fields(hint, given, f"{key}.", problems, {})
+            return hint(**values) if len(problems) == before and isinstance(hint, type) else None
+        problems.append(KeyProblem(key, "a mapping"))
+    elif origin is tuple:
+        if isinstance(given, list):
+            return tuple(_value(parts[0], item, f"{key}[{at}]", problems) for at, item in enumerate(given))
+        problems.append(KeyProblem(key, "a list"))
+    elif origin in (UnionType, Union):
+        if given is None:
+            return None
+        return _value(next(part for part in parts if part is not type(None)), given, key, problems)
+    elif isinstance(origin, type) and issubclass(origin, Mapping):
+        if isinstance(given, Mapping) and all(isinstance(item, str) for item in given.values()):
+            return dict(given)
+        problems.append(KeyProblem(key, "a mapping of names to texts"))
+    elif hint is float and isinstance(given, int | float) and not isinstance(given, bool):
+        return float(given)
+    elif type(given) is hint:
+        return given
+    else:
+        problems.append(KeyProblem(key, _WORDS[hint]))
+    return None
+
+
+def _target(given: Any, key: str, problems: list[KeyProblem]) -> tuple[str, ClientKind] | None:
     try:
-        ZoneInfo(profile.timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Misconfigured(f"timezone: {profile.timezone} is not known") from error
+        return str(given["target"]), ClientKind(given["client"])
+    except (KeyError, TypeError, ValueError):
+        problems.append(KeyProblem(key, f"target and client, one of {_one_of(ClientKind)}"))
+        return None
+
+
+def _one_of(words: Any) -> str:
+    return ", ".join(sorted(str(word.value) if isinstance(word, StrEnum) else word for word in words))
+
+
+def _rules_broken(profile: AgencyProfile) -> list[KeyProblem]:
+    governance, access, audit = profile.governance, profile.access, profile.audit
+    roles = {
+        "governance.access_managers": governance.access_managers,
+        "governance.training_owners": governance.training_owners,
+        "governance.release_approvers": governance.release_approvers,
+        "governance.other_uses_approvers": governance.other_uses_approvers,
+        "governance.role_titles": tuple(governance.role_titles),
+        "audit.role": (audit.role,),
+    }
+    checks = [
+        ("policy_ref", bool(profile.policy_ref.strip()), "is empty"),
+        ("policy_date", _is_day(profile.policy_date), "a day, year-month-day, or empty"),
+        ("retention_clock", profile.retention_clock in _CLOCKS, "captured or received"),
+        ("case_number", profile.case_number in _CASE_NUMBER, "optional or if_available"),
+        ("second_factor", profile.second_factor in _SECOND_FACTOR, "required or optional_on_loopback"),
+        ("retention_years_mobile", profile.retention_years_mobile >= 1, "at least 1 (RET-01)"),
+        ("retention_years_fixed", profile.retention_years_fixed >= 1, "at least 1 (RET-01)"),
+        ("display_targets", bool(profile.display_targets), "at least one"),
+        ("purposes", len({p.code for p in profile.purposes}) == len(profile.purposes), "a code stands twice"),
+        ("lists", len({rule.code for rule in profile.lists}) == len(profile.lists), "a code stands twice"),
+        ("timezone", _is_zone(profile.timezone), "is not known"),
+        ("governance.access_managers", bool(governance.access_managers), "at least one role (ACC-08)"),
+        ("governance.training_owners", bool(governance.training_owners), "at least one role (TRN-01)"),
+        ("governance.designee_since", _is_day(governance.designee_since), "a day, year-month-day, or empty"),
+        ("access.other_sources", SOURCES.issuperset(access.other_sources), f"of {_one_of(SOURCES)}"),
+        ("access.grant_certifications", SOURCES.issuperset(access.grant_certifications), f"of {_one_of(SOURCES)}"),
+        ("access.policy_review_days", (access.policy_review_days or 1) >= 1, "at least 1, or absent"),
+        ("audit.interval", audit.interval in _INTERVALS, f"one of {_one_of(_INTERVALS)}"),
+        ("audit.scope", audit.scope in _SCOPES, f"one of {_one_of(_SCOPES)}"),
+        ("audit.overdue_days", audit.overdue_days >= 1, "at least 1"),
+        ("audit.report_years", audit.report_years >= 2, "at least 2 (AUD-07)"),
+    ]
+    checks += [(key, ROLES.issuperset(given), f"roles: {_one_of(ROLES)}") for key, given in roles.items()]
+    checks += [
+        (f"access.training[{at}].activity", need.activity in ACTIVITIES, f"one of {_one_of(ACTIVITIES)}")
+        for at, need in enumerate(access.training)
+    ]
+    checks += [(f"gates.{step}", step in STEPS, f"no such step: {_one_of(STEPS)}") for step in profile.gates]
+    checks += [
+        (f"gates.{step}", strength in set(Gate), "hard, soft or off (CFG-03)")
+        for step, strength in profile.gates.items()
+    ]
+    return [KeyProblem(key, words) for key, holds, words in checks if not holds]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return not text or bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+
+
+class _Texts(yaml.SafeLoader):
+    """Reads days as texts: a profile holds them as they are written."""
+
+
+_Texts.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def document_from_yaml(text: str) -> dict[str, Any]:
+    """Read a document that somebody wrote by hand. Raises `Misconfigured` with the line."""
+    try:
+        document = yaml.load(text, Loader=_Texts)  # noqa: S506 - a safe loader that makes fewer types
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise Misconfigured(f"not YAML: {error.problem}{line}") from error
+    except yaml.YAMLError as error:
+        raise Misconfigured("not YAML") from error
+    if not isinstance(document, dict):
+        raise Misconfigured("not a mapping")
+    return document
+
+
+def document_to_yaml(document: Mapping[str, Any]) -> str:
+    """Write a document for a person to read and change, in the order of the dataclass."""
+    order = [field.name for field in fields(AgencyProfile)]
+    ordered = {name: document[name] for name in sorted(document, key=order.index)}
+    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=110)
+
+
+class Profiles(dict[str, AgencyProfile]):
+    """The policy in force by agency, kept up to date from topic `profiles` (CFG-02)."""
+
+    def apply(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
+        """Take a profile in force, or its end. Raises `InvalidMessage`."""
+        if value is None:
+            self.pop(key, None)
+            return
+        record = decode_profile(value, headers)
+        try:
+            self[record.agency] = profile_from_json(record.document)
+        except Misconfigured as error:
+            raise InvalidMessage("FIELD_INVALID", f"document: {error}") from error
 
 
 def shipped_documents() -> dict[str, str]:

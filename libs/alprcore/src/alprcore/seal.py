@@ -31,6 +31,9 @@ PERSON_TOKEN_SECONDS: Final = 5
 """How long a person token lives: a disabled account is out everywhere within this time (design: query door)."""
 
 _CLOCK_AHEAD_SECONDS: Final = 2  # two hosts kept by NTP differ by far less
+_PERSON_LISTS: Final = frozenset({"roles", "training", "grants", "authenticated_by", "devices"})
+_TOKEN_LIMIT: Final = 16 * 1024
+"""Characters of a person token; ours are about 1,000, and one that names 200 devices stays below 10,000."""
 _PERSON_DOMAIN: Final = b"alpr-person-v1\n"
 _IMAGE_DOMAIN: Final = b"alpr-image-v1\n"
 _ENTRY_DOMAIN: Final = b"alpr-entry-v1\n"
@@ -38,6 +41,8 @@ _NAME_DOMAIN: Final = b"alpr-name-v1\n"
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
 _NOTE_ED25519: Final = b"\x01"  # C2SP signed-note: algorithm byte of Ed25519
+_NOTE_COSIGNATURE: Final = b"\x04"  # C2SP tlog-cosignature: algorithm byte of a timestamped Ed25519 signature
+_TIME_BYTES: Final = 8
 _NOTE_DASH: Final = "\N{EM DASH} "
 # X25519, HKDF-SHA256, AES-256-GCM: RFC 9180, base mode, single message
 _IMAGE_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -175,20 +180,50 @@ def sign_person(key: SigningKey, person: Person, now: datetime) -> str:
 
 
 def read_person(token: str, public: bytes, now: datetime) -> Person:
-    """Tell who is asking. Raises `PermissionError` TOKEN_INVALID, or TOKEN_EXPIRED after 5 s."""
+    """Tell who is asking. Raises `PermissionError` TOKEN_INVALID, or TOKEN_EXPIRED after 5 s.
+
+    A signed token that lacks a field or holds one of another type is as invalid as a forged one.
+    """
+    invalid = PermissionError("TOKEN_INVALID")
+    if len(token) > _TOKEN_LIMIT:
+        raise invalid
     try:
-        payload, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split("."))
+        payload, signature = (_unpadded(part) for part in token.split("."))
     except (ValueError, TypeError) as error:
-        raise PermissionError("TOKEN_INVALID") from error
+        raise invalid from error
     if not verify(public, signature, _PERSON_DOMAIN + payload):
-        raise PermissionError("TOKEN_INVALID")
-    fields = json.loads(payload)  # signed by us: a well-formed object
-    age = (now - from_us(fields.pop("issued_us"))).total_seconds()
-    if not -_CLOCK_AHEAD_SECONDS <= age <= PERSON_TOKEN_SECONDS:
+        raise invalid
+    try:
+        fields = json.loads(payload)
+        issued = from_us(fields.pop("issued_us"))
+        texts = {name: _text(value) for name, value in fields.items() if name not in _PERSON_LISTS}
+        lists = {name: _texts(value) for name, value in fields.items() if name in _PERSON_LISTS}
+        person = Person(**texts, **lists)  # type: ignore[arg-type]
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise invalid from error
+    if not -_CLOCK_AHEAD_SECONDS <= (now - issued).total_seconds() <= PERSON_TOKEN_SECONDS:
         raise PermissionError("TOKEN_EXPIRED")
-    for name in ("roles", "training", "grants", "authenticated_by"):
-        fields[name] = tuple(fields[name])
-    return Person(**fields)
+    return person
+
+
+def _unpadded(part: str) -> bytes:
+    """Decode a token's part, which has one way of being written: no padding, no other characters."""
+    data = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(data).decode().rstrip("=") != part:
+        raise ValueError("not the one base64url of these bytes")
+    return data
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("a list of texts")
+    return tuple(map(_text, value))
 
 
 def new_image_key() -> tuple[bytes, bytes]:
@@ -213,14 +248,15 @@ def open_image(private: bytes, sealed: bytes, *, aad: bytes) -> bytes:
         raise InvalidMessage("SEAL_BROKEN", "the seal does not fit key and name") from error
 
 
-def _note_key_id(name: str, public: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + _NOTE_ED25519 + public).digest()[:4]
+def _note_key_id(name: str, public: bytes, algorithm: bytes = _NOTE_ED25519) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + algorithm + public).digest()[:4]
 
 
-def note_verifier(name: str, public: bytes) -> str:
-    """Write a verification key as text (C2SP signed-note, "vkey")."""
-    key = base64.b64encode(_NOTE_ED25519 + public).decode()
-    return f"{name}+{_note_key_id(name, public).hex()}+{key}"
+def note_verifier(name: str, public: bytes, *, cosigner: bool = False) -> str:
+    """Write a verification key as text (C2SP signed-note, "vkey"); a cosigner's is told by its algorithm byte."""
+    algorithm = _NOTE_COSIGNATURE if cosigner else _NOTE_ED25519
+    key = base64.b64encode(algorithm + public).decode()
+    return f"{name}+{_note_key_id(name, public, algorithm).hex()}+{key}"
 
 
 def sign_note(key: SigningKey, name: str, text: str) -> str:
@@ -236,29 +272,65 @@ def verify_note(note: str, verifier: str) -> str:
 
     Signatures of other keys are passed over, as C2SP signed-note demands.
     """
-    invalid = InvalidMessage("NOTE_INVALID", "no valid signature of this verifier")
+    text, public, signature = _signature(note, verifier, _NOTE_ED25519)
+    if not verify(public, signature, text.encode()):
+        raise _unsigned()
+    return text
+
+
+def cosign(key: SigningKey, name: str, text: str, at: datetime) -> str:
+    """Sign the text of a checkpoint as a witness who saw the log grow (C2SP tlog-cosignature): one signature line."""
+    seconds = int(at.timestamp())
+    signed = key.sign(_cosigned(text, seconds))
+    line = _note_key_id(name, key.public, _NOTE_COSIGNATURE) + seconds.to_bytes(_TIME_BYTES, "big") + signed
+    return f"{_NOTE_DASH}{name} {base64.b64encode(line).decode()}\n"
+
+
+def read_cosignature(note: str, verifier: str) -> datetime:
+    """Tell when the witness with this vkey cosigned a checkpoint; raises `InvalidMessage` NOTE_INVALID."""
+    text, public, signature = _signature(note, verifier, _NOTE_COSIGNATURE)
+    seconds = int.from_bytes(signature[:_TIME_BYTES], "big")
+    if not verify(public, signature[_TIME_BYTES:], _cosigned(text, seconds)):
+        raise _unsigned()
+    try:
+        return from_us(seconds * 1_000_000)
+    except (OverflowError, ValueError) as error:
+        raise _unsigned() from error
+
+
+def _cosigned(text: str, seconds: int) -> bytes:
+    return f"cosignature/v1\ntime {seconds}\n{text}".encode()
+
+
+def _unsigned() -> InvalidMessage:
+    return InvalidMessage("NOTE_INVALID", "no valid signature of this verifier")
+
+
+def _signature(note: str, verifier: str, algorithm: bytes) -> tuple[str, bytes, bytes]:
+    """Text of a note, the verifier's public key and the signature that claims to be its; raises `InvalidMessage`."""
     text, separator, signatures = note.rpartition("\n\n")
     try:
         name, key_id, encoded = verifier.split("+", 2)
         key = _unbase64(encoded)
+        stated = bytes.fromhex(key_id)
     except ValueError as error:
         raise Misconfigured("a note verifier reads name+id+key") from error
     public = key[1:]
-    if key[:1] != _NOTE_ED25519 or bytes.fromhex(key_id) != _note_key_id(name, public):
+    if key[:1] != algorithm or stated != _note_key_id(name, public, algorithm):
         raise Misconfigured("the note verifier's id does not follow from its name and key")
     if not separator or not signatures.endswith("\n"):
-        raise invalid
-    text += "\n"
-    for line in signatures.splitlines():
+        raise _unsigned()
+    found: bytes | None = None
+    for line in signatures.removesuffix("\n").split("\n"):
         signer, _, blob = line.removeprefix(_NOTE_DASH).partition(" ")
         if not line.startswith(_NOTE_DASH):
-            raise invalid
+            raise _unsigned()
         try:
             signature = _unbase64(blob)
         except ValueError as error:
-            raise invalid from error
-        if signer == name and signature[:4] == _note_key_id(name, public):
-            if verify(public, signature[4:], text.encode()):
-                return text
-            raise invalid
-    raise invalid
+            raise _unsigned() from error
+        if found is None and signer == name and signature[:4] == _note_key_id(name, public, algorithm):
+            found = signature[4:]
+    if found is None:
+        raise _unsigned()
+    return text + "\n", public, found

@@ -99,11 +99,13 @@ def _vanity(rng: np.random.Generator) -> str:
     return "".join(chars)
 
 
-def _us(rng: np.random.Generator, style: str, state: str | None, text: str | None) -> tuple[Sheet, str, str | None]:
+def _us(
+    rng: np.random.Generator, style: str, state: str | None, text: str | None, *, as_issued: bool = False
+) -> tuple[Sheet, str, str | None]:
     code = state if state in US else pick(rng, list(US))
     facts = US[code]
-    if style == "us" and rng.random() < _ISSUED_SHARE:
-        return (*_issued(rng, pick(rng, issued(code)), facts.patterns, text), code)
+    if style == "us" and (as_issued or rng.random() < _ISSUED_SHARE):
+        return (*_issued(rng, pick(rng, issued(code)), facts.patterns, text, by_lot=not as_issued), code)
     at = int(rng.integers(len(facts.grounds)))
     ground = facts.grounds[at]
     ink = facts.inks[at % len(facts.inks)] if rng.random() < 0.6 else pick(rng, facts.inks)
@@ -140,12 +142,14 @@ def _us(rng: np.random.Generator, style: str, state: str | None, text: str | Non
     return sheet, number, code
 
 
-def _issued(rng: np.random.Generator, plan: Design, usual: tuple[str, ...], text: str | None) -> tuple[Sheet, str]:
-    """Draw a plate of one known issue; its numbers follow the issue's patterns, now and then any pattern of the state."""
+def _issued(
+    rng: np.random.Generator, plan: Design, usual: tuple[str, ...], text: str | None, *, by_lot: bool
+) -> tuple[Sheet, str]:
+    """Draw a plate of one known issue; its numbers follow the issue's patterns, or by lot any pattern or none."""
     high = 116 if rng.random() < 0.5 else 124
     sheet = lay(rng, plan, 240, high)
-    patterns = plan.patterns if plan.patterns and rng.random() < 0.8 else usual
-    number = number_for(rng, patterns, text) if text or rng.random() < 0.85 else _vanity(rng)
+    patterns = plan.patterns if plan.patterns and (not by_lot or rng.random() < 0.8) else usual
+    number = number_for(rng, patterns, text) if text or not by_lot or rng.random() < 0.85 else _vanity(rng)
     left, top, right, bottom = plan.room
     room = (left * 240, (top + rng.normal(0, 0.012)) * high, right * 240, (bottom + rng.normal(0, 0.012)) * high)
     face = int(rng.integers(glyphs.STROKE_FACES)) if rng.random() < 0.85 else int(rng.integers(glyphs.FACES))
@@ -312,11 +316,15 @@ def _ar_old(rng: np.random.Generator, text: str | None) -> tuple[Sheet, str]:
     return sheet, number
 
 
-def render_plate(rng: np.random.Generator, *, text: str | None = None, style: str | None = None) -> RenderedPlate:
+def render_plate(
+    rng: np.random.Generator, *, text: str | None = None, style: str | None = None, as_issued: bool = False
+) -> RenderedPlate:
     """Draw one plate; without `text` the number is drawn by lot after the patterns of the style.
 
-    `style` is a name of STYLES or TWO_LINE, a state such as `us-tx`, or `two-line` for any of TWO_LINE. The same generator state gives the same picture on machines
-    with the same fonts. Raises ValueError for a style that is not known or a text with no letter or digit.
+    `style` is a name of STYLES or TWO_LINE, a state such as `us-tx`, or `two-line` for any of TWO_LINE. `as_issued`: a US
+    plate is a known issue with a number of its own pattern; otherwise some mix names, colors and numbers freely. The same
+    generator state gives the same picture on machines with the same fonts. Raises ValueError for a style that is not known
+    or a text with no letter or digit.
     """
     if text is not None:
         text = "".join(c for c in text.upper() if c in glyphs.ALPHABET)
@@ -331,7 +339,7 @@ def render_plate(rng: np.random.Generator, *, text: str | None = None, style: st
         family = list(table)[int(rng.choice(len(shares), p=shares / shares.sum()))]
     match family:
         case "us" | "us-vanity" | "us-plain":
-            sheet, number, state = _us(rng, family, state, text)
+            sheet, number, state = _us(rng, family, state, text, as_issued=as_issued)
         case "eu":
             sheet, number = _eu(rng, text)
         case "br-old":

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from alprdraw.layouts import US
 from alprdraw.plates import RenderedPlate, render_plate
 from alprdraw.signs import render_sign
 from alprdraw.street import HORIZON, draw_street
@@ -22,6 +23,9 @@ from alprdraw.vehicle import Vehicle, draw_motorcycle, draw_truck, draw_vehicle
 KINDS: Final = ("car", "truck", "motorcycle", "parked")
 HOURS: Final = ("day", "dusk", "night", "rain")
 
+_CHOSEN: Final = 0.04  # share of vehicles with a number of the owner's choice
+_ABROAD: Final = 0.16
+_FOREIGN: Final = ("eu", "br-old", "br-mercosul", "ar-old", "ar-mercosul")
 _LENS: Final = 1.5  # focal length over the frame's width
 _HIGH: Final = 1.4  # meters of the camera above the road
 _FAR: Final = 12.0  # meters, where a vehicle comes into view
@@ -72,13 +76,20 @@ class Scene:
     size: tuple[int, int] = (1280, 720)
 
 
-def _vehicle(rng: np.random.Generator, kind: str) -> tuple[Vehicle, RenderedPlate]:
+def _style(rng: np.random.Generator, kind: str) -> str:
+    """Choose a plate as a US street shows them: numbers as states issue them, few chosen by their owners, few foreign."""
     if kind == "motorcycle":
-        plate = render_plate(rng, style="us-moto")
-    else:
-        plate = render_plate(rng, style="us") if rng.random() < 0.75 else render_plate(rng)
+        return "us-moto"
+    drawn = rng.random()
+    if drawn < _CHOSEN:
+        return "us-vanity"
+    return str(rng.choice(_FOREIGN if drawn < _CHOSEN + _ABROAD else list(US)))
+
+
+def _vehicle(rng: np.random.Generator, kind: str) -> tuple[Vehicle, RenderedPlate]:
+    plate = render_plate(rng, style=_style(rng, kind), as_issued=True)
     while not 4 <= len(plate.text) <= 8:
-        plate = render_plate(rng, style="us-moto" if kind == "motorcycle" else "us")
+        plate = render_plate(rng, style=_style(rng, kind), as_issued=True)
     shown = Image.fromarray(plate.image)
     if kind == "motorcycle":
         return draw_motorcycle(rng, shown), plate

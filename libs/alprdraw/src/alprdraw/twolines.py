@@ -32,7 +32,7 @@ _EU_PATTERNS: Final[dict[str, tuple[str, ...]]] = {
     "BG": ("AA/1111 A", "A 1111/AA"),
 }
 _SOUTH_PATTERNS: Final[dict[str, str]] = {
-    "br-moto-old": "AAA/1111", "br-moto": "AAA/1A11", "ar-moto-old": "111/AAA", "ar-moto": "A111/AAA",
+    "br-moto-old": "AAA/1111", "br-moto": "AAA/1A11", "ar-moto-old": "111/AAA", "ar-moto": "A11/1AAA",
 }  # fmt: skip
 
 

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 
-from alprcore.errors import InvalidMessage, Misconfigured, Transient
+from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.kafka import DeadLetters, KafkaSettings, Message, Publisher, follow_whole, run_batches
-from alprcore.model import AuditEvent, Checkpoint
+from alprcore.model import AuditEvent, Checkpoint, Device, DeviceKind, GeoPoint
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
-from alprcore.policy import AgencyProfile
 from alprcore.postgres import connect, require_schema
-from alprcore.profiles import profile_from_json
+from alprcore.profiles import Profiles
 from alprcore.runtime import run, serve_http, together
 from alprcore.seal import SigningKey
 from alprcore.topics import Topic
-from alprcore.wire import decode_audit_event, decode_profile, encode_checkpoint, headers_for
+from alprcore.wire import decode_audit_event, decode_device, encode_checkpoint, headers_for
 
 from . import ledger
-from .api import Door, create_app
+from .api import Door, Limit, Limits, create_app
+from .app import Reviewing
+from .reviews.accesses import shaped
 from .settings import AuditSettings
-from .store import Ledger, Writer
+from .store import Learn, Ledger, Questions, Writer
+from .store.erasure import Eraser
+from .store.publication import Publication
+from .store.reviews import Reviews
+from .store.upkeep import Upkeep
+from .store.witnesses import Witnesses, read_witness
 
 logger = logging.getLogger(__name__)
 
@@ -43,19 +52,53 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Profiles(dict[str, AgencyProfile]):
-    """The policy in force by agency, kept up to date from topic `profiles`."""
+class Devices(dict[str, Device]):
+    """The registered devices, kept up to date from topic `devices`: over which cameras a question goes."""
 
     def apply(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
-        """Take a profile in force, or its end."""
+        """Take a device's registry state, or its end."""
         if value is None:
             self.pop(key, None)
             return
-        record = decode_profile(value, headers)
+        device = decode_device(value, headers)
+        self[device.device_id] = device
+
+    def of(self, agency: str) -> dict[str, GeoPoint | None]:
+        """The agency's devices and where the fixed ones stand; what moves has no place."""
+        return {
+            name: None if device.kind is DeviceKind.MOBILE else device.position
+            for name, device in self.items()
+            if device.agency == agency
+        }
+
+
+def limits_of(settings: AuditSettings) -> Limits:
+    """How often people may ask, as the operator set it (security: abuse by bulk search)."""
+    minute = timedelta(minutes=1)
+    return Limits(
+        {
+            "queries": Limit(settings.queries_per_minute, minute),
+            "agency_queries": Limit(settings.agency_queries_per_minute, minute),
+            "views": Limit(settings.views_per_minute, minute),
+            "exports": Limit(settings.exports_per_hour, timedelta(hours=1)),
+        }
+    )
+
+
+def learn_of(settings: AuditSettings) -> Learn | None:
+    """The external source, if one is set up; raises `Misconfigured` for a file or address that does not do."""
+    if not settings.learn_tenants:
+        return None
+    for agency, url in settings.learn_tenants.items():
+        if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+            raise Misconfigured(f"ALPR_AUDIT_LEARN_TENANTS: {agency}: https, or this machine")
+    tokens: dict[str, str] = {}
+    if settings.learn_tokens_file is not None:
         try:
-            self[record.agency] = profile_from_json(record.document)
-        except Misconfigured as error:
-            raise InvalidMessage("FIELD_INVALID", f"document: {error}") from error
+            tokens = dict(json.loads(settings.learn_tokens_file.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise Misconfigured(f"ALPR_AUDIT_LEARN_TOKENS_FILE: {type(error).__name__}") from error
+    return Learn(settings.learn_tenants, tokens, settings.learn_seconds)
 
 
 def draft_of(event: AuditEvent, now: datetime) -> ledger.Draft:
@@ -68,7 +111,7 @@ def draft_of(event: AuditEvent, now: datetime) -> ledger.Draft:
         reason_code=event.reason_code,
         profile_version=event.profile_version,
         facts={**event.facts, "occurred_at": event.occurred_at.isoformat()},
-        personal=dict(event.personal),
+        personal=shaped(event.kind, event.facts, event.personal),
         event_id=event.event_id,
     )
     try:
@@ -135,32 +178,45 @@ async def consume_while_leading(
         await consuming
 
 
-async def publish_checkpoints(
-    writer: Writer, publisher: Publisher, origin: str, log: Path, every_s: float, stop: asyncio.Event
-) -> None:
-    """Publish the signed head of a growing ledger to `audit.checkpoints` and the public file, about once a second."""
-    published = 0
-    while not stop.is_set():
-        if writer.leading and writer.size > published:
-            head, note = writer.head(), writer.note
-            checkpoint = Checkpoint(origin, head.size, head.root, note)
-            headers = headers_for(Topic.AUDIT_CHECKPOINTS, id=f"{origin}/{head.size}", source=SOURCE, time=utc_now())
-            try:
-                await asyncio.to_thread(_append, log, note + "\n")
-                value = encode_checkpoint(checkpoint)
-                await publisher.publish(Topic.AUDIT_CHECKPOINTS, key=origin, value=value, headers=headers)
-                published = head.size
-            except (Transient, OSError) as error:
-                logger.warning("checkpoint_not_published", extra={"reason": type(error).__name__, "size": head.size})
-        try:
-            await asyncio.wait_for(stop.wait(), every_s)
-        except TimeoutError:
-            continue
+def software_digest() -> str:
+    """Name the code that writes entries: SHA-256 over the modules of this service and of its library."""
+    digest = hashlib.sha256()
+    for package in ("alpr_audit", "alprcore"):
+        root = Path(str(files(package)))
+        for path in sorted(root.rglob("*.py")) + sorted(root.rglob("*.sql")):
+            digest.update(f"{package}/{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
-def _append(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
+def announcer(publisher: Publisher) -> Callable[[ledger.Head, str], Awaitable[None]]:
+    """Publish signed heads to topic `audit.checkpoints`."""
+
+    async def announce(head: ledger.Head, note: str) -> None:
+        headers = headers_for(Topic.AUDIT_CHECKPOINTS, id=f"{head.origin}/{head.size}", source=SOURCE, time=utc_now())
+        value = encode_checkpoint(Checkpoint(head.origin, head.size, head.root, note))
+        await publisher.publish(Topic.AUDIT_CHECKPOINTS, key=head.origin, value=value, headers=headers)
+
+    return announce
+
+
+def upkeep_of(settings: AuditSettings, app: App, announce: Callable[[ledger.Head, str], Awaitable[None]]) -> Upkeep:
+    """Put the ledger's timers together; raises `Misconfigured` for a witness that cannot be read."""
+    key = SigningKey.load(settings.ledger_key_file)
+    cosigned = settings.cosigned_file or settings.checkpoint_file.with_suffix(".cosigned")
+    witnesses = tuple(map(read_witness, settings.witnesses))
+    folder = settings.public_folder
+    pool = app.door.store.pool
+    return Upkeep(
+        app.writer,
+        settings.checkpoint_log or settings.checkpoint_file.with_suffix(".log"),
+        announce,
+        Witnesses(witnesses, cosigned, app.door.store.consistency, utc_now) if witnesses else None,
+        Publication(folder, pool, key.public, entries=settings.public_entries) if folder else None,
+        Eraser(pool, app.writer, settings.personal_years),
+        utc_now,
+        settings.publish_seconds,
+        settings.erase_hours * 3600,
+    )
 
 
 @dataclass(slots=True)
@@ -171,7 +227,9 @@ class App:
     door: Door
     http: FastAPI
     profiles: Profiles
+    devices: Devices
     health: Health
+    reviewing: Reviewing
 
 
 async def build(settings: AuditSettings, profiles: Profiles | None = None) -> App:
@@ -191,12 +249,29 @@ async def build(settings: AuditSettings, profiles: Profiles | None = None) -> Ap
         settings.checkpoint_file,
         utc_now,
         patience_s=settings.answer_seconds,
+        software=software_digest(),
+        custodians=settings.custodians,
+        order_file=settings.order_file,
     )
     profiles = Profiles() if profiles is None else profiles
-    door = Door(writer, Ledger(pool, reader), profiles, person_key, utc_now)
+    devices = Devices()
+    door = Door(
+        writer=writer,
+        store=Ledger(pool, reader),
+        questions=Questions(pool, reader),
+        profiles=profiles,
+        person_key=person_key,
+        clock=utc_now,
+        limits=limits_of(settings),
+        devices=devices.of,
+        learn=learn_of(settings),
+    )
     health = Health("audit")
     health.check("ledger", lambda: "" if writer.leading else "this process is not the ledger's writer")
-    return App(writer, door, create_app(door), profiles, health)
+    reviews = Reviews(pool)
+    registry_key = hashlib.sha256(b"plateline employee plates\n" + settings.ledger_key_file.read_bytes()).digest()
+    reviewing = Reviewing(writer, reviews, profiles, utc_now, registry_key)
+    return App(writer, door, create_app(door, reviews, reviewing.digest), profiles, devices, health, reviewing)
 
 
 async def serve(settings: AuditSettings, stop: asyncio.Event) -> None:
@@ -204,15 +279,17 @@ async def serve(settings: AuditSettings, stop: asyncio.Event) -> None:
     app = await build(settings)
     followed = asyncio.Event()
     app.health.check("profiles", lambda: "" if followed.is_set() else "profiles are not read yet")
-    log = settings.checkpoint_log or settings.checkpoint_file.with_suffix(".log")
+    registered = asyncio.Event()  # nobody waits for it: without the registry a search counts as one of every place
     async with Publisher(settings.kafka) as publisher:
         letters = DeadLetters(publisher, "audit")
         await together(
             app.writer.run(stop),
             serve_http(ops_routes(app.health, app.http), settings, stop),
             follow_whole(settings.kafka, Topic.PROFILES, app.profiles.apply, ready=followed, stop=stop),
+            follow_whole(settings.kafka, Topic.DEVICES, app.devices.apply, ready=registered, stop=stop),
             consume_while_leading(settings.kafka, app.writer, letters, stop),
-            publish_checkpoints(app.writer, publisher, settings.ledger_origin, log, settings.publish_seconds, stop),
+            upkeep_of(settings, app, announcer(publisher)).run(stop),
+            app.reviewing.run(settings.review_seconds, stop),
         )
 
 

@@ -22,7 +22,7 @@ LEADING = Gauge("alpr_audit_ledger_leading", "1 while this process is the writer
 # Exactly one process of an installation shows 1. None: every query is answered 503.
 
 QUERIES = Counter("alpr_audit_queries_total", "Queries by outcome", ["outcome"])
-# answered, refused, unavailable. Any `unavailable` deserves a look: people cannot search.
+# answered, exported, refused, unavailable. Any `unavailable` deserves a look: people cannot search.
 
 SEARCH_SECONDS = Histogram(
     "alpr_audit_search_seconds",
@@ -30,3 +30,28 @@ SEARCH_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 # Search time without the two entries around it. Above 0.25 s: look at the plan and at partition pruning.
+
+ERASED = Counter("alpr_audit_erased_entries_total", "Entries whose expired personal content was erased")
+# Grows once a day when the log is older than its retention time.
+
+COSIGNED_AGE = Gauge("alpr_audit_cosigned_age_seconds", "Since all witnesses last cosigned the newest head")
+# Above 300 s: a witness is away or refuses. Look at alpr_audit_witness_refusals_total; `conflict` or `inconsistent`
+# means that it saw another log than this one: keep both checkpoints and find out before anything else.
+
+WITNESS_REFUSALS = Counter("alpr_audit_witness_refusals_total", "Heads not cosigned, by reason", ["reason"])
+# conflict, inconsistent: the witness saw another tree. unknown, invalid: configuration. unreachable: network.
+
+STORAGE_USED = Gauge("alpr_audit_storage_used_ratio", "Used share of the volume that holds the checkpoint files")
+# 0.8 order space, 0.9 today, 0.95 now: when it is full no entry is committed and every query is answered 503.
+
+AUDITS_OVERDUE = Gauge("alpr_audit_reviews_overdue", "Audit tasks that were not closed in time")
+# Above 0: an agency has not closed an audit within its days after the period's end. Its program manager sees which.
+
+FINDINGS = Counter("alpr_audit_findings_total", "Findings of the misuse patterns", ["pattern"])
+# One pattern far above the others for weeks: look whether work has changed before the thresholds are doubted.
+
+FINDINGS_OPEN = Gauge("alpr_audit_findings_open", "Findings that nobody has given a disposition")
+# Reviewed weekly; see alpr_audit_review_age_days.
+
+REVIEW_AGE_DAYS = Gauge("alpr_audit_review_age_days", "Age of the oldest finding without a disposition")
+# Above 7 the weekly review is late: tell the auditor.

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +18,7 @@ import httpx
 from alprcore import seal, wire
 from alprcore.kafka import Publisher
 from alprcore.model import AuditEvent, Person, event_id
+from alprcore.policy import RECORDED, AgencyProfile, Crowd, Refusals
 from alprcore.postgres import translated
 from alprcore.topics import Topic
 
@@ -22,6 +26,8 @@ from . import metrics
 
 log = logging.getLogger(__name__)
 SOURCE: Final = "console"
+ENTERED: Final[ContextVar[bool]] = ContextVar("refusal_entered", default=False)
+"""Whether this call's refusal is in the ledger's queue: written here, with the refused act, or behind another door."""
 RELAY_BATCH: Final = 100
 _PASSED_ON: Final = ("content-type", "content-length", "content-disposition", "retry-after", "etag")
 _REQUEST_HEADERS: Final = ("content-type", "content-length", "accept", "traceparent")
@@ -103,6 +109,8 @@ class Doors:
             metrics.DOOR_CALLS.labels(door, "broken").inc()
             raise DoorAway(door, 502) from error
         metrics.DOOR_CALLS.labels(door, f"{response.status_code // 100}xx").inc()
+        if response.status_code in RECORDED:
+            ENTERED.set(True)  # the other service has entered it
         passed = {name: response.headers[name] for name in _PASSED_ON if name in response.headers}
         if "content-encoding" in response.headers:  # the body is passed on decoded
             passed.pop("content-length", None)
@@ -119,6 +127,17 @@ class Outbox:
     def __init__(self, pool: Any, queries: Mapping[str, str]) -> None:
         self._pool = pool
         self._queries = queries
+
+    @asynccontextmanager
+    async def change(self, agency: str) -> AsyncIterator[Any]:
+        """Open the transaction in which a change and its ledger entry are written; it speaks for one agency ('*': all).
+
+        Raises `Transient`.
+        """
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(self._queries["speak_for"], agency)
+                yield connection
 
     async def put(
         self, connection: Any, topic: Topic, *, key: str, value: bytes, headers: list[tuple[str, bytes]], now: datetime
@@ -140,8 +159,12 @@ class Outbox:
         reason_code: str = "",
         profile_version: str = "",
         facts: Mapping[str, str] | None = None,
+        personal: Mapping[str, str] | None = None,
     ) -> None:
-        """Add a ledger entry about what a person did to the caller's transaction; repeats carry the same id."""
+        """Add a ledger entry about what a person did to the caller's transaction; repeats carry the same id.
+
+        `personal` holds what must be erasable: criteria, texts that a person wrote, names of others.
+        """
         event = AuditEvent(
             event_id=event_id(subject, kind, version),
             occurred_at=now,
@@ -159,11 +182,55 @@ class Outbox:
                 "organization": person.organization,
                 "source_ip": person.source_ip,
                 "session_id": person.session_id,
+                **(personal or {}),
             },
         )
-        headers = wire.headers_for(Topic.AUDIT, id=event.event_id, source=SOURCE, time=now)
+        await self._put_event(connection, event)
+        if outcome == "refused":
+            ENTERED.set(True)
+
+    async def _put_event(self, connection: Any, event: AuditEvent) -> None:
+        headers = wire.headers_for(Topic.AUDIT, id=event.event_id, source=SOURCE, time=event.occurred_at)
         value = wire.encode_audit_event(event)
-        await self.put(connection, Topic.AUDIT, key=event.event_id, value=value, headers=headers, now=now)
+        await self.put(connection, Topic.AUDIT, key=event.event_id, value=value, headers=headers, now=event.occurred_at)
+
+    async def refuse(
+        self,
+        person: Person | None,
+        address: str,
+        reason_code: str,
+        now: datetime,
+        facts: Mapping[str, str],
+        profile_version: str = "",
+    ) -> None:
+        """Add the ledger entry of a refusal in a transaction of its own: nothing else was done (AUD-09).
+
+        Raises `Transient` when the database is away; then the call must not be answered as refused either.
+        """
+        personal = {"source_ip": address}
+        if person is not None:
+            personal |= {
+                "person_id": person.person_id,
+                "username": person.username,
+                "full_name": person.full_name,
+                "organization": person.organization,
+                "session_id": person.session_id,
+            }
+        event = AuditEvent(
+            event_id=event_id(reason_code, "refused", f"{now.isoformat()} {secrets.token_hex(8)}"),
+            occurred_at=now,
+            agency=person.agency if person else "",
+            kind="refused",
+            service=SOURCE,
+            outcome="refused",
+            reason_code=reason_code,
+            profile_version=profile_version,
+            facts=facts,
+            personal=personal,
+        )
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await self._put_event(connection, event)
 
     async def relay(self, publisher: Publisher) -> int:
         """Publish the oldest waiting messages in order and forget them; answers how many.
@@ -182,3 +249,33 @@ class Outbox:
                     metrics.OUTBOX_PUBLISHED.labels(topic.value).inc()
                 await connection.execute(self._queries["delete_outbox"], [row["outbox_id"] for row in rows])
                 return len(rows)
+
+
+class RefusalLog:
+    """Every refusal into the ledger: one entry each, a flood of nameless calls counted by address and minute (AUD-09)."""
+
+    def __init__(self, outbox: Outbox, profiles: Mapping[str, AgencyProfile], clock: Callable[[], datetime]) -> None:
+        self._outbox, self._profiles, self._clock = outbox, profiles, clock
+        self._refusals = Refusals()
+        self._waiting: list[Crowd] = []
+
+    async def tell(self, person: Person | None, address: str, reason_code: str, facts: Mapping[str, str]) -> None:
+        """Note a refusal before it is answered. Raises `Transient` when it cannot be noted."""
+        await self.flush()
+        ENTERED.set(True)
+        now = self._clock()
+        who = person.person_id if person else address
+        if self._refusals.alone(who, reason_code, known=person is not None, now=now):
+            profile = self._profiles.get(person.agency) if person else None
+            version = profile.version if profile else ""
+            await self._outbox.refuse(person, address, reason_code, now, facts, version)
+
+    async def flush(self, *, ending: bool = False) -> None:
+        """Write what was counted in a minute that is over."""
+        now = self._clock()
+        self._waiting += self._refusals.due(now, ending=ending)
+        while self._waiting:
+            crowd = self._waiting[0]
+            facts = {"count": str(crowd.count), "since": crowd.since.isoformat()}
+            await self._outbox.refuse(None, crowd.who, crowd.reason_code, now, facts)
+            self._waiting.remove(crowd)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,11 @@ from urllib.parse import quote
 
 from fastapi import FastAPI
 
-from alprcore import kafka, postgres, profiles, wire
+from alprcore import audited, kafka, postgres, profiles, wire
 from alprcore.errors import Misconfigured, Transient
-from alprcore.model import ProfileRecord, make_id
+from alprcore.model import Person, Refused
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
-from alprcore.policy import AgencyProfile
+from alprcore.policy import ACTIVITIES, AgencyProfile, local_day, may_access, valid_training
 from alprcore.runtime import run, serve_http, together
 from alprcore.seal import ListKeys, SigningKey
 from alprcore.topics import Topic, physical
@@ -28,18 +28,42 @@ from alprcore.topics import Topic, physical
 from .accounts import api as accounts_api
 from .accounts import pages as accounts_pages
 from .accounts import rules as accounts_rules
-from .accounts.store import AccountStore
-from .doors import SOURCE, Doors, Outbox
+from .accounts.store import AccountStore, Papers
+from .administration import api as administration_api
+from .administration import pages as administration_pages
+from .administration import rules as administration_rules
+from .administration.store import AdministrationStore
+from .audits import pages as audits_pages
+from .audits import rules as audits_rules
+from .doors import Doors, Outbox, RefusalLog
 from .equipment import api as equipment_api
 from .equipment import pages as equipment_pages
 from .equipment.store import EquipmentStore
 from .hits import api as hits_api
 from .hits import pages as hits_pages
+from .hits import rules as hits_rules
 from .hits.store import HitStore, Wakeups
+from .profiles import api as profiles_api
+from .profiles import pages as profiles_pages
+from .profiles import rules as profiles_rules
+from .profiles.store import ProfileStore
+from .proofs import provider_of
+from .publication import api as publication_api
+from .publication import pages as publication_pages
+from .publication import rules as publication_rules
+from .publication.store import Gathered, PublicationStore
 from .queries import api as queries_api
 from .queries import pages as queries_pages
+from .queries import rules as queries_rules
 from .settings import Settings
-from .web import Web, create_app, new_password, new_second_factor
+from .sources import api as sources_api
+from .sources import pages as sources_pages
+from .sources.store import RegistrationSource, SourceStore
+from .training import api as training_api
+from .training import pages as training_pages
+from .training import rules as training_rules
+from .training.store import TrainingStore
+from .web import Place, Web, create_app, new_password, new_second_factor
 
 log = logging.getLogger(__name__)
 SCHEMA: Final = "console"
@@ -47,7 +71,32 @@ GROUP: Final = "alpr-console"
 DEMO: Final = "demo"
 RELAY_PAUSE_S: Final = 0.25
 PURGE_EVERY_S: Final = 600.0
+PROFILES_EVERY_S: Final = 1.0
 SESSIONS_KEPT: Final = timedelta(days=30)
+PLACES: Final = (
+    Place("/hits", "Live hits", lambda session: not isinstance(hits_rules.may_watch(session.person), Refused)),
+    Place("/search", "Search", lambda session: queries_rules.may_search(session.person)),
+    Place("/devices", "Devices", lambda _: True),
+    Place(
+        "/people",
+        "People",
+        lambda session: administration_rules.looks_after_people(session.person.roles, session.profile),
+    ),
+    Place("/audits", "Audit", lambda session: audits_rules.may_look(session.person)),
+)
+"""The navigation, in the order it is shown."""
+MENU: Final = (
+    Place("/my-training", "My training", lambda _: True),
+    Place("/policy", "Policy", lambda _: True),
+    Place("/profile", "Policy profile", lambda session: profiles_rules.reads(session.person)),
+    Place(
+        "/guidelines", "Guidelines", lambda session: not isinstance(publication_rules.may_read(session.person), Refused)
+    ),
+    Place("/public/policy", "Published policy", lambda _: True),
+    Place("/glossary", "Glossary", lambda _: True),
+    Place("/account", "My account", lambda session: session.limit is None),
+)
+"""What lies in the person's own menu."""
 
 
 def utc_now() -> datetime:
@@ -61,10 +110,16 @@ class Console:
 
     app: FastAPI
     accounts: AccountStore
+    administration: AdministrationStore
+    training: TrainingStore
     hits: HitStore
     outbox: Outbox
     wakeups: Wakeups
     doors: Doors
+    refusals: RefusalLog
+    versions: ProfileStore
+    sources: SourceStore
+    publication: PublicationStore
 
 
 def build(
@@ -73,54 +128,96 @@ def build(
     """Connect stores, doors and pages."""
     queries = postgres.load_queries(__package__ or "alpr_console")
     outbox = Outbox(pool, queries)
-    accounts = AccountStore(pool, queries, outbox, policies)
+    training = TrainingStore(pool, postgres.load_queries("alpr_console.training"), outbox, policies)
+
+    async def papers(person_id: str, profile: AgencyProfile, now: datetime) -> Papers:
+        standing = await training.standing(person_id, now)
+        return Papers(
+            decision=may_access(standing, profile, "access_data", now),
+            category=standing.category,
+            training=valid_training(standing, profile, now),
+            grants=standing.grants,
+            devices=standing.devices,
+            review_due=training_rules.announced(standing, profile, now),
+        )
+
+    accounts = AccountStore(pool, outbox, policies, papers, settings)
+    provider = provider_of(settings, clock)
+    administration = AdministrationStore(
+        pool,
+        postgres.load_queries("alpr_console.administration"),
+        outbox,
+        policies,
+        accounts.people.issue_first_password,
+    )
     keys = ListKeys.load(settings.list_keys_file) if settings.list_keys_file else None
     hits = HitStore(pool, queries, outbox, policies, timedelta(days=settings.keep_hits_days), keys)
     wakeups = Wakeups(pool)
     equipment = EquipmentStore(pool, queries)
     urls = {"ingest": settings.ingest_url, "audit": settings.audit_url, "retention": settings.retention_url}
     doors = Doors(urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s)
-    web = Web(settings, policies, clock, accounts.find_session, accounts.touch, doors, stop)
+    refusals = RefusalLog(outbox, policies, clock)
+    web = Web(settings, policies, clock, accounts.sessions.find, accounts.sessions.touch, doors, stop, refusals)
+    versions = ProfileStore(pool, outbox, policies)
+    publication = PublicationStore(pool, outbox, policies)
+
+    gathered = Gathered(training.courses, audited.covered)
+    sources = SourceStore(pool, outbox, keys)
+    registrations = RegistrationSource(settings.registration_url, settings.door_timeout_s)
     routers = (
-        accounts_api.router(accounts),
-        accounts_pages.router(accounts),
+        administration_api.router(administration, training.standing),
+        administration_pages.router(administration, training.file_of),
+        training_api.router(training, administration.authority, administration.may_see),
+        training_pages.router(training, administration.authority, administration.may_see),
+        accounts_api.router(accounts, provider, administration.may_manage),
+        accounts_pages.router(accounts, provider=provider is not None),
         hits_api.router(hits, wakeups),
         hits_pages.router(),
+        sources_api.router(sources, registrations, hits.hit, hits_rules.check_expires_at),
+        sources_pages.router(sources, registrations, hits.hit, hits_rules.check_expires_at, hits.viewed),
         equipment_api.router(equipment),  # before the forwards: its paths lie below one of theirs
         equipment_pages.router(equipment, equipment_api.camera_counts),
+        profiles_api.router(versions, administration.acting),
+        profiles_pages.router(versions, administration.acting),
+        publication_api.router(publication, gathered, administration.acting),
+        publication_pages.router(publication, gathered, administration.acting, versions.effective_at),
         queries_api.router(),
         queries_pages.router(),
+        audits_pages.router(),
     )
-    return Console(create_app(web, routers, version=version("alpr-console")), accounts, hits, outbox, wakeups, doors)
+    app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)
+    return Console(
+        app, accounts, administration, training, hits, outbox, wakeups, doors, refusals, versions, sources, publication
+    )
 
 
-async def publish_profiles(pool: Any, outbox: Outbox, documents: dict[str, str], now: datetime) -> None:
-    """Put every profile into the table and, through the outbox, onto topic `profiles` (CFG-01).
+async def seed_papers(console: Console, profile: AgencyProfile, username: str, roles: Sequence[str]) -> None:
+    """Complete an account made on the machine itself, so that its person can work; nothing where nothing is missing.
 
-    Said again at every start: the topic is compacted, and a version keeps the time it came into force.
+    Nobody of the agency witnessed these papers: the ledger and the person's own page say so (ACC-03).
     """
-    queries = postgres.load_queries(__package__ or "alpr_console")
-    with postgres.translated():
-        async with pool.acquire() as connection, connection.transaction():
-            for agency, document in sorted(documents.items()):
-                number = profiles.profile_from_json(document).version
-                await connection.execute(queries["put_profile"], agency, number, document, now)
-                effective = await connection.fetchval(queries["profile_effective"], agency, number)
-                record = ProfileRecord(agency=agency, version=number, document=document, effective_at=effective)
-                headers = wire.headers_for(
-                    Topic.PROFILES, id=make_id("profile", agency, number), source=SOURCE, time=effective
-                )
-                value = wire.encode_profile(record)
-                await outbox.put(connection, Topic.PROFILES, key=agency, value=value, headers=headers, now=now)
+    now, agency = utc_now(), profile.agency
+    found = await console.administration.account(agency, username)
+    if found is None:
+        raise Misconfigured(f"there is no account {username}")
+    standing = await console.training.standing(found["person_id"], now)
+    if all(not isinstance(may_access(standing, profile, deed, now), Refused) for deed in sorted(ACTIVITIES)):
+        return
+    organization = found["organization"]
+    person = Person(found["person_id"], username, found["full_name"], organization, agency, tuple(roles), "", "")
+    category, title = training_rules.place(roles, profile)
+    await console.administration.vouch(person, profile, found["employee_id"] or f"M-{username}", category, title, now)
+    until = local_day(profile, now) + timedelta(days=365) if category == "contractor" else None
+    await console.training.attest(person, profile, until, now)
 
 
-async def seed_demo(accounts: AccountStore, settings: Settings, policies: dict[str, AgencyProfile]) -> None:
+async def seed_demo(console: Console, settings: Settings, policies: Mapping[str, AgencyProfile]) -> None:
     """Make the demonstration's people, all with the password of the settings. Raises `Misconfigured`."""
     password = settings.demo_password.get_secret_value()
-    if len(password) < accounts_rules.MIN_PASSWORD:
-        raise Misconfigured(f"ALPR_CONSOLE_DEMO_PASSWORD: at least {accounts_rules.MIN_PASSWORD} characters")
+    if len(password) < settings.password_length:
+        raise Misconfigured(f"ALPR_CONSOLE_DEMO_PASSWORD: at least {settings.password_length} characters")
     for username, name, organization, roles in accounts_rules.DEMO_PEOPLE:
-        await accounts.put_person(
+        await console.accounts.people.put_person(
             username=username,
             full_name=name,
             organization=organization or policies[DEMO].name,
@@ -129,6 +226,7 @@ async def seed_demo(accounts: AccountStore, settings: Settings, policies: dict[s
             password=password,
             now=utc_now(),
         )
+        await seed_papers(console, policies[DEMO], username, roles)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -138,18 +236,21 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await postgres.require_schema(pool, SCHEMA, "alpr_console")
         console = build(settings, pool, policies, stop)
+        await console.versions.start(profiles.shipped_documents(), utc_now())
         if settings.seed_demo:
-            await seed_demo(console.accounts, settings, policies)
-        await publish_profiles(pool, console.outbox, profiles.shipped_documents(), utc_now())
+            await seed_demo(console, settings, policies)
         health = Health(SERVICE)
         async with kafka.Publisher(settings.kafka) as publisher:
             await together(
                 serve_http(ops_routes(health, console.app), settings, stop),
                 consume(console.hits, settings, publisher, stop),
                 console.wakeups.listen(stop),
-                relay(console.outbox, publisher, health, stop),
+                relay(console.outbox, console.refusals, publisher, health, stop),
                 purge(console, health, stop),
+                keep_profiles(console.versions, health, stop),
             )
+        with suppress(Transient):
+            await console.refusals.flush(ending=True)
         await console.doors.close()
     finally:
         with suppress(TimeoutError):
@@ -182,18 +283,35 @@ async def consume(hits: HitStore, settings: Settings, publisher: kafka.Publisher
     )
 
 
-async def relay(outbox: Outbox, publisher: kafka.Publisher, health: Health, stop: asyncio.Event) -> None:
+async def relay(
+    outbox: Outbox, refusals: RefusalLog, publisher: kafka.Publisher, health: Health, stop: asyncio.Event
+) -> None:
     """Empty the outbox, again and again; what cannot be published stays."""
     beat = health.progress("relay", 120.0)
     while not stop.is_set():
         beat()
         try:
+            await refusals.flush()
             if await outbox.relay(publisher):
                 continue
         except Transient:
             log.warning("outbox_relay_waits")
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), RELAY_PAUSE_S)
+
+
+async def keep_profiles(versions: ProfileStore, health: Health, stop: asyncio.Event) -> None:
+    """Put approved versions into force when their time has come, and follow what another replica put there."""
+    beat = health.progress("profiles", 120.0)
+    while not stop.is_set():
+        beat()
+        try:
+            await versions.due(utc_now())
+            await versions.refresh()
+        except Transient:
+            log.warning("profiles_wait")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PROFILES_EVERY_S)
 
 
 async def purge(console: Console, health: Health, stop: asyncio.Event) -> None:
@@ -204,7 +322,12 @@ async def purge(console: Console, health: Health, stop: asyncio.Event) -> None:
         now = utc_now()
         try:
             counts = await console.hits.purge(now)
-            await console.accounts.forget_sessions(now - SESSIONS_KEPT)
+            counts["verifications"] = await console.sources.purge(now)
+            if late := await console.publication.check_posting():
+                log.warning("posting_outdated", extra={"agencies": late})
+            counts |= await console.administration.on_timer(now)
+            counts["suspensions"] = await console.training.note_suspensions(now)
+            await console.accounts.sessions.forget(now - SESSIONS_KEPT, now)
             log.info("console_purged", extra=counts)
         except Transient:
             log.warning("console_purge_waits")
@@ -217,7 +340,9 @@ async def _seed_only(settings: Settings, stop: asyncio.Event) -> None:
     pool = await postgres.connect(settings.database_url.get_secret_value())
     try:
         await postgres.require_schema(pool, SCHEMA, "alpr_console")
-        await seed_demo(build(settings, pool, policies, stop).accounts, settings, policies)
+        console = build(settings, pool, policies, stop)
+        await console.versions.refresh()
+        await seed_demo(console, settings, policies)
         stop.set()  # the job is done: ending now is what was asked
     finally:
         await pool.close()
@@ -232,7 +357,9 @@ async def _add_person(settings: Settings, stop: asyncio.Event, values: Sequence[
     pool = await postgres.connect(settings.database_url.get_secret_value())
     try:
         await postgres.require_schema(pool, SCHEMA, "alpr_console")
-        saved = await build(settings, pool, policies, stop).accounts.put_person(
+        console = build(settings, pool, policies, stop)
+        await console.versions.refresh()  # papers are given for the policy in force, not for the one that ships
+        saved = await console.accounts.people.put_person(
             username=username,
             full_name=full_name,
             organization=policies[agency].name,
@@ -240,8 +367,11 @@ async def _add_person(settings: Settings, stop: asyncio.Event, values: Sequence[
             roles=roles.split(","),
             password=password,
             totp_secret=secret,
+            first=True,
             now=utc_now(),
         )
+        if saved:
+            await seed_papers(console, policies[agency], username, roles.split(","))
     finally:
         await pool.close()
     if not saved:

@@ -26,6 +26,9 @@ NOTIFICATION_TO_SHOWN: Final = Histogram(  # p99 above 3 s: look at the event st
 READ_CHECKS: Final = Counter(  # many result="misread": look at the devices page for which camera and model
     "alpr_console_read_checks_total", "Reads compared with their picture by a person", ["result"]
 )
+POSTING_OUTDATED: Final = Gauge(  # not zero: an agency's public page is behind its policy, have it published
+    "alpr_console_posting_outdated", "Agencies whose published guidelines are older than what is in force"
+)
 DOOR_CALLS: Final = Counter(  # outcome="away" growing: that service is down or unreachable
     "alpr_console_door_calls_total", "Calls to other services' doors", ["door", "outcome"]
 )

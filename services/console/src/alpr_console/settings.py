@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -34,6 +35,43 @@ class Settings(ServiceSettings):
     source_url: str = Field(
         default="", description="where the exact source of the running version is offered (AGPL section 13)"
     )
+    map_outline_file: Path | None = Field(
+        default=None, description="GeoJSON of streets or borders, drawn under the search map; without: positions only"
+    )
+    registration_url: str = Field(
+        default="", description="address of the vehicle registration source; without: registrations are not looked up"
+    )
     keep_hits_days: int = Field(default=7, ge=1, le=365, description="days the console keeps its copy of a hit")
     seed_demo: bool = Field(default=False, description="make the demonstration's people at start")
-    demo_password: SecretStr = Field(default=SecretStr(""), description="their password, at least 12 characters")
+    demo_password: SecretStr = Field(default=SecretStr(""), description="their password, as long as password_length")
+    public_url: str = Field(
+        default="", description="address people type, as https://alpr.example: security keys and the provider need it"
+    )
+    password_scheme: Literal["argon2id", "pbkdf2_sha256"] = Field(
+        default="argon2id", description="how passwords are kept; pbkdf2_sha256 where FIPS 140 is demanded"
+    )
+    password_length: int = Field(default=15, ge=8, le=128, description="shortest password that people may choose")
+    lockout_minutes: int = Field(
+        default=0, ge=0, description="minutes after which a locked account opens by itself; 0: an administrator does"
+    )
+    idle_lock_minutes: int = Field(default=30, ge=1, le=30, description="minutes without use that lock the screen")
+    dispatch_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), description="staffed dispatch rooms, whose dispatchers' screens never lock for being idle"
+    )
+    failures_per_minute: int = Field(default=30, ge=5, description="wrong sign-ins a minute from one address")
+    banner: str = Field(
+        default=(
+            "You are about to use a restricted law enforcement information system. Use is monitored, recorded and "
+            "audited. Unauthorized use is prohibited and may be punished under criminal and civil law. Signing in "
+            "means that you consent to monitoring and recording."
+        ),
+        description="what is acknowledged at every sign-in (CJIS AC-8)",
+    )
+    oidc_issuer: str = Field(default="", description="identity provider (OpenID Connect); empty: local accounts only")
+    oidc_client_id: str = Field(default="", description="our name at the provider")
+    oidc_client_secret_file: Path | None = Field(default=None, description="file with our secret at the provider")
+    oidc_required_acr: tuple[str, ...] = Field(default=(), description="values of acr, one of which must be told")
+    oidc_required_amr: tuple[str, ...] = Field(default=(), description="values of amr, all of which must be told")
+    oidc_scopes: tuple[str, ...] = Field(default=("openid", "profile"), description="scopes asked for")
+    oidc_agency_claim: str = Field(default="", description="claim that names the person's agency; empty: not compared")
+    oidc_agencies: dict[str, str] = Field(default={}, description="that claim's values and the agencies they mean")

@@ -10,56 +10,55 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 import jinja2
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
-from alprcore.policy import AgencyProfile
+from alprcore.policy import RECORDED, AgencyProfile
 
-from .doors import DoorAway, Doors
+from .doors import ENTERED, DoorAway, Doors, RefusalLog
+from .proofs import SecurityKeys
+from .protection import AWAY, SAFE, Protect, problem_answer
+from .protection import Problem as Problem  # noqa: PLC0414 - part of what every feature takes from here
 from .settings import Settings
 
+_CODES: Final = {401: "NO_SESSION", 403: "ROLE_NOT_AUTHORISED", 409: "STATE_CONFLICT", 422: "FIELD_INVALID"}
+"""What a refused page's entry says where the page names no code of its own."""
 COOKIE: Final = "plateline_session"
 CSRF_HEADER: Final = "x-csrf-token"
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_TITLES: Final = {
-    401: "Sign in first", 403: "Refused", 404: "Not found", 409: "Conflict", 413: "Too large", 422: "Not understood",
-    502: "Broken answer", 503: "Not available", 405: "Not allowed", 429: "Too many attempts",
-}  # fmt: skip
-_PROTECTION: Final = (
-    ("content-security-policy",
-     ("default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-     "frame-ancestors 'none'")),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "same-origin"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
-    ("cross-origin-opener-policy", "same-origin"),
-)  # fmt: skip
 _FOLDER: Final = resources.files(__package__ or "alpr_console")
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A living session: who it is, what the agency's policy is, and whether the sound is on."""
+    """A living session: who it is, what the agency's policy is, and whether the sound is on.
+
+    `limit` is what has to be done first: while it stands, only routes that are made for it (`limited`) answer.
+    `lock_exempt`: a terminal of a staffed dispatch room, whose open feed counts as use. `alerts` are unseen ones.
+    """
 
     person: Person
     profile: AgencyProfile
     csrf: str
     sound_armed: bool
     muted_until: datetime | None
+    limit: Refused | None = None
+    locks_at: datetime | None = None
+    lock_exempt: bool = False
+    alerts: int = 0
+    review_due: datetime | None = None
 
 
 FindSession = Callable[[str, datetime], Awaitable[SignedIn | None]]
@@ -76,26 +75,21 @@ class Web:
     touch_session: Callable[[str, datetime], Awaitable[None]]
     doors: Doors
     stop: asyncio.Event
-
-
-class Problem(Exception):
-    """An answer in the form of RFC 9457, with the code a machine reads."""
-
-    def __init__(self, status: int, reason_code: str, detail: str, *, rule_id: str = "") -> None:
-        super().__init__(reason_code)
-        self.status = status
-        self.reason_code = reason_code
-        self.detail = detail
-        self.rule_id = rule_id
-
-    @classmethod
-    def of(cls, refusal: Refused, status: int = 403) -> Problem:
-        """Turn a rule's refusal into an answer."""
-        return cls(status, refusal.reason_code, refusal.detail, rule_id=refusal.rule_id)
+    refusals: RefusalLog
 
 
 class SignInFirst(Exception):
-    """A page was asked for without a session: show the sign-in page instead."""
+    """A page was asked for by somebody who has to do something else first; `page` is where."""
+
+    def __init__(self, page: str = "/login") -> None:
+        super().__init__(page)
+        self.page = page
+
+
+LOCKED: Final = "SESSION_LOCKED"
+SETUP: Final = ("PASSWORD_FIRST", "SECOND_FACTOR_NOT_ENROLLED")
+POLICY: Final = "POLICY_NOT_READ"
+_FIRST_PAGES: Final = {LOCKED: "/locked", POLICY: "/policy", **dict.fromkeys(SETUP, "/setup")}
 
 
 def web_of(request: Request) -> Web:
@@ -177,6 +171,20 @@ def _loopback(address: str) -> bool:
         return address == "localhost"
 
 
+def security_keys(request: Request) -> SecurityKeys | None:
+    """Give the site that security keys sign for: that of the setting, or `localhost` when all is on this machine.
+
+    None otherwise: a name that the caller chooses is no site, and an address without name can be none (WebAuthn 5.1.2).
+    """
+    public = urlsplit(web_of(request).settings.public_url)
+    if public.hostname:
+        return SecurityKeys(f"{public.scheme}://{public.netloc}", public.hostname)
+    host = request.headers.get("host", "")
+    if on_this_machine(request) and host.partition(":")[0] == "localhost":
+        return SecurityKeys(f"http://{host}", "localhost")
+    return None
+
+
 def session_token(request: Request) -> tuple[str, bool]:
     """Read the session's secret: `Authorization: Bearer` of a program, or the cookie; says if it was the cookie."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
@@ -193,31 +201,68 @@ async def signed_in(request: Request) -> SignedIn:
 
 
 async def signed_in_quietly(request: Request) -> SignedIn:
-    """Demand a living session, and for changes by cookie the page's token. Raises `Problem` 401 or 403.
+    """Demand a living session that nothing limits. Raises `Problem` 401 or 403.
 
     For what a page does by itself: it does not keep an idle session alive.
     """
+    return _unlimited(await _session(request))
+
+
+def limited(*codes: str) -> Callable[[Request], Awaitable[SignedIn]]:
+    """Make the demand of a route that also answers while one of these limits stands (TRN-06, CJIS AC-11)."""
+
+    async def demand(request: Request) -> SignedIn:
+        session = await _session(request)
+        return session if session.limit and session.limit.reason_code in codes else _unlimited(session)
+
+    return demand
+
+
+def _unlimited(session: SignedIn) -> SignedIn:
+    if session.limit is not None:
+        raise Problem.of(session.limit, 401 if session.limit.reason_code == LOCKED else 403)
+    return session
+
+
+async def _session(request: Request) -> SignedIn:
     token, by_cookie = session_token(request)
     session = await web_of(request).find_session(token, web_of(request).clock()) if token else None
     if session is None:
         raise Problem(401, "NO_SESSION", "sign in first")
+    request.state.person = replace(session.person, source_ip=caller(request))  # whom a refusal below is entered for
     if by_cookie and request.method not in SAFE:
         sent = request.headers.get(CSRF_HEADER, "")
         if not sent and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             sent = str((await request.form()).get("csrf", ""))
         if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
             raise Problem(403, "CSRF_TOKEN_WRONG", f"changes need the header {CSRF_HEADER} of GET /v1/session")
-    return replace(session, person=replace(session.person, source_ip=caller(request)))
+    return replace(session, person=request.state.person)
 
 
 async def page_person(request: Request) -> SignedIn:
-    """Demand a living session for a page; without one the sign-in page is shown."""
+    """Demand a living session for a page; without one, or where something comes first, that page is shown."""
+    request.state.as_page = True  # a refusal is shown as a page, too
     try:
         return await signed_in(request)
     except Problem as problem:
+        if problem.reason_code in _FIRST_PAGES:
+            raise SignInFirst(_FIRST_PAGES[problem.reason_code]) from problem
         if problem.status == 401:
             raise SignInFirst from problem
         raise
+
+
+def page_limited(*codes: str) -> Callable[[Request], Awaitable[SignedIn]]:
+    """Make the demand of a page that is shown while one of these limits stands, and otherwise as every page."""
+    demand = limited(*codes)
+
+    async def page_demand(request: Request) -> SignedIn:
+        try:
+            return await demand(request)
+        except Problem as problem:
+            raise SignInFirst(_FIRST_PAGES.get(problem.reason_code, "/login")) from problem
+
+    return page_demand
 
 
 def set_cookie(request: Request, response: Response, token: str) -> None:
@@ -231,59 +276,47 @@ def event(name: str, data: object, number: int | None = None) -> bytes:
     return f"{head}event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-class _Protect:
-    """Refuses changes that come from another site, and marks every answer: no foreign code, no framing, no copies."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place to go to: its path, its words, and whom it is of any use to; its own route decides again."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope)
-        static = scope["path"].startswith("/static/")
-
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _PROTECTION:
-                    headers.setdefault(name, value)
-                headers["cache-control"] = "public, max-age=86400" if static else "no-store"
-            await send(message)
-
-        if scope["method"] not in SAFE and _foreign(request):
-            problem = Problem(403, "CROSS_ORIGIN", "changes are taken from this site's own pages only")
-            await _problem_answer(problem)(scope, receive, marked)
-            return
-        await self._app(scope, receive, marked)
+    path: str
+    words: str
+    open_to: Callable[[SignedIn], bool]
 
 
-def _foreign(request: Request) -> bool:
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:  # browsers say it themselves, and no page can forge it
-        return site not in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+def iso(moment: datetime | str) -> str:
+    """Lay out a time for machines (RFC 3339)."""
+    return moment.isoformat() if isinstance(moment, datetime) else moment
 
 
-def _problem_answer(problem: Problem) -> JSONResponse:
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": _TITLES.get(problem.status, "Problem"),
-        "status": problem.status,
-        "detail": problem.detail,
-        "reason_code": problem.reason_code,
-    }
-    if problem.rule_id:
-        body["rule_id"] = problem.rule_id
-    return JSONResponse(body, problem.status, media_type="application/problem+json")
+def local(moment: datetime | str, zone: str) -> str:
+    """Lay out a time in the agency's zone; what is no time is shown as it is."""
+    try:
+        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        return str(moment)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    return f"{parsed.astimezone(ZoneInfo(zone)):%b %-d, %Y, %H:%M:%S %Z}"
+
+
+def day(moment: date | str, zone: str, *, until: bool = False) -> str:
+    """Lay out a day, or the day of a time in the agency's zone; with `until` the last day before that time."""
+    try:
+        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        return str(moment)
+    if isinstance(parsed, datetime) and parsed.tzinfo is not None:
+        parsed = parsed.astimezone(ZoneInfo(zone)) - timedelta(seconds=1 if until else 0)
+    return f"{parsed:%b %-d, %Y}"
 
 
 class Pages:
     """Renders the templates; everything is escaped."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Sequence[Place] = (), menu: Sequence[Place] = ()) -> None:
+        self._places, self._menu = places, menu
         digest = hashlib.sha256()
         for file in sorted(_FOLDER.joinpath("static").iterdir(), key=lambda item: item.name):
             digest.update(file.read_bytes())
@@ -295,12 +328,33 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals["assets"] = digest.hexdigest()[:12]
+        self._environment.filters["iso"] = iso
+        self._environment.filters["local"] = local
+        self._environment.filters["day"] = day
 
     def render(
-        self, request: Request, name: str, session: SignedIn | None, status: int = 200, **values: Any
+        self,
+        request: Request,
+        name: str,
+        session: SignedIn | None,
+        status: int = 200,
+        *,
+        reason_code: str = "",
+        **values: Any,
     ) -> Response:
-        """Render a page; `session` fills the frame around it: owner, watermark, person, tokens."""
-        text = self._environment.get_template(name).render(path=request.url.path, session=session, **values)
+        """Render a page; `session` fills the frame around it: owner, watermark, person, tokens.
+
+        `reason_code` is the code of the refusal that the page shows, for its ledger entry (AUD-09).
+        """
+        request.state.reason_code = reason_code
+        frame = {
+            "path": request.url.path,
+            "session": session,
+            "now": web_of(request).clock(),
+            "places": [place for place in self._places if session and place.open_to(session)],
+            "menu": [place for place in self._menu if session and place.open_to(session)],
+        }
+        text = self._environment.get_template(name).render({**frame, **values})
         return HTMLResponse(text, status)
 
 
@@ -310,44 +364,87 @@ def pages_of(request: Request) -> Pages:
     return pages
 
 
-def create_app(web: Web, routers: Sequence[Any], *, version: str) -> FastAPI:
+async def refuse(request: Request, problem: Problem) -> Response:
+    """Answer with a problem; a refusal is in the ledger's queue before it is answered (AUD-09)."""
+    if problem.recorded:
+        ENTERED.set(True)
+    if problem.status in RECORDED:
+        try:
+            await enter_refusal(request, problem.status, problem.reason_code, problem.rule_id)
+        except Transient:
+            return problem_answer(AWAY)
+    return problem_answer(problem)
+
+
+def begin_call(request: Request) -> None:
+    """Nothing of this call is entered yet, and nobody is known to ask."""
+    ENTERED.set(False)
+    request.state.person = None
+
+
+async def enter_refusal(request: Request, status: int, reason_code: str = "", rule_id: str = "") -> None:
+    """Enter a refused call, unless it is entered; the code is the page's where no problem names one (AUD-09)."""
+    if ENTERED.get():
+        return
+    facts = {
+        "method": request.method,
+        "route": getattr(request.scope.get("route"), "path", ""),
+        "status": str(status),
+        "rule_id": rule_id,
+    }
+    code = reason_code or getattr(request.state, "reason_code", "") or _CODES.get(status, "REFUSED")
+    await web_of(request).refusals.tell(getattr(request.state, "person", None), caller(request), code, facts)
+
+
+def create_app(
+    web: Web, routers: Sequence[Any], *, version: str, places: Sequence[Place] = (), menu: Sequence[Place] = ()
+) -> FastAPI:
     """Put the app together: routes, static files, protection, and every error as a problem (RFC 9457)."""
-    app = FastAPI(title="Plateline", version=version, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app = FastAPI(title="Plateline", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.web = web
-    app.state.pages = Pages()
+    app.state.pages = Pages(places, menu)
     for router in routers:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=str(_FOLDER.joinpath("static"))))
-    app.add_middleware(_Protect)
+    app.add_middleware(Protect)
+    app.state.begin_call, app.state.enter_refusal, app.state.refuse = begin_call, enter_refusal, refuse
+
+    @app.get("/v1/openapi.json", include_in_schema=False, dependencies=[Depends(signed_in)])
+    async def describe() -> JSONResponse:
+        return JSONResponse(app.openapi())
 
     @app.exception_handler(Problem)
-    async def on_problem(_request: Request, problem: Problem) -> Response:
-        return _problem_answer(problem)
+    async def on_problem(request: Request, problem: Problem) -> Response:
+        answer = await refuse(request, problem)
+        if answer.status_code == 403 and getattr(request.state, "as_page", False):
+            return pages_of(request).render(request, "refused.html", None, 403, detail=problem.detail)
+        return answer
 
     @app.exception_handler(SignInFirst)
-    async def on_sign_in_first(_request: Request, _error: SignInFirst) -> Response:
-        return RedirectResponse("/login", 303)
+    async def on_sign_in_first(request: Request, first: SignInFirst) -> Response:
+        wanted = request.url.path if request.method == "GET" and first.page == "/locked" else ""
+        return RedirectResponse(f"{first.page}?{urlencode({'next': wanted})}" if wanted else first.page, 303)
 
     @app.exception_handler(DoorAway)
     async def on_door_away(_request: Request, away: DoorAway) -> Response:
-        return _problem_answer(
+        return problem_answer(
             Problem(away.status, f"{away.door.upper()}_NOT_AVAILABLE", f"{away.door} does not answer; nothing was done")
         )
 
     @app.exception_handler(Transient)
     async def on_transient(_request: Request, _error: Transient) -> Response:
-        return _problem_answer(Problem(503, "DATABASE_NOT_AVAILABLE", "the database does not answer; try again"))
+        return problem_answer(AWAY)
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         # names of fields only: what was typed into them may be a plate
         fields = ", ".join(
             sorted({".".join(str(part) for part in item["loc"][1:]) or "body" for item in error.errors()})
         )
-        return _problem_answer(Problem(422, "FIELD_INVALID", f"missing or not understood: {fields}"))
+        return await refuse(request, Problem(422, "FIELD_INVALID", f"missing or not understood: {fields}"))
 
     @app.exception_handler(HTTPException)
-    async def on_http(_request: Request, error: HTTPException) -> Response:
-        return _problem_answer(Problem(error.status_code, f"HTTP_{error.status_code}", str(error.detail)))
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        return await refuse(request, Problem(error.status_code, f"HTTP_{error.status_code}", str(error.detail)))
 
     return app

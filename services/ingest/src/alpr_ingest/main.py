@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from alpr_ingest.api import Doors, build_app
-from alpr_ingest.app import ListLoader, Relay
+from alpr_ingest.app import ListLoader, RefusalLog, Relay
 from alpr_ingest.settings import Settings
 from alpr_ingest.store import Store
 from alprcore.errors import Transient
-from alprcore.kafka import DeadLetters, Publisher
+from alprcore.kafka import DeadLetters, Publisher, follow_whole
 from alprcore.objects import ImageStore
 from alprcore.ops import Health, ops_routes
+from alprcore.policy import AgencyProfile
 from alprcore.postgres import connect, require_schema
-from alprcore.profiles import load_profiles
+from alprcore.profiles import Profiles, load_profiles
 from alprcore.runtime import run, serve_http, together
 from alprcore.seal import ListKeys
+from alprcore.topics import Topic
 
 _PROBE_S = 5.0
+_LISTS_S = 1.0
 
 
 def utc_now() -> datetime:
@@ -28,8 +33,19 @@ def utc_now() -> datetime:
 
 
 async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], datetime] = utc_now) -> None:
-    """Run until `stop`."""
-    profiles = load_profiles()
+    """Run until `stop`. Frames are taken only once the policies in force are read: a read's due day follows them."""
+    profiles, followed, changed = Profiles(load_profiles()), asyncio.Event(), asyncio.Event()
+
+    def apply(key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
+        if value is not None:  # an agency that ingest knows keeps its devices: the last policy stays
+            profiles.apply(key, value, headers)
+            changed.set()
+
+    async def answer() -> None:
+        while not (followed.is_set() or stop.is_set()):
+            await asyncio.sleep(0.05)
+        await serve_http(app, settings, stop)
+
     keys = ListKeys.load(settings.list_keys_file)
     images = ImageStore(settings.objects_url)
     pool = await connect(settings.database_url.get_secret_value())
@@ -38,17 +54,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
         await require_schema(pool, "ingest", "alpr_ingest")
         await publisher.start()
         store = Store(pool)
-        await store.seed_hotlists(
-            [
-                (
-                    profile.agency, rule.code, rule.label, rule.list_type, rule.advisory_class, rule.reason,
-                    f"named by the policy {profile.policy_ref}", rule.loads_per_day, rule.list_type != "special",
-                    "profile",
-                )
-                for profile in profiles.values()
-                for rule in profile.lists
-            ]
-        )  # fmt: skip
+        await store.seed_hotlists(_lists(profiles))
         health = Health("ingest")
         relay = Relay(store, publisher)
         loader = ListLoader(store, publisher, keys, relay, clock)
@@ -62,17 +68,56 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             profiles=profiles,
             person_key=settings.person_key,
             clock=clock,
+            refusals=RefusalLog(store, clock),
         )
         app = ops_routes(health, build_app(doors))
         await together(
             relay.run(stop, health.progress("relay", limit_s=120)),
             loader.run(stop, timedelta(seconds=settings.clean_after_seconds)),
             _probe(store, health, stop),
-            serve_http(app, settings, stop),
+            _tell_crowds(doors.refusals, stop),
+            follow_whole(settings.kafka, Topic.PROFILES, apply, ready=followed, stop=stop),
+            _name_lists(store, profiles, changed, stop),
+            answer(),
         )
     finally:
         await publisher.stop()
         await pool.close()
+
+
+async def _tell_crowds(refusals: RefusalLog, stop: asyncio.Event) -> None:
+    """Write down what was refused too often to have entries of its own."""
+    while not stop.is_set():
+        with suppress(Transient):
+            await refusals.flush()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LISTS_S)
+
+
+def _lists(profiles: Mapping[str, AgencyProfile]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            profile.agency, rule.code, rule.label, rule.list_type, rule.advisory_class, rule.reason,
+            f"named by the policy {profile.policy_ref}", rule.loads_per_day, rule.list_type != "special", "profile",
+        )
+        for profile in list(profiles.values())
+        for rule in profile.lists
+    ]  # fmt: skip
+
+
+async def _name_lists(
+    store: Store, profiles: Mapping[str, AgencyProfile], changed: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Make the lists that the policies name whenever a policy changes (DEF-07, HOT-01)."""
+    while not stop.is_set():
+        if changed.is_set():
+            changed.clear()
+            try:
+                await store.seed_hotlists(_lists(profiles))
+            except Transient:
+                changed.set()  # asked again: the database is away
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LISTS_S)
 
 
 async def _probe(store: Store, health: Health, stop: asyncio.Event) -> None:

@@ -24,14 +24,14 @@ from alpr_matcher.match import match_read
 from alpr_matcher.notify import KEPT_S, Alert, LastSent, Suppressed, decide_notification
 from alpr_matcher.settings import Settings
 from alprcore import wire
-from alprcore.errors import AlprError, InvalidMessage, Misconfigured
+from alprcore.errors import AlprError, InvalidMessage
 from alprcore.kafka import AssignedFollower, DeadLetterLimit, DeadLetters, Message, Publisher, existing_topics
 from alprcore.kafka.loop import Refusals
 from alprcore.model import Entry, EntryDetails, Hit, ListVersion
 from alprcore.ops import Health
 from alprcore.plates import skeleton
 from alprcore.policy import AgencyProfile
-from alprcore.profiles import profile_from_json
+from alprcore.profiles import Profiles
 from alprcore.seal import ListKeys
 from alprcore.topics import Topic, physical
 
@@ -82,7 +82,7 @@ class Matcher:
         self.view = EntryView(lambda bucket: wire.decode_bucket(bucket, _BUCKET_HEADERS))
         self.versions = ListVersions()
         self.versions_read = asyncio.Event()
-        self.profiles: dict[str, AgencyProfile] = {}
+        self.profiles = Profiles()
         self.profiles_read = asyncio.Event()
         self.assigned: frozenset[int] | None = None
         self.follower = AssignedFollower(self._kafka, Topic.HOTLIST, apply=self._take_bucket, dropped=self.view.drop)
@@ -109,13 +109,7 @@ class Matcher:
 
     def take_profile(self, key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
         """Take note of an agency's profile; raises `InvalidMessage`."""
-        if value is None:
-            self.profiles.pop(key, None)
-            return
-        try:
-            self.profiles[key] = profile_from_json(wire.decode_profile(value, headers).document)
-        except Misconfigured as error:
-            raise InvalidMessage("FIELD_INVALID", f"document: {error}") from error
+        self.profiles.apply(key, value, headers)
 
     async def take_partitions(self, partitions: frozenset[int]) -> None:
         """Follow the lists of these partitions; those kept through a rebalance stay in memory."""

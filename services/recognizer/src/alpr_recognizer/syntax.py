@@ -12,6 +12,7 @@ from itertools import product
 from typing import Final
 
 from alpr_recognizer.ctc import Text
+from alpr_recognizer.forms import ISSUED, weight
 from alprcore.model import UNKNOWN, Character
 
 FORMS: Final[dict[str, tuple[str, ...]]] = {
@@ -25,16 +26,7 @@ _TWINS: Final = {"I": "1", "O": "0"}
 _BRITISH_SHARE: Final = (
     0.98  # that a number of this form and no other is British, and not an owner's wish of such a form
 )
-ISSUED: Final[dict[str, int]] = {
-    "AAA111": 28, "111AAA": 27, "AAA11A": 4, "111111": 4, "A111AA": 4, "1111AA": 4, "1AAA11": 3, "1AA111": 3, "1A1111": 3,
-    "11A111": 3, "AAAA11": 2, "AA1111": 2, "A11AAA": 2, "11AA111": 1, "A11111": 1, "111AA1": 1, "11AA11": 1, "AA1A1A": 1,
-    "AA111A": 1, "AA11AA": 1, "A1111A": 1, "A1A111": 1, "AAA1111": 11, "A111111": 3, "1AAA111": 2, "AA11111": 2,
-    "1AA1111": 2, "1111111": 2, "11A111A": 1, "1A1111A": 1, "1A11111": 1, "11A1111": 1, "111111A": 1, "AA1A111": 1,
-    "111A111": 1, "11111AA": 1,
-}  # fmt: skip
-"""Forms of six and seven characters in which US states issue passenger plates, and how many states do."""
-_WISHED: Final = 0.1
-"""Weight of any other form beside those: about one US plate in twenty carries its owner's wish, over very many forms."""
+_LENGTHS: Final = frozenset(map(len, ISSUED))
 _AMBIGUOUS: Final = 3  # twins in one number; with more of them it says too little
 _US: Final = 0.5  # share of a US state from which a number may well be an owner's wish
 SURELY: Final = 0.9
@@ -87,14 +79,14 @@ def _british(text: Text, origin: Sequence[tuple[str, float]]) -> Text:
 
 
 def _american(text: Text, origin: Sequence[tuple[str, float]]) -> Text:
-    """Weigh O against 0 and I against 1 by the forms that states issue (Bayes), and tell the probabilities after that."""
+    """Weigh O against 0 and I against 1 by the forms that the likely states issue (Bayes), and tell what follows."""
     characters = text.characters
     elsewhere = bool(origin) and origin[0][1] >= _US and not origin[0][0].startswith("US-") and origin[0][0] != UNKNOWN
     places = [place for place, character in enumerate(characters) if _is_twin(character)]
-    if elsewhere or not 1 <= len(places) <= _AMBIGUOUS or len(characters) not in {len(form) for form in ISSUED}:
+    if elsewhere or not 1 <= len(places) <= _AMBIGUOUS or len(characters) not in _LENGTHS:
         return text
     weights: dict[tuple[bool, ...], float] = {}
-    issued: set[int | float] = set()
+    issued: set[float] = set()
     for swaps in product((False, True), repeat=len(places)):
         letters = [character.first for character in characters]
         likely = 1.0
@@ -103,8 +95,8 @@ def _american(text: Text, origin: Sequence[tuple[str, float]]) -> Text:
             letters[place] = character.second if swap else character.first
             likely *= character.second_probability if swap else character.first_probability
         form = "".join("1" if letter.isdigit() else "A" for letter in letters)
-        issued.add(ISSUED.get(form, _WISHED))
-        weights[swaps] = likely * ISSUED.get(form, _WISHED)
+        issued.add(weight(form, origin))
+        weights[swaps] = likely * weight(form, origin)
     if len(issued) == 1:
         return text
     total, best = sum(weights.values()), max(weights, key=lambda swaps: weights[swaps])

@@ -117,7 +117,7 @@ def create_app(house: House, person_key: bytes, clock: Callable[[], datetime]) -
         route = getattr(request.scope.get("route"), "path", "")
         peer = request.client.host if request.client else ""
         facts = {"route": route, "method": request.method, "status": str(refusal.status)}
-        await house.tell_of(refusal.person, "refused", f"{route} {peer}", facts, refused=refusal.code)
+        await house.tell_refusal(refusal.person, peer, refusal.code, facts)
         return problem(refusal.status, refusal.code, refusal.detail)
 
     @app.exception_handler(Transient)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from alprcore.errors import InvalidMessage, Misconfigured, Transient
+from alprcore import profiles
+from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka import Message, Publisher
 from alprcore.model import AuditEvent, Hit, ImageKey, Person, Read, event_id, make_id, to_us
 from alprcore.objects import ImageStore
-from alprcore.policy import AgencyProfile, add_years, due_day
-from alprcore.profiles import profile_from_json
+from alprcore.policy import AgencyProfile, Refusals, add_years, due_day
 from alprcore.seal import open_image, seal_image
 from alprcore.topics import Topic, physical
 from alprcore.wire import (
     decode_hit,
-    decode_profile,
     decode_read,
     encode_audit_event,
     encode_image_key,
@@ -37,22 +37,13 @@ SOURCE: Final = "/alpr/retention"
 TELL_SECONDS: Final = 2.0
 """How long a live image waits for the ledger's topic; hits must show while that is away (design 7)."""
 _USED_KEPT: Final = timedelta(days=1)
+_NOTED_AT_ONCE: Final = 30
+"""Due days noted in one turn for each agency: 0.3 s a day with 68,000 reads."""
 _KEYS_AT_ONCE: Final = 50  # published together: one turn of the broker for all of them
 
 
-class Profiles(dict[str, AgencyProfile]):
-    """The policy in force by agency, kept up to date from topic `profiles`."""
-
-    def apply(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
-        """Take a profile in force, or its end."""
-        if value is None:
-            self.pop(key, None)
-            return
-        record = decode_profile(value, headers)
-        try:
-            self[record.agency] = profile_from_json(record.document)
-        except Misconfigured as error:
-            raise InvalidMessage("FIELD_INVALID", f"document: {error}") from error
+class Profiles(profiles.Profiles):
+    """The policy in force by agency, and what it says of a read."""
 
     def due(self, read: Read) -> date:
         """The day on which a read falls due; `Transient` until its agency's policy is known."""
@@ -148,6 +139,7 @@ class House:
         self.records, self.images, self.profiles = records, images, profiles
         self._publisher, self._clock = publisher, clock
         self._published: set[tuple[str, date]] = set()
+        self._refusals = Refusals()
 
     async def tell(self, event: AuditEvent) -> None:
         """Hand an event to the ledger's topic and wait until it is there; `Transient` when it cannot be."""
@@ -156,7 +148,14 @@ class House:
         await self._publisher.publish(Topic.AUDIT, key=event.event_id, value=value, headers=headers)
 
     async def tell_of(
-        self, person: Person | None, kind: str, subject: str, facts: Mapping[str, str], *, refused: str = ""
+        self,
+        person: Person | None,
+        kind: str,
+        subject: str,
+        facts: Mapping[str, str],
+        *,
+        refused: str = "",
+        address: str = "",
     ) -> None:
         """Tell what a person did or was refused; a topic that is away delays the answer by 2 s and is counted."""
         now = self._clock()
@@ -171,7 +170,7 @@ class House:
             reason_code=refused,
             profile_version=profile.version if profile else "",
             facts=dict(facts),
-            personal={**asdict(person), "roles": " ".join(person.roles)} if person else {},
+            personal=_told(person) if person else {"source_ip": address} if address else {},
         )
         try:
             async with asyncio.timeout(TELL_SECONDS):
@@ -179,6 +178,17 @@ class House:
         except (Transient, TimeoutError):
             metrics.UNTOLD.inc()
             logger.warning("ledger_not_told", extra={"kind": kind})
+
+    async def tell_refusal(self, person: Person | None, address: str, code: str, facts: Mapping[str, str]) -> None:
+        """Tell of a refused call: one event each, a flood of nameless ones by address and minute (AUD-09)."""
+        now = self._clock()
+        for crowd in self._refusals.due(now):
+            counted = {"count": str(crowd.count), "since": crowd.since.isoformat()}
+            await self.tell_of(None, "refused", crowd.who, counted, refused=crowd.reason_code, address=crowd.who)
+        who = person.person_id if person else address
+        if self._refusals.alone(who, code, known=person is not None, now=now):
+            subject = f"{facts['route']} {who} {secrets.token_hex(8)}"
+            await self.tell_of(person, "refused", subject, facts, refused=code, address=address)
 
     async def prepare_days(self) -> None:
         """Have keys ready for every due day that images may fall on, partitions for the usual ones; publish the keys.
@@ -209,6 +219,13 @@ class House:
         key = f"{agency}/{day.isoformat()}"
         headers = headers_for(Topic.IMAGE_KEYS, id=key, source=SOURCE, time=self._clock())
         await self._publisher.publish(Topic.IMAGE_KEYS, key=key, value=value, headers=headers)
+
+    async def note_days(self) -> None:
+        """Note the plates of due days on which no more captures are expected; searches then open few days."""
+        today = self._clock().astimezone(UTC).date()
+        for agency in list(self.profiles):
+            for day in await self.records.unnoted_days(agency, today, _NOTED_AT_ONCE):
+                await self.records.note_day(agency, day)
 
     async def purge(self, as_of: date | None = None) -> dict[str, Any]:
         """Purge every due day before `as_of` (default: all that have ended); answers the run with its certificate.
@@ -332,6 +349,11 @@ class House:
             return False
         certificate.pop("untold", None)
         return True
+
+
+def _told(person: Person) -> dict[str, str]:
+    """A person's fields as an event's personal texts."""
+    return {name: " ".join(value) if isinstance(value, tuple) else value for name, value in asdict(person).items()}
 
 
 async def every(seconds: float, stop: asyncio.Event, job: Callable[[], Any]) -> None:

@@ -52,6 +52,7 @@ async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
             await asyncio.gather(
                 every(settings.keys_every_seconds, stop, house.prepare_days),
                 every(settings.purge_every_hours * 3600, stop, house.purge),
+                every(settings.notes_every_seconds, stop, house.note_days),
             )
 
         await together(

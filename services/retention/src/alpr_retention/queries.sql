@@ -94,6 +94,12 @@ SELECT DISTINCT i ->> 'key' FROM retention.reads AS r, jsonb_array_elements(r.im
 WHERE r.agency = ANY ($2) AND r.due_day = $1
   AND i ->> 'key' NOT LIKE '%/' || r.agency || '/' || $3 || '/%' AND i ->> 'key' <> '';
 
+-- unnoted_days --
+SELECT retention.unnoted_days($1, $2, $3);
+
+-- note_day --
+SELECT retention.note_day($1, $2);
+
 -- drop_day --
 SELECT retention.drop_day($1);
 

@@ -22,3 +22,4 @@ class RetentionSettings(ServiceSettings):
     person_public_key: str = Field(description="base64 of the 32 bytes that verify person tokens")
     purge_every_hours: float = Field(24.0, gt=0, description="time between two purges; also one at every start")
     keys_every_seconds: float = Field(5.0, gt=0, description="how often new image keys and partitions are made")
+    notes_every_seconds: float = Field(60.0, gt=0, description="how often the plates of ended due days are noted")

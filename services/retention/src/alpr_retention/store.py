@@ -260,6 +260,16 @@ class Records:
             rows = await connection.fetch(_QUERIES["camera_counts"], agency, device_id, since, on)
         return [{**dict(row), "reasons": json.loads(row["reasons"])} for row in rows]
 
+    async def unnoted_days(self, agency: str, before: date, at_most: int) -> list[date]:
+        """Due days, the latest first, whose captures ended before a day (UTC) and whose plates are not noted yet."""
+        with translated():
+            return [row[0] for row in await self._pool.fetch(_QUERIES["unnoted_days"], agency, before, at_most)]
+
+    async def note_day(self, agency: str, day: date) -> None:
+        """Note which plates a due day holds, so that searches need not open it in vain; a later record undoes it."""
+        with translated():
+            await self._pool.fetchval(_QUERIES["note_day"], agency, day)
+
     async def forget(self, agencies: Iterable[str], live_before: datetime, used_before: datetime) -> None:
         """Forget hits that are no longer live and ledger entries that can no longer be used."""
         for agency in agencies:

@@ -11,7 +11,8 @@ class Person:
     """Who is asking: taken from the session, never from a request body (QRY-06, QRY-07).
 
     `training` holds the tags of the courses that count today (TRN-04), `grants` the other sources this person may
-    see (ACC-07), `authenticated_at` and `authenticated_by` when and by what (RFC 8176) the person proved who it is.
+    see (ACC-07), `authenticated_at` and `authenticated_by` when and by what (RFC 8176) the person proved who it is,
+    `devices` the devices of the unit this person is assigned to (own detections, QRY-01).
     """
 
     person_id: str
@@ -27,6 +28,7 @@ class Person:
     grants: tuple[str, ...] = ()
     authenticated_at: str = ""
     authenticated_by: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from alprcore.model import ClientKind, DeviceKind
+
+ROLES: Final = frozenset(
+    {"officer", "dispatcher", "investigator", "supervisor", "alpr_admin", "program_manager", "training_manager"}
+    | {"clets_coordinator", "custodian", "retention_officer", "auditor", "contractor"}
+)
+ACTIVITIES: Final = frozenset({"access_data", "query", "operate_device", "device_session"})
+SOURCES: Final = frozenset({"clets", "department_rms", "state", "federal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,8 @@ class ListRule:
 class TrainingNeed:
     """One training that an activity takes (ACC-03, TRN-02..04, TRN-08).
 
-    `activity` is `access_data`, `query` or `operate_device`; `tag` names the course part; `categories` empty means
-    everybody; `context` is what the record must say (FTO).
+    `activity` is one of `ACTIVITIES`; `tag` names the course part; `categories` empty means everybody; `context` is
+    what the record must say (FTO).
     """
 
     activity: str
@@ -45,34 +53,52 @@ class TrainingNeed:
 
 @dataclass(frozen=True, slots=True)
 class Governance:
-    """Who answers for the program: titles as the agency says them, and the roles that carry the powers."""
+    """Who answers for the program: titles as the agency says them, and the roles that carry the powers.
+
+    `role_titles` gives what the agency calls a role (ADM-06); `titles` and `contractor_titles` are the published job
+    titles of members and of independent contractors, empty where the agency publishes none (ADM-02);
+    `assignment_required` says that an administrator acts only under a live assignment (ACC-09).
+    """
 
     program_manager: str = "Program manager"
     manager_scope: tuple[str, ...] = ("installation", "maintenance", "retention", "access")
+    daily_admin: str = ""
+    role_titles: Mapping[str, str] = field(default_factory=dict)
     access_managers: tuple[str, ...] = ("program_manager", "alpr_admin")
+    assignment_required: bool = True
     training_owners: tuple[str, ...] = ("program_manager",)
     release_approvers: tuple[str, ...] = ("program_manager",)
     other_uses_approvers: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
+    contractor_titles: tuple[str, ...] = ()
     designee_title: str = ""
     designee_name: str = ""
     designee_since: str = ""
     custodian: bool = False
     guidelines_required: bool = False
     posting_required: bool = False
+    breach_route: str = "Records Release and Maintenance Policy"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """What a person needs before any data is shown (section acc of the profile)."""
+    """What a person needs before any data is shown (section acc of the profile).
 
+    `other_sources` are the sources that only a grant opens (ACC-07); `grant_certifications` the certifications that a
+    person must hold before a source of the same name is granted; `device_clearance` asks an employee's clearance
+    before a device is assigned (ACC-14).
+    """
+
+    eligible: str = ""
     categories: tuple[str, ...] = ()
-    training: tuple[TrainingNeed, ...] = (TrainingNeed("access_data", "alpr"),)
+    training: tuple[TrainingNeed, ...] = (TrainingNeed("access_data", "alpr"), TrainingNeed("operate_device", "alpr"))
     certifications: tuple[str, ...] = ()
     other_sources: tuple[str, ...] = ("clets",)
+    grant_certifications: tuple[str, ...] = ("clets",)
     policy_read: bool = True
     policy_review_days: int | None = None
     review_quarterly: bool = False
+    device_clearance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +107,52 @@ class AuditRules:
 
     interval: str = "quarter"
     scope: str = "system"
+    role: str = "auditor"
     overdue_days: int = 30
     report_fields: tuple[str, ...] = ("user_name", "date", "time", "data_queried", "justification", "case_number")
     report_years: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SharingRules:
+    """To whom data may go outside the agency, and who owns it (section shr; USE-13 shows it to the public)."""
+
+    recipients: tuple[str, ...] = ("law_enforcement",)
+    other_requests: str = ""
+    standing_repository: str = ""
+    owner: str = "the department"
+
+
+_VAGUE: Final = (
+    "activity", "asked", "business", "case", "cases", "check", "checking", "conduct", "crime", "crimes", "criminal",
+    "department", "detective", "duty", "enforcement", "follow", "following", "general", "have", "help", "info",
+    "information", "inquiry", "intel", "intelligence", "invest", "investigate", "investigating", "investigation",
+    "investigations", "investigative", "lawful", "legal", "legitimate", "look", "looking", "lookup", "matter", "misc",
+    "miscellaneous", "need", "needed", "none", "officer", "official", "ongoing", "other", "patrol", "please", "police",
+    "possible", "purpose", "purposes", "reason", "reasons", "request", "requested", "required", "research", "search",
+    "some", "stuff", "subject", "susp", "suspect", "suspects", "suspicion", "suspicious", "that", "thing", "this",
+    "unknown", "various", "with", "work",
+)  # fmt: skip
+_PROTECTED: Final = (
+    "activist*", "campaign rally", "church service*", "congregation*", "demonstrators", "journalist*",
+    "labor demonstration*", "mosque attend*", "peaceful assembl*", "peaceful demonstration*", "picket line*",
+    "picketing", "political demonstration*", "political meeting*", "political rall*", "prayer meeting*",
+    "prayer service*", "press conference*", "protest*", "public demonstration*", "rally attend*", "religious gathering*",
+    "religious service*", "street demonstration*", "union meeting*", "vigil attend*", "worship*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRules:
+    """What the texts of a question must say and must not name (section querying; QRY-02, USE-07).
+
+    `vague_words` tell nothing by themselves; `protected_terms` name activities that the First Amendment protects, a
+    trailing `*` stands for any ending.
+    """
+
+    justification_min: int = 10
+    vague_words: tuple[str, ...] = _VAGUE
+    protected_terms: tuple[str, ...] = _PROTECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +187,23 @@ class AgencyProfile:
     second_factor: str = "required"
     watermark: str = ""
     notification_status: str = "Actual"
+    supersedes: str = ""
+    base_rule: str = "official law enforcement business"
     governance: Governance = Governance()
     access: AccessRules = AccessRules()
     audit: AuditRules = AuditRules()
+    sharing: SharingRules = SharingRules()
+    querying: QueryRules = QueryRules()
 
     def list_rule(self, code: str) -> ListRule | None:
         """Find what the profile says of a list, or None when it does not name it."""
         return next((rule for rule in self.lists if rule.code == code), None)
+
+    def role_title(self, role: str) -> str:
+        """Give what the agency calls a role: its own title, else the role in plain words (ADM-06)."""
+        if role == "program_manager":
+            return self.governance.program_manager
+        return self.governance.role_titles.get(role, role.replace("_", " ").capitalize().replace("Alpr", "ALPR"))
 
     def retention_years(self, kind: DeviceKind) -> int:
         """Years that reads of this device kind are kept; trailers follow fixed devices (RET-03)."""

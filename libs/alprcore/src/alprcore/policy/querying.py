@@ -9,7 +9,9 @@ from typing import Final
 
 from alprcore.model import ADMITTED, Decision, Person, Refused
 
+from .approving import OTHER_APPROVED, OTHER_USE, PROTECTED_EVENT, Area, Known, ProtectedEvent, approval_lacks
 from .profile import AgencyProfile
+from .screening import protected_term, says_nothing
 
 SYSTEM_PURPOSES: Final[Mapping[str, frozenset[str]]] = {
     "audit": frozenset({"auditor"}),
@@ -20,26 +22,25 @@ SYSTEM_PURPOSES: Final[Mapping[str, frozenset[str]]] = {
 QUERY_ROLES: Final = frozenset(
     {"officer", "dispatcher", "investigator", "supervisor", "alpr_admin", "program_manager", "contractor", "auditor"}
 )
-MIN_JUSTIFICATION: Final = 10
-"""Characters; shorter texts say nothing (QRY-02)."""
 MIN_PATTERN_FIXED: Final = 2
 """Fixed characters a partial plate must have, or it matches half the database."""
 MAX_ROWS: Final = 500
+MAX_DEVICES: Final = 50
+"""Devices one question may name; a question to more is one by area."""
+CORNERS: Final = range(3, 51)
+"""Corners an area drawn by hand may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
-    """A rectangle of WGS 84 degrees."""
-
-    south: float
-    west: float
-    north: float
-    east: float
+NOTHING_KNOWN: Final = Known()
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What is searched for (QRY-01, QRY-05); everything given must hold."""
+    """What is searched for (QRY-01, QRY-05); everything given must hold.
+
+    `polygon` holds corners as latitude and longitude. `device_ids` are those that the question names or, for own
+    detections, those of the asker's unit.
+    """
 
     plate: str = ""
     partial: str = ""
@@ -48,10 +49,18 @@ class Criteria:
     captured_from: datetime | None = None
     captured_to: datetime | None = None
     area: Area | None = None
-    device_id: str = ""
+    polygon: tuple[tuple[float, float], ...] = ()
+    device_ids: tuple[str, ...] = ()
     list_code: str = ""
     own_detections: bool = False
     read_id: str = ""
+
+    def bounds(self) -> Area | None:
+        """Give the rectangle that the searched area lies in; None when no area is named."""
+        if not self.polygon:
+            return self.area
+        latitudes, longitudes = zip(*self.polygon, strict=True)
+        return Area(min(latitudes), min(longitudes), max(latitudes), max(longitudes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +75,82 @@ class Query:
     reasonable_suspicion: str = ""
     need_to_know: str = ""
     attest_no_first_amendment: bool = False
+    offense_code: str = ""
+    approval_id: int | None = None
     limit: int = 100
     after: str = ""
 
 
-def may_query(query: Query, person: Person, profile: AgencyProfile, now: datetime) -> Decision:
-    """Decide whether this person may put this query (USE-01..07, QRY-02..04). Order: role, reason, criteria."""
+def may_query(query: Query, person: Person, profile: AgencyProfile, now: datetime, known: Known = NOTHING_KNOWN) -> Decision:
+    """Decide whether this person may put this query (USE-01..07, USE-11, QRY-02..04, TRN-04).
+
+    Order: role, training, purpose, reasons, protected activities, criteria.
+    """
     return (
-        _purpose_refusal(query, person, profile)
+        _role_refusal(person, profile)
+        or training_lacking(person, profile)
+        or purpose_refusal(query.purpose_code, person, profile, own=query.criteria.own_detections)
+        or _approval_refusal(query, person, known, now)
         or _reason_refusal(query, profile)
+        or _event_refusal(query, person, profile, known, now)
         or _criteria_refusal(query.criteria, query.limit, now)
         or ADMITTED
     )
 
 
-def _purpose_refusal(query: Query, person: Person, profile: AgencyProfile) -> Refused | None:
-    roles = QUERY_ROLES.intersection(person.roles)
-    if not roles or person.agency != profile.agency:
+def training_lacking(person: Person, profile: AgencyProfile) -> Refused | None:
+    """Refuse who lacks a training that the profile asks for before queries; the refusal names its tag (TRN-04)."""
+    for need in profile.access.training:
+        applies = need.activity == "query" and (not need.categories or person.category in need.categories)
+        if applies and need.tag not in person.training:
+            return Refused("TRN-04", "TRAINING_MISSING", f"training is missing: {need.tag}")
+    return None
+
+
+def _role_refusal(person: Person, profile: AgencyProfile) -> Refused | None:
+    if QUERY_ROLES.isdisjoint(person.roles) or person.agency != profile.agency:
         return Refused("ACC-03", "ROLE_NOT_AUTHORISED", "this role may not search reads")
-    if not query.purpose_code:
+    return None
+
+
+def purpose_refusal(code: str, person: Person, profile: AgencyProfile, *, own: bool = False) -> Refused | None:
+    """Refuse a purpose that the profile does not list or that other roles hold (USE-01..03, USE-05).
+
+    `own` says that the question covers the asker's own detections only.
+    """
+    if not code:
         return Refused("USE-01", "PURPOSE_REQUIRED", "a purpose is required")
-    if query.purpose_code in SYSTEM_PURPOSES:
-        if SYSTEM_PURPOSES[query.purpose_code].isdisjoint(person.roles):
+    if code in SYSTEM_PURPOSES:
+        if SYSTEM_PURPOSES[code].isdisjoint(person.roles):
             return Refused("USE-01", "PURPOSE_NOT_PERMITTED", "this purpose is bound to other roles")
-        if query.purpose_code == "upload_check" and not query.criteria.own_detections:
+        if code == "upload_check" and not own:
             return Refused("USE-01", "PURPOSE_NOT_PERMITTED", "an upload check covers own detections only")
+        if code == "release_fulfilment":
+            return Refused("USE-01", "APPROVAL_REQUIRED", "name the approved release request")
         return None
-    if roles == {"auditor"}:
+    if QUERY_ROLES.intersection(person.roles) == {"auditor"}:
         return Refused("USE-01", "PURPOSE_NOT_PERMITTED", "auditors search for audits only")
-    if not any(purpose.code == query.purpose_code and purpose.query for purpose in profile.purposes):
+    listed = any(purpose.code == code and purpose.query for purpose in profile.purposes)
+    if not listed or (code == OTHER_APPROVED and not profile.governance.other_uses_approvers):
         return Refused("USE-02", "PURPOSE_NOT_PERMITTED", "the agency's policy does not permit this purpose")
     return None
 
 
+def _approval_refusal(query: Query, person: Person, known: Known, now: datetime) -> Refused | None:
+    if query.purpose_code != OTHER_APPROVED:
+        return None
+    lacks = approval_lacks(known.approval, OTHER_USE, person, now)
+    return Refused("USE-11", "APPROVAL_REQUIRED", f"another use needs a valid approval: {lacks}") if lacks else None
+
+
 def _reason_refusal(query: Query, profile: AgencyProfile) -> Refused | None:
+    rules = profile.querying
+    texts = (query.justification, query.no_case_number_reason, query.reasonable_suspicion, query.need_to_know)
     refusals = (
         (
-            len(query.justification.strip()) < MIN_JUSTIFICATION,
-            Refused("QRY-02", "PURPOSE_REQUIRED", f"a justification of at least {MIN_JUSTIFICATION} characters"),
+            says_nothing(query.justification, rules),
+            Refused("QRY-02", "PURPOSE_REQUIRED", f"a justification of {rules.justification_min} characters or more,"
+                    " in words that tell what the data is needed for"),
         ),
         (
             profile.reasonable_suspicion_required and not query.reasonable_suspicion.strip(),
@@ -121,18 +168,67 @@ def _reason_refusal(query: Query, profile: AgencyProfile) -> Refused | None:
             profile.first_amendment_block and not query.attest_no_first_amendment,
             Refused("USE-07", "FIRST_AMENDMENT_PROHIBITED", "attest that no protected activity is monitored"),
         ),
-    )
+        (
+            profile.first_amendment_block and bool(protected_term(texts, rules)),
+            Refused("USE-07", "FIRST_AMENDMENT_PROHIBITED", "the reasons name a protected activity"),
+        ),
+    )  # fmt: skip
     return next((refusal for broken, refusal in refusals if broken), None)
+
+
+def case_number_state(query: Query, profile: AgencyProfile) -> str:
+    """Tell whether the case number was `given`, is `due` later, or is not asked for: `none` (QRY-04)."""
+    if query.case_number.strip():
+        return "given"
+    promised = profile.case_number == "if_available" or query.no_case_number_reason.strip()
+    return "due" if promised else "none"
+
+
+def _event_refusal(query: Query, person: Person, profile: AgencyProfile, known: Known, now: datetime) -> Refused | None:
+    if not profile.first_amendment_block:
+        return None
+    for event in known.events:
+        if touches(query.criteria, event, known):
+            lacks = approval_lacks(known.approval, PROTECTED_EVENT, person, now, event_id=event.event_id)
+            if lacks:
+                return Refused("USE-07", "FIRST_AMENDMENT_PROHIBITED",
+                               f"the search touches a protected event and needs a supervisor's approval: {lacks}")  # fmt: skip
+    return None
+
+
+def by_place(criteria: Criteria) -> bool:
+    """Tell whether a search lists who was somewhere: it names an area, or no vehicle, list or own detections."""
+    return criteria.bounds() is not None or not (
+        criteria.plate or criteria.partial or criteria.list_code or criteria.read_id or criteria.own_detections
+    )
+
+
+def touches(criteria: Criteria, event: ProtectedEvent, known: Known) -> bool:
+    """Tell whether a search could list who came to a protected event.
+
+    A search for one vehicle without an area does not; a search by area does where both rectangles and times overlap; a
+    search by devices does unless each is known to stand elsewhere; a search by time alone covers every place.
+    """
+    begins, ends = criteria.captured_from, criteria.captured_to
+    if (begins is not None and begins > event.ends_at) or (ends is not None and ends < event.begins_at):
+        return False
+    area = criteria.bounds()
+    if area is not None or not by_place(criteria):
+        return area is not None and area.overlaps(event.area)
+    positions = known.positions or {}
+    if criteria.device_ids and all(name in positions for name in criteria.device_ids):
+        return any(event.area.holds(positions[name]) for name in criteria.device_ids)
+    return True
 
 
 def _criteria_refusal(criteria: Criteria, limit: int, now: datetime) -> Refused | None:
     span_given = criteria.captured_from is not None and criteria.captured_to is not None
-    narrowing = criteria.plate or criteria.partial or criteria.device_id or criteria.list_code or criteria.read_id
+    area = criteria.bounds()
+    narrowing = criteria.plate or criteria.partial or criteria.device_ids or criteria.list_code or criteria.read_id
     fixed = sum(letter.isalnum() for letter in criteria.partial)
-    area = criteria.area
     refusals = (
         (
-            not (narrowing or criteria.area or criteria.own_detections or span_given),
+            not (narrowing or area or criteria.own_detections or span_given),
             "give a plate, a partial plate, a device, a list, an area or a time range",
         ),
         (bool(criteria.plate and criteria.partial), "give a plate or a partial plate, not both"),
@@ -142,7 +238,7 @@ def _criteria_refusal(criteria: Criteria, limit: int, now: datetime) -> Refused 
         ),
         (criteria.partial.count("*") > 1, "a partial plate may hold one *"),
         (
-            any(not (c.isalnum() or c in "?*") for c in criteria.partial),
+            any(not ((c.isascii() and c.isalnum()) or c in "?*") for c in criteria.partial),
             "a partial plate holds letters, digits, ? and *",
         ),
         (
@@ -152,8 +248,15 @@ def _criteria_refusal(criteria: Criteria, limit: int, now: datetime) -> Refused 
             "captured_from is later than captured_to",
         ),
         (criteria.captured_from is not None and criteria.captured_from > now, "captured_from lies in the future"),
+        (bool(criteria.area and criteria.polygon), "give a rectangle or a polygon, not both"),
+        (
+            bool(criteria.polygon) and len(criteria.polygon) not in CORNERS,
+            f"a polygon has {CORNERS[0]} to {CORNERS[-1]} corners",
+        ),
         (area is not None and not (-90 <= area.south <= area.north <= 90), "area: south..north within -90..90"),
         (area is not None and not (-180 <= area.west <= area.east <= 180), "area: west..east within -180..180"),
+        (len(criteria.device_ids) > MAX_DEVICES, f"at most {MAX_DEVICES} devices"),
+        (criteria.own_detections and not criteria.device_ids, "own detections: no device is assigned to you"),
         (not 1 <= limit <= MAX_ROWS, f"limit: 1 to {MAX_ROWS}"),
     )
     detail = next((words for broken, words in refusals if broken), None)

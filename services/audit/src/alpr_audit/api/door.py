@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,32 +14,79 @@ import asyncpg
 from fastapi import Request
 
 from alprcore.errors import Transient
-from alprcore.model import Person
+from alprcore.model import GeoPoint, Person
 from alprcore.policy import AgencyProfile
 from alprcore.seal import read_person
 
 from .. import ledger, metrics
-from ..store import Ledger, Receipt, Writer
-from .answers import Refusal, SearchAway
+from ..reviews import accesses
+from ..store import Learn, Ledger, Questions, Receipt, Writer
+from .answers import REVIEWED, Refusal, SearchAway
+from .limits import Limits
 
 FOLLOW_UP: Final = timedelta(minutes=15)
 """How long a person may open reads and images of an answered query without asking anew."""
+RESULT_OF: Final[Mapping[str, str]] = {
+    "query": "query_result",
+    "hit_query": "hit_query_result",
+    "export": "export_result",
+}
+"""Kind of the entry that says how an intent was answered."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NOBODY: Final[Mapping[str, GeoPoint | None]] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question as the ledger keeps it: kind of entry, what PostgreSQL or a source executes, and its reasons.
+
+    `facts` stand in the entry, `personal` beside it; `source` is `local` or `learn`.
+    """
+
+    kind: str
+    act: str
+    search: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    personal: Mapping[str, Any]
+    source: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answered question: both entries and the rows between them."""
+
+    intent: Receipt
+    result: Receipt
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """An own answered query that a further look follows: its reasons, what it executed and which reads it gave."""
+
+    query_id: int
+    kind: str
+    content: Mapping[str, Any]
+    search: Mapping[str, Any]
+    source: str
+
+
+@dataclass(slots=True)
 class Door:
-    """The order of every answer: authenticate, policy, intent committed, PostgreSQL, result committed, answer."""
+    """The order of every answer: authenticate, policy, intent committed, PostgreSQL, result committed, answer.
 
-    def __init__(
-        self,
-        writer: Writer,
-        store: Ledger,
-        profiles: Mapping[str, AgencyProfile],
-        person_key: bytes,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.writer, self.store, self.profiles, self.clock = writer, store, profiles, clock
-        self._person_key = person_key
+    `devices` tells an agency's devices and where the fixed ones stand; `learn` is the external source, if there is one.
+    """
+
+    writer: Writer
+    store: Ledger
+    questions: Questions
+    profiles: Mapping[str, AgencyProfile]
+    person_key: bytes
+    clock: Callable[[], datetime]
+    limits: Limits
+    devices: Callable[[str], Mapping[str, GeoPoint | None]] = field(default=lambda _agency: _NOBODY)
+    learn: Learn | None = None
 
     def person(self, request: Request) -> Person:
         """Who asks, by the console's token; never by anything in the body (QRY-06, QRY-07)."""
@@ -47,7 +94,7 @@ class Door:
         if scheme.lower() != "person" or not token:
             raise Refusal(401, "TOKEN_MISSING", "no person token")
         try:
-            return read_person(token.strip(), self._person_key, self.clock())
+            return read_person(token.strip(), self.person_key, self.clock())
         except PermissionError as error:
             raise Refusal(401, str(error), "the person token does not hold") from error
 
@@ -57,6 +104,14 @@ class Door:
             return self.profiles[person.agency]
         except KeyError:
             raise Refusal(503, "PROFILE_UNKNOWN", "no policy is known for this agency", person=person) from None
+
+    def count(self, person: Person, *acts: str) -> None:
+        """Count an act of a person under these limits; raises `Refusal` 429 where one is reached."""
+        askers = {name: person.agency if name.startswith("agency") else person.person_id for name in acts}
+        wait = self.limits.wait(askers, self.clock())
+        if wait:
+            raise Refusal(429, "RATE_LIMITED", "too many questions in a short time; wait and ask again", person=person,
+                          retry_after_s=wait)  # fmt: skip
 
     async def record(
         self,
@@ -68,8 +123,9 @@ class Door:
         about: int | None = None,
         act: Mapping[str, Any] | None = None,
         outcome: str = "ok",
+        once: str = "",
     ) -> Receipt:
-        """Commit an entry about what a person does."""
+        """Commit an entry about what a person does; `once` names an act that is entered a single time."""
         profile = self.profiles.get(person.agency)
         scope = (person.agency,)
         return await self.writer.append(
@@ -79,41 +135,80 @@ class Door:
                 outcome=outcome,
                 profile_version=profile.version if profile else "",
                 facts=facts,
-                personal={"person": asdict(person), **personal},
+                personal={"person": asdict(person), "ip": person.source_ip, **accesses.given(kind), **personal},
                 about=about,
+                event_id=once,
                 intent=ledger.Intent(person.person_id, scope, act) if act is not None else None,
             )
         )
 
-    async def answer(
-        self, person: Person, search: Mapping[str, Any], personal: Mapping[str, Any], facts: Mapping[str, Any]
-    ) -> tuple[Receipt, Receipt, list[dict[str, Any]]]:
-        """Commit the intent, let PostgreSQL answer it, commit the result; only then are there rows."""
-        act = {"act": "search", "search": search}
-        intent = await self.record("query", person, facts=facts, personal=personal, act=act)
+    async def answer(self, person: Person, ask: Ask) -> Answered:
+        """Commit the intent, let the data's keeper answer it, commit the result; only then are there rows."""
+        intent = await self.intend(person, ask)
         began = time.monotonic()
-        try:
-            rows = await self.store.search(intent.index)
-        except (Transient, asyncpg.PostgresError) as error:
-            facts = {"error": type(error).__name__}
-            await self.record("query_result", person, facts=facts, personal={}, about=intent.index, outcome="error")
-            raise SearchAway("the search could not be answered") from error
+        rows = await self.fetch(person, ask, intent)
         spent = time.monotonic() - began
         metrics.SEARCH_SECONDS.observe(spent)
-        read_ids = [row["read_id"] for row in rows]
-        result = await self.record(
-            "query_result",
+        result = await self.conclude(person, ask, intent, rows, spent, {})
+        return Answered(intent, result, rows)
+
+    async def intend(self, person: Person, ask: Ask) -> Receipt:
+        """Commit the intent: who asks what, why, in which source and over which cameras (SB 34 1798.90.52)."""
+        named = ask.search.get("device_ids") or self.devices(person.agency)
+        facts = {
+            "offense_code": "",
+            "sharing_agreement_id": "",
+            **ask.facts,
+            "source_system": ask.source,
+            "cameras": ledger.camera_scope(named),
+        }
+        personal = {"on_behalf_of": "", "supervisor_id": "", **ask.personal}
+        act = {"act": ask.act, "search": ask.search}
+        return await self.record(ask.kind, person, facts=facts, personal=personal, act=act)
+
+    async def fetch(self, person: Person, ask: Ask, intent: Receipt) -> list[dict[str, Any]]:
+        """Let the data's keeper answer a committed intent; a failure is an entry and `SearchAway`."""
+        try:
+            return await self._asked(person, ask, intent.index)
+        except (Transient, asyncpg.PostgresError) as error:
+            facts = {"error": type(error).__name__, "source_system": ask.source}
+            kind = RESULT_OF[ask.kind]
+            await self.record(kind, person, facts=facts, personal={}, about=intent.index, outcome="error")
+            raise SearchAway("the search could not be answered") from error
+
+    def _asked(self, person: Person, ask: Ask, index: int) -> Awaitable[list[dict[str, Any]]]:
+        if ask.act == "learn":
+            if self.learn is None:
+                raise Transient("no external source is set up")
+            return self.learn.search(person.agency, index, ask.search)
+        if ask.act == "hits":
+            return self.questions.search_hits(index)
+        return self.store.search(index)
+
+    async def conclude(
+        self,
+        person: Person,
+        ask: Ask,
+        intent: Receipt,
+        rows: list[dict[str, Any]],
+        spent_s: float,
+        facts: Mapping[str, Any],
+    ) -> Receipt:
+        """Commit the result: rows, bytes, duration and the digest of what was handed out."""
+        return await self.record(
+            RESULT_OF[ask.kind],
             person,
             facts={
                 "rows": len(rows),
                 "bytes": len(json.dumps(rows).encode()),
-                "duration_ms": round(spent * 1000),
-                "read_ids_sha256": ledger.read_ids_digest(read_ids),
+                "duration_ms": round(spent_s * 1000),
+                "read_ids_sha256": ledger.read_ids_digest(row.get("hit_id") or row["read_id"] for row in rows),
+                "source_system": ask.source,
+                **facts,
             },
-            personal={"reads": {row["read_id"]: row["captured_at"] for row in rows}},
+            personal=_handed_out(rows),
             about=intent.index,
         )
-        return intent, result, rows
 
     async def receipt(self, intent: Receipt, result: Receipt) -> dict[str, Any]:
         """What the asker can keep: the entry, its proof, and the signed head that it leads to."""
@@ -127,36 +222,56 @@ class Door:
             "tree_size": result.size,
             "root": result.root.hex(),
             "checkpoint": result.note,
+            "proof": ledger.proof_text(intent.index, path, result.note, intent.leaf),
         }
 
-    async def follow_up(self, person: Person, query_id: int, read_id: str) -> tuple[dict[str, Any], datetime]:
-        """The reasons of an own query, not older than 15 minutes, and when the read it handed out was captured."""
+    async def own_query(self, person: Person, query_id: int) -> Followed:
+        """The reasons and the search of an own query, not older than 15 minutes."""
         found = await self.store.intent(query_id)
-        if found is None or found["kind"] != "query" or found["person_id"] != person.person_id:
+        if found is None or found["kind"] not in ("query", "hit_query") or found["person_id"] != person.person_id:
             raise Refusal(403, "QUERY_UNKNOWN", "no such query of yours", person=person)
         if self.clock() - found["committed_at"] > FOLLOW_UP:
             raise Refusal(403, "QUERY_EXPIRED", "the query is older than 15 minutes", person=person)
+        source = "learn" if found["query"]["act"] == "learn" else "local"
+        return Followed(query_id, found["kind"], found["content"], found["query"]["search"], source)
+
+    async def follow_up(self, person: Person, query_id: int, read_id: str) -> tuple[Followed, datetime]:
+        """An own query, and when the read it handed out was captured."""
+        followed = await self.own_query(person, query_id)
         captured = await self.store.answered(query_id, read_id) if _UUID.fullmatch(read_id) else None
         if captured is None:
             raise Refusal(403, "READ_NOT_ANSWERED", "the query did not answer this read", person=person)
-        return {"reasons": found["content"].get("reasons", {}), "ip": person.source_ip}, captured
+        if followed.source != "local":
+            raise Refusal(409, "SOURCE_EXTERNAL", "reads of an external source are not kept here", person=person)
+        return followed, captured
 
     async def refuse(self, request: Request, refusal: Refusal) -> None:
-        """Commit the one entry of a refusal (AUD-09)."""
+        """Commit the one entry of a refusal (AUD-09); some are flagged for a person to look at (USE-07)."""
         person = refusal.person
         peer = request.client.host if request.client else ""
         route = request.scope.get("route")
+        profile = self.profiles.get(person.agency) if person else None
+        facts: dict[str, Any] = {
+            "method": request.method,
+            "route": getattr(route, "path", ""),
+            "status": refusal.status,
+        }
+        if refusal.code in REVIEWED:
+            facts["review"] = REVIEWED[refusal.code]
+        personal: dict[str, Any] = {"peer": peer}
+        if person:
+            personal = {"person": asdict(person), "ip": person.source_ip}
+            if refusal.asked is not None:
+                personal["asked"] = dict(refusal.asked)
         await self.writer.append(
             ledger.Draft(
                 kind="refused",
                 agency=person.agency if person else "",
                 outcome="refused",
                 reason_code=refusal.code,
-                profile_version=self.profiles[person.agency].version
-                if person and person.agency in self.profiles
-                else "",
-                facts={"method": request.method, "route": getattr(route, "path", ""), "status": refusal.status},
-                personal={"person": asdict(person)} if person else {"peer": peer},
+                profile_version=profile.version if profile else "",
+                facts=facts,
+                personal=personal,
             )
         )
 
@@ -166,3 +281,10 @@ class Door:
         if "auditor" not in person.roles:
             raise Refusal(403, "ROLE_NOT_AUTHORISED", "auditors only", person=person)
         return person
+
+
+def _handed_out(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What an answer shows, so that a follow-up can be held against it."""
+    listed = list(rows)
+    hits = [row["hit_id"] for row in listed if "hit_id" in row]
+    return {"reads": {row["read_id"]: row["captured_at"] for row in listed}, **({"hits": hits} if hits else {})}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from enum import StrEnum
 from typing import Any, Final
 
 from fastapi import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, ValidationError
 
 from alprcore.model import ImageRole, Person
 from alprcore.plates import normalize
@@ -14,6 +16,13 @@ from alprcore.policy import Area, Criteria, Query
 from .answers import Refusal
 
 BODY_LIMIT: Final = 64 * 1024
+BODY_SECONDS: Final = 10.0
+"""Time a body may take to arrive: a caller that drips bytes holds nothing for longer."""
+INDEX_LIMIT: Final = 2**53
+"""Entry numbers stay below what JSON numbers hold exactly."""
+
+
+_NO_REASONS: Final = frozenset({"criteria", "limit", "after", "source"})
 
 
 class Body(BaseModel):
@@ -22,19 +31,32 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class SourceSystem(StrEnum):
+    """Whose data a question is put to: our own reads, or an external LEARN tenant (DEF-11)."""
+
+    LOCAL = "local"
+    LEARN = "learn"
+
+
 class _Basis(Body):
     basis: str = Field(max_length=4000)
 
 
-class _AreaBody(Body):
-    south: float = Field(allow_inf_nan=False)
-    west: float = Field(allow_inf_nan=False)
-    north: float = Field(allow_inf_nan=False)
-    east: float = Field(allow_inf_nan=False)
+class AreaBody(Body):
+    """A rectangle, as posted."""
+
+    south: FiniteFloat
+    west: FiniteFloat
+    north: FiniteFloat
+    east: FiniteFloat
+
+    def area(self) -> Area:
+        """The rectangle as the policy judges it."""
+        return Area(self.south, self.west, self.north, self.east)
 
 
 class CriteriaBody(Body):
-    """What is searched for, as posted."""
+    """What is searched for, as posted; `polygon` lists corners as latitude and longitude."""
 
     plate: str = Field("", max_length=32)
     partial: str = Field("", max_length=32)
@@ -42,10 +64,31 @@ class CriteriaBody(Body):
     state: str = Field("", max_length=16)
     captured_from: AwareDatetime | None = None
     captured_to: AwareDatetime | None = None
-    area: _AreaBody | None = None
+    area: AreaBody | None = None
+    polygon: list[tuple[FiniteFloat, FiniteFloat]] = Field([], max_length=100)
     device_id: str = Field("", max_length=200)
+    device_ids: list[str] = Field([], max_length=100)
     list_code: str = Field("", max_length=64)
     own_detections: StrictBool = False
+
+    def criteria(self, person: Person) -> Criteria:
+        """The criteria as the policy judges them: own detections are those of the asker's unit (QRY-01)."""
+        named = tuple(dict.fromkeys([*filter(None, [self.device_id]), *self.device_ids]))
+        if self.own_detections:
+            named = tuple(name for name in person.devices if name in named or not named)
+        return Criteria(
+            plate=normalize(self.plate),
+            partial=self.partial,
+            lookalike=self.lookalike,
+            state=self.state,
+            captured_from=self.captured_from,
+            captured_to=self.captured_to,
+            area=self.area.area() if self.area else None,
+            polygon=tuple(self.polygon),
+            device_ids=named,
+            list_code=self.list_code,
+            own_detections=self.own_detections,
+        )
 
 
 class QueryBody(Body):
@@ -55,30 +98,39 @@ class QueryBody(Body):
     justification: str = Field("", max_length=4000)
     case_number: str = Field("", max_length=100)
     no_case_number_reason: str = Field("", max_length=1000)
+    offense_code: str = Field("", max_length=64)
     reasonable_suspicion: _Basis | None = None
     need_to_know: _Basis | None = None
     attest_no_first_amendment: StrictBool = False
+    approval_id: int | None = Field(None, ge=0, lt=INDEX_LIMIT)
+    on_behalf_of: str = Field("", max_length=200)
+    source: SourceSystem = SourceSystem.LOCAL
     criteria: CriteriaBody
     limit: int = 100
     after: str = Field("", max_length=100)
 
-    def query(self) -> Query:
+    def query(self, person: Person) -> Query:
         """The question as the policy judges it."""
-        c = self.criteria
         return Query(
             purpose_code=self.purpose_code,
             justification=self.justification,
-            criteria=Criteria(
-                **{**dict(c), "area": Area(**dict(c.area)) if c.area else None, "plate": normalize(c.plate)}
-            ),
+            criteria=self.criteria.criteria(person),
             case_number=self.case_number,
             no_case_number_reason=self.no_case_number_reason,
             reasonable_suspicion=self.reasonable_suspicion.basis if self.reasonable_suspicion else "",
             need_to_know=self.need_to_know.basis if self.need_to_know else "",
             attest_no_first_amendment=self.attest_no_first_amendment,
+            offense_code=self.offense_code,
+            approval_id=self.approval_id,
             limit=self.limit,
             after=self.after,
         )
+
+    def asked(self) -> dict[str, Any]:
+        """What was submitted, word for word: criteria and reasons as the ledger keeps them (QRY-05)."""
+        posted = self.model_dump(mode="json", exclude_unset=True)
+        reasons = {name: value for name, value in posted.items() if name not in _NO_REASONS}
+        return {"criteria": posted["criteria"], "reasons": reasons}
 
 
 class ImageViewBody(Body):
@@ -86,18 +138,28 @@ class ImageViewBody(Body):
 
     read_id: str = Field(max_length=36)
     role: ImageRole
-    query_id: int = Field(ge=0, lt=2**53)
+    query_id: int = Field(ge=0, lt=INDEX_LIMIT)
 
 
 async def read_body(request: Request, model: type[Body], person: Person) -> Any:
-    """Read a body of at most 64 KiB as the model; raises `Refusal` 413, or 422 with the names of the fields."""
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > BODY_LIMIT:
-            raise Refusal(413, "BODY_TOO_LARGE", f"at most {BODY_LIMIT} bytes", person=person)
+    """Read a body of at most 64 KiB as the model.
+
+    Raises `Refusal` 408 for one that takes longer than 10 s to arrive, 413 for a larger one, and 422 with the names of
+    the fields for anything else that is not the model.
+    """
+    raw = bytearray()
     try:
-        return model.model_validate_json(raw)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > BODY_LIMIT:
+                    raise Refusal(413, "BODY_TOO_LARGE", f"at most {BODY_LIMIT} bytes", person=person)
+    except TimeoutError:
+        raise Refusal(408, "BODY_TOO_SLOW", f"at most {BODY_SECONDS:.0f} s", person=person) from None
+    if b"\\u0000" in raw or b"\x00" in raw:
+        raise Refusal(422, "CRITERIA_INVALID", "a text holds characters that cannot be kept", person=person)
+    try:
+        return model.model_validate_json(bytes(raw))
     except ValidationError as error:
         places = sorted({".".join(map(str, item["loc"])) or "body" for item in error.errors(include_input=False)})
         raise Refusal(422, "CRITERIA_INVALID", f"wrong or unknown: {', '.join(places)}"[:500], person=person) from None

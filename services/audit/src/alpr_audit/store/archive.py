@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,13 +13,28 @@ import asyncpg
 
 from alprcore.errors import InvalidMessage
 from alprcore.postgres import load_queries, translated
-from alprcore.seal import verify_note
+from alprcore.seal import note_verifier, verify_note
 
 from .. import ledger
-from .writer import fetch_nodes, places
+from .opening import fetch_nodes, places
 
 _VERIFY_STEP: Final = 2000
 _QUERIES: Final = load_queries("alpr_audit")
+_LEDGER: Final = load_queries("alpr_audit", "ledger.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries an auditor looks for; what is empty does not narrow."""
+
+    before: int = 2**62
+    kind: str = ""
+    username: str = ""
+    outcome: str = ""
+    begin: datetime | None = None
+    end: datetime | None = None
+    plate: str = ""
+    case_number: str = ""
 
 
 class Ledger:
@@ -26,10 +43,15 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool, reader: asyncpg.Pool) -> None:
         self._pool, self._reader = pool, reader
 
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """The connections as `alpr_audit`."""
+        return self._pool
+
     async def head(self) -> tuple[int, bytes, str] | None:
         """Size, root and note of the last head; None for a ledger without entries."""
         with translated():
-            row = await self._pool.fetchrow(_QUERIES["head"])
+            row = await self._pool.fetchrow(_LEDGER["head"])
         return (row["size"], bytes(row["root"]), row["note"]) if row else None
 
     async def inclusion(self, index: int, size: int) -> list[bytes]:
@@ -74,47 +96,100 @@ class Ledger:
         """Entries of an agency, newest first."""
         with translated():
             rows = await self._pool.fetch(_QUERIES["log"], agency, before, kind, limit)
-        return [
-            {
-                "index": row["idx"],
-                "committed_at": row["committed_at"].isoformat(),
-                "entry": json.loads(row["leaf"]),
-                "personal": json.loads(row["content"]) if row["content"] else None,
-            }
-            for row in rows
-        ]
+        return [_shown(row) for row in rows]
 
-    async def verify(self, verifier: str) -> dict[str, Any]:
-        """Recompute the whole stored tree against every signed head; names the first bad index."""
-        last = await self.head()
-        size = last[0] if last else 0
+    async def find(self, agency: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+        """Entries of an agency that are wanted, newest first."""
+        values = (wanted.before, wanted.kind, wanted.username, wanted.outcome, wanted.begin, wanted.end)
+        with translated():
+            rows = await self._pool.fetch(_LEDGER["find"], agency, *values, wanted.plate, wanted.case_number, limit)
+        return [_shown(row) for row in rows]
+
+    async def linked(self, agency: str, index: int) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+        """An entry of an agency and what belongs to it: what it is about or follows, what follows it, its session."""
+        with translated():
+            rows = await self._pool.fetch(_LEDGER["linked"], agency, index)
+        shown = {row["idx"]: _shown(row) for row in rows}
+        entry = shown.pop(index, None)
+        return (entry, list(shown.values())) if entry is not None else None
+
+    async def leaf(self, index: int) -> bytes | None:
+        """The bytes of an entry."""
+        with translated():
+            row = await self._pool.fetchrow(_LEDGER["bundle"], index, index + 1)
+        return bytes(row["leaf"]) if row else None
+
+    async def verify(self, verifier: str, signed: ledger.Head | None = None) -> dict[str, Any]:
+        """Recompute the whole stored tree against every signed head; names the first bad index.
+
+        `signed`: a head that was signed before this began; a database that holds less was rolled back.
+        """
+        with translated():
+            last = await self._pool.fetchrow(_LEDGER["ends"])
+        size = last["size"] or 0
         audit = ledger.Audit()
         for begin in range(0, size, _VERIFY_STEP):
-            end = min(begin + _VERIFY_STEP, size)
-            with translated():
-                rows = await self._pool.fetch(_QUERIES["copy"], begin, end)
-                heads = {row["size"]: row for row in await self._pool.fetch(_QUERIES["heads_between"], begin, end)}
-            stored = {row["idx"]: row for row in rows}
-            for index in range(begin, end):
-                row = stored.get(index)
-                if row is None:
-                    audit.missing(index)
-                elif audit.entry(_stored(row)) and index + 1 in heads:
-                    audit.head(index + 1, bytes(heads[index + 1]["root"]))
-                if audit.first_bad is not None:
-                    break
+            await self._verify_part(audit, begin, min(begin + _VERIFY_STEP, size))
             if audit.first_bad is not None:
                 break
             await asyncio.sleep(0)
-        signed = True
-        if last is not None:
+        audit.finish()
+        if audit.first_bad is None and (last["entries"] or 0) > size:
+            audit.bad(size, "an entry that no signed head covers")
+        if audit.first_bad is None and signed is not None and size < signed.size:
+            audit.bad(size, f"{signed.size} entries were signed and the database ends here")
+        head_signed = True
+        if last["note"] is not None:
             try:
-                head = ledger.parse_head(verify_note(last[2], verifier))
-                signed = (head.size, head.root) == (size, last[1])
+                text = verify_note(last["note"], note_verifier_of(last["note"], verifier))
+                head = ledger.parse_head(text)
+                head_signed = (head.size, head.root) == (size, bytes(last["root"]))
             except (InvalidMessage, ValueError):
-                signed = False
-        sound = signed and audit.first_bad is None
-        return {"sound": sound, "size": size, "first_bad": audit.first_bad, "flaw": audit.flaw, "head_signed": signed}
+                head_signed = False
+        sound = head_signed and audit.first_bad is None
+        return {
+            "sound": sound,
+            "size": size,
+            "first_bad": audit.first_bad,
+            "flaw": audit.flaw,
+            "head_signed": head_signed,
+        }
+
+    async def _verify_part(self, audit: ledger.Audit, begin: int, end: int) -> None:
+        with translated():
+            rows = await self._pool.fetch(_LEDGER["copy"], begin, end)
+            heads = {row["size"]: row for row in await self._pool.fetch(_LEDGER["heads_between"], begin, end)}
+            nodes = await self._pool.fetch(_LEDGER["nodes_between"], begin, end)
+        stored = {row["idx"]: row for row in rows}
+        above = {(row["level"], row["idx"]): bytes(row["hash"]) for row in nodes}
+        for index in range(begin, end):
+            row = stored.get(index)
+            if row is None:
+                audit.missing(index)
+            elif audit.entry(_stored(row)):
+                head = heads.get(index + 1)
+                if head is None or audit.head(index + 1, bytes(head["root"])):
+                    audit.nodes(above)
+            if audit.first_bad is not None:
+                return
+
+
+def note_verifier_of(note: str, verifier: str) -> str:
+    """The key that verifies a head of an earlier epoch of the ledger with this key."""
+    origin = note.partition("\n")[0]
+    name, _, key = verifier.split("+", 2)
+    if ledger.epoch_of(origin)[0] != ledger.epoch_of(name)[0]:
+        return verifier
+    return note_verifier(origin, base64.b64decode(key)[1:])
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return {
+        "index": row["idx"],
+        "committed_at": row["committed_at"].isoformat(),
+        "entry": json.loads(row["leaf"]),
+        "personal": json.loads(row["content"]) if row["content"] else None,
+    }
 
 
 def _stored(row: Any) -> ledger.Stored:

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import Any, Final
 
 import asyncpg
 
-from alprcore.errors import InvalidMessage, LedgerBroken, Transient
+from alprcore.errors import Transient
 from alprcore.postgres import load_queries, translated
-from alprcore.seal import SigningKey, note_verifier, sign_note, verify_note
+from alprcore.seal import SigningKey, note_verifier, sign_note
 
 from .. import ledger, metrics
+from .opening import Trust, open_tree, require_distinct, write_note_file
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,8 @@ BATCH_LIMIT: Final = 512
 """Entries per commit: at this size the commit itself is no longer what takes the time."""
 QUEUE_LIMIT: Final = 8192
 _RETRY_S: Final = 0.5
-_QUERIES: Final = load_queries("alpr_audit")
+_SWEEP_S: Final = 0.25
+_QUERIES: Final = load_queries("alpr_audit", "ledger.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +51,19 @@ class Receipt:
 class _Waiting:
     draft: ledger.Draft
     entry: ledger.Encoded
+    leaf_hash: bytes
     salt: bytes
     since: float
     done: asyncio.Future[Receipt]
 
 
-def read_note_file(path: Path) -> str | None:
-    """Read the checkpoint kept outside the database; None when there is none yet."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
+@dataclass(slots=True)
+class _Committed:
+    """A batch that PostgreSQL keeps: what is left is the head outside of it."""
 
-
-def write_note_file(path: Path, note: str) -> None:
-    """Replace the checkpoint file so that a crash leaves the old one or the new one, never half of either."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-
-
-def places(*ranges: tuple[int, int]) -> list[ledger.Place]:
-    """Perfect subtrees that make up these leaf ranges."""
-    return [place for begin, end in ranges for place in ledger.cover(begin, end)]
-
-
-async def fetch_nodes(connection: Any, wanted: Iterable[ledger.Place]) -> dict[ledger.Place, bytes]:
-    """Read the hashes of perfect subtrees."""
-    listed = list(wanted)
-    leaves = [index for level, index in listed if level == 0]
-    above = [place for place in listed if place[0]]
-    rows = await connection.fetch(_QUERIES["nodes"], leaves, [p[0] for p in above], [p[1] for p in above])
-    return {(row["level"], row["idx"]): bytes(row["hash"]) for row in rows}
+    placed: list[tuple[_Waiting, int, bool]]
+    head: ledger.Head
+    note: str
 
 
 class Writer:
@@ -90,6 +71,7 @@ class Writer:
 
     Leadership is a lock of the database session that also writes, so a writer that lost the lock cannot write.
     It starts only on a tree that extends both the last head in the database and the one in the checkpoint file.
+    An entry is done when its head stands in both places; the next batch is on its way meanwhile.
     """
 
     def __init__(
@@ -101,14 +83,30 @@ class Writer:
         clock: Callable[[], datetime],
         *,
         patience_s: float = 5.0,
+        software: str = "",
+        custodians: Sequence[str] = (),
+        order_file: Path | None = None,
     ) -> None:
-        self._dsn, self._key, self._origin, self._file, self._clock = dsn, key, origin, checkpoint_file, clock
-        self._patience = patience_s
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_LIMIT)
+        self._dsn, self._key, self._file, self._clock = dsn, key, checkpoint_file, clock
+        self._patience, self._software = patience_s, software
+        order_file = order_file or checkpoint_file.with_suffix(".rollover")
+        self._trust = Trust(key.public, origin, checkpoint_file, require_distinct(custodians), order_file)
+        self._queue: deque[_Waiting] = deque()
+        self._pending: deque[_Waiting] = deque()
+        self._committed: deque[_Committed] = deque()
+        self._files = ThreadPoolExecutor(1)  # one: an older head never overtakes a newer one
+        self._wake, self._keep = asyncio.Event(), asyncio.Event()
         self._tree = ledger.Tree()
+        self._head = ledger.Head(origin, 0, ledger.EMPTY_ROOT)
+        self._last_time: datetime | None = None
         self._leading = False
-        self.verifier = note_verifier(origin, key.public)
+        self.origin = origin
         self.note = ""
+
+    @property
+    def verifier(self) -> str:
+        """The key that verifies heads of the present epoch."""
+        return note_verifier(self.origin, self._key.public)
 
     @property
     def leading(self) -> bool:
@@ -117,49 +115,76 @@ class Writer:
 
     @property
     def size(self) -> int:
-        """Entries in the tree that this writer signed last."""
-        return self._tree.size
+        """Entries in the tree whose head stands in both places."""
+        return self._head.size
 
     def head(self) -> ledger.Head:
-        """The head that this writer signed last."""
-        return ledger.Head(self._origin, self._tree.size, self._tree.root())
+        """The head that stands in both places."""
+        return self._head
 
     async def append(self, draft: ledger.Draft) -> Receipt:
         """Commit an entry. Raises `Transient` when that is not possible now and `EntryInvalid` for an odd entry."""
         if not self._leading:
             raise Transient("the ledger has no writer here")
-        salt = secrets.token_bytes(ledger.SALT_BYTES)
-        waiting = _Waiting(
-            draft, ledger.encode_draft(draft, salt, self._clock()), salt, time.monotonic(), asyncio.Future()
-        )
-        try:
-            self._queue.put_nowait(waiting)
-        except asyncio.QueueFull:
-            raise Transient("too many entries wait") from None
-        try:
-            receipt = await asyncio.wait_for(waiting.done, self._patience)
-        except TimeoutError:
-            raise Transient("the ledger does not answer in time") from None
+        if len(self._queue) >= QUEUE_LIMIT:
+            raise Transient("too many entries wait")
+        waiting = self._prepare(draft)
+        self._queue.append(waiting)
+        self._pending.append(waiting)
+        self._wake.set()
+        receipt = await waiting.done
         metrics.APPEND_SECONDS.observe(time.monotonic() - waiting.since)
         return receipt
 
+    def _prepare(self, draft: ledger.Draft) -> _Waiting:
+        salt = secrets.token_bytes(ledger.SALT_BYTES)
+        now, behind_ms = self._clock(), 0
+        if self._last_time is not None and now < self._last_time:
+            # the clock was set back: times in the log never decrease, and the entry says by how much it is off
+            behind_ms = max(1, round((self._last_time - now).total_seconds() * 1000))
+            now = self._last_time
+        entry = ledger.encode_draft(draft, salt, now, software=self._software, behind_ms=behind_ms)
+        self._last_time = now
+        return _Waiting(
+            draft,
+            entry,
+            ledger.leaf_hash(entry.leaf),
+            salt,
+            time.monotonic(),
+            asyncio.get_running_loop().create_future(),
+        )
+
     async def run(self, stop: asyncio.Event) -> None:
         """Write until `stop`. Raises `LedgerBroken` when the stored tree is not what was signed."""
-        while not stop.is_set():
-            try:
-                await self._lead(stop)
-            except Transient as error:
-                logger.warning("ledger_writer_lost", extra={"reason": str(error)})
-            finally:
-                self._step_down()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _RETRY_S)
+        sweeping = asyncio.create_task(self._sweep())
+        try:
+            while not stop.is_set():
+                try:
+                    await self._lead(stop)
+                except Transient as error:
+                    logger.warning("ledger_writer_lost", extra={"reason": str(error)})
+                finally:
+                    self._step_down()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _RETRY_S)
+        finally:
+            sweeping.cancel()
+
+    async def _sweep(self) -> None:
+        """Give up on entries that waited too long; one clock for all is cheaper than one for each."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            patient_since = time.monotonic() - self._patience
+            while self._pending and (self._pending[0].done.done() or self._pending[0].since < patient_since):
+                _fail([self._pending.popleft()], Transient("the ledger does not answer in time"))
 
     def _step_down(self) -> None:
         self._leading = False
         metrics.LEADING.set(0)
-        while not self._queue.empty():
-            self._fail([self._queue.get_nowait()], Transient("the ledger's writer stopped"))
+        _fail([waiting for batch in self._committed for waiting, _, _ in batch.placed], Transient("the writer stopped"))
+        _fail(self._queue, Transient("the ledger's writer stopped"))
+        self._committed.clear()
+        self._queue.clear()
 
     async def _lead(self, stop: asyncio.Event) -> None:
         with translated():
@@ -172,91 +197,67 @@ class Writer:
                     if stop.is_set():
                         return
                     await asyncio.sleep(_RETRY_S)
-                await self._load(connection)
+                opened = await open_tree(connection, self._trust, lambda head: self._sign(head)[1])
+            self._tree, self.origin, self._last_time = opened.tree, opened.origin, opened.last_time
+            self._head = ledger.Head(self.origin, self._tree.size, self._tree.root())
+            self.note = opened.note
+            if opened.order is not None:
+                await self._commit(connection, [self._prepare(opened.order)])
+                await self._keep_newest()
+                logger.warning("ledger_epoch_opened", extra={"origin": self.origin, "size": self._tree.size})
+            else:
+                await self._write_file(self.note)
             self._leading = True
             metrics.LEADING.set(1)
             metrics.SIZE.set(self._tree.size)
             logger.info("ledger_leading", extra={"size": self._tree.size})
-            await self._write_batches(connection, stop)
+            await self._work(connection, stop)
         finally:
             connection.terminate()  # frees the lock at once, whatever state the session is in
 
-    async def _load(self, connection: Any) -> None:
-        """Take up the stored tree, or refuse to: the checks of a restored or altered database."""
-        row = await connection.fetchrow(_QUERIES["head"])
-        last = await connection.fetchval(_QUERIES["last_index"])
-        size = row["size"] if row else 0
-        if (last is None and size) or (last is not None and last != size - 1):
-            raise LedgerBroken(f"the head covers {size} entries, the table ends at {last}")
-        outside = read_note_file(self._file)
-        if outside is None and row is not None:
-            raise LedgerBroken(f"the ledger has {size} entries and {self._file} is missing: a copy would go unnoticed")
-        kept = self._opened(outside, "the checkpoint file") if outside is not None else None
-        if kept is not None and kept.size > size:
-            raise LedgerBroken(f"would fork: {kept.size} entries were signed and the database holds {size}")
-        nodes = await fetch_nodes(connection, places((0, size), (0, kept.size if kept else 0)))
-        try:
-            tree = ledger.Tree(size, nodes)
-            before = ledger.range_hash(0, kept.size, nodes) if kept else None
-        except KeyError as error:
-            raise LedgerBroken("a node of the stored tree is missing") from error
-        if row is not None:
-            signed = self._opened(row["note"], "the last head")
-            if (signed.size, signed.root) != (size, tree.root()):
-                raise LedgerBroken("the stored tree is not the one that was signed")
-        if kept is not None and before != kept.root:
-            raise LedgerBroken("would fork: the stored tree does not extend the signed checkpoint")
-        self._tree = tree
-        self.note = row["note"] if row else sign_note(self._key, self._origin, self.head().text())
-        if outside is None:
-            self._keep(self.note)
+    def _sign(self, head: ledger.Head) -> tuple[ledger.Head, str]:
+        return head, sign_note(self._key, head.origin, head.text())
 
-    def _opened(self, note: str, what: str) -> ledger.Head:
+    async def _work(self, connection: Any, stop: asyncio.Event) -> None:
+        """Commit batches and keep their heads outside, side by side, until one of them ends."""
+        writing = asyncio.create_task(self._write_batches(connection, stop))
+        tasks = {
+            writing,
+            asyncio.create_task(self._keep_heads()),
+            asyncio.create_task(stop.wait()),
+        }
         try:
-            head = ledger.parse_head(verify_note(note, self.verifier))
-        except (InvalidMessage, ValueError) as error:
-            raise LedgerBroken(f"{what} is not signed by this ledger's key") from error
-        if head.origin != self._origin:
-            raise LedgerBroken(f"{what} belongs to another ledger")
-        return head
-
-    def _keep(self, note: str) -> None:
-        try:
-            write_note_file(self._file, note)
-        except OSError as error:
-            raise Transient(f"checkpoint file: {type(error).__name__}") from error
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                self._wake.set()
+                done, _ = await asyncio.wait({writing}, timeout=self._patience)  # the batch under way is finished
+            for task in done:
+                task.result()
+            await self._keep_newest()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write_batches(self, connection: Any, stop: asyncio.Event) -> None:
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            while True:
-                getting = asyncio.create_task(self._queue.get())
-                await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=self._patience)
-                if not getting.done():
-                    getting.cancel()
-                    if stop.is_set():
-                        return
+        while not stop.is_set():
+            if not self._queue:
+                self._wake.clear()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), self._patience)
+                except TimeoutError:
                     with translated():
                         await connection.fetchval(_QUERIES["lead"])  # a lost session is noticed while nobody asks
-                    continue
-                batch = [getting.result()]
-                while len(batch) < BATCH_LIMIT and not self._queue.empty():
-                    batch.append(self._queue.get_nowait())
-                try:
-                    await self._commit(connection, batch)
-                except BaseException as error:
-                    self._fail(batch, Transient("the ledger could not write"))
-                    if isinstance(error, asyncpg.UniqueViolationError):
-                        raise Transient("another writer was faster") from error
-                    raise
-        finally:
-            stopping.cancel()
-
-    @staticmethod
-    def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
-        for waiting in batch:
-            if not waiting.done.done():
-                waiting.done.set_exception(error)
+                continue
+            batch = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]
+            try:
+                await self._commit(connection, batch)
+            except asyncpg.UniqueViolationError as error:
+                _fail(batch, Transient("the ledger could not write"))
+                raise Transient("another writer was faster") from error
+            except BaseException:
+                _fail(batch, Transient("the ledger could not write"))
+                raise
 
     async def _commit(self, connection: Any, batch: Sequence[_Waiting]) -> None:
         named = [waiting.draft.event_id for waiting in batch if waiting.draft.event_id]
@@ -275,22 +276,53 @@ class Writer:
             placed.append((waiting, tree.size, False))
             if event:
                 known[event] = tree.size
-            nodes.extend(tree.append(ledger.leaf_hash(waiting.entry.leaf)))
+            nodes.extend(tree.append(waiting.leaf_hash))
         fresh = [(waiting, index) for waiting, index, repeat in placed if not repeat]
+        head, note = self._sign(ledger.Head(self.origin, tree.size, tree.root()))
         if fresh:
-            head = ledger.Head(self._origin, tree.size, tree.root())
-            note = sign_note(self._key, self._origin, head.text())
             with translated():
                 await connection.execute(_QUERIES["append"], *_columns(fresh, nodes), head.size, head.root, note)
-            await asyncio.to_thread(self._keep, note)
-            self._tree, self.note = tree, note
+            self._tree = tree
             metrics.BATCH.observe(len(fresh))
-            metrics.SIZE.set(tree.size)
-        root = self._tree.root()
-        for waiting, index, repeat in placed:
-            metrics.ENTRIES.labels("repeat" if repeat else waiting.draft.outcome).inc()
-            if not waiting.done.done():
-                waiting.done.set_result(Receipt(index, self._tree.size, root, self.note, waiting.entry.leaf, repeat))
+        self._committed.append(_Committed(placed, head, note))
+        self._keep.set()
+
+    async def _keep_heads(self) -> None:
+        while True:
+            await self._keep.wait()
+            self._keep.clear()
+            await self._keep_newest()
+
+    async def _keep_newest(self) -> None:
+        """Write the newest head outside the database, then tell everybody whom it covers."""
+        batches = list(self._committed)
+        if not batches:
+            return
+        newest = batches[-1]
+        if newest.note != self.note:
+            await self._write_file(newest.note)
+        self._head, self.note = newest.head, newest.note
+        metrics.SIZE.set(newest.head.size)
+        for batch in batches:
+            self._committed.popleft()
+            for outcome, count in Counter("repeat" if r else w.draft.outcome for w, _, r in batch.placed).items():
+                metrics.ENTRIES.labels(outcome).inc(count)
+            for waiting, index, repeat in batch.placed:
+                if not waiting.done.done():
+                    head, leaf = batch.head, waiting.entry.leaf
+                    waiting.done.set_result(Receipt(index, head.size, head.root, batch.note, leaf, repeat))
+
+    async def _write_file(self, note: str) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._files, write_note_file, self._file, note)
+        except OSError as error:
+            raise Transient(f"checkpoint file: {type(error).__name__}") from error
+
+
+def _fail(batch: Sequence[_Waiting] | deque[_Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.done.done():
+            waiting.done.set_exception(error)
 
 
 def _columns(fresh: Sequence[tuple[_Waiting, int]], nodes: Sequence[tuple[int, int, bytes]]) -> list[list[Any]]:
@@ -300,7 +332,7 @@ def _columns(fresh: Sequence[tuple[_Waiting, int]], nodes: Sequence[tuple[int, i
     return [
         [index for _, index in fresh],
         [waiting.entry.leaf for waiting, _ in fresh],
-        [ledger.leaf_hash(waiting.entry.leaf) for waiting, _ in fresh],
+        [waiting.leaf_hash for waiting, _ in fresh],
         [waiting.draft.kind for waiting, _ in fresh],
         [waiting.draft.agency for waiting, _ in fresh],
         [waiting.draft.event_id or None for waiting, _ in fresh],

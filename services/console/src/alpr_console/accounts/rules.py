@@ -1,38 +1,197 @@
-"""Who may sign in, and how long a session lives. Source: FBI CJIS Security Policy AC-7, AC-11, IA-5."""
+"""Who may sign in, what a password must be, and how long a session lives.
+
+Source: FBI CJIS Security Policy AC-7, AC-8, AC-11, AC-12, IA-2, IA-5.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from itertools import pairwise
 from typing import Final
 
-from alprcore.model import ADMITTED, Decision, Refused
+from alprcore.model import ADMITTED, Decision, Person, Refused
 from alprcore.policy import AgencyProfile, second_factor_needed
 
 MAX_FAILURES: Final = 5
 """Wrong attempts in a row that lock an account (CJIS AC-7)."""
 FAILURE_WINDOW: Final = timedelta(minutes=15)
-"""A locked account opens again this long after its last wrong attempt, or when an administrator opens it."""
-IDLE_LIMIT: Final = timedelta(minutes=30)
-"""A session ends after this long without a call (CJIS AC-11). A dispatcher's live feed counts as calls."""
+"""Wrong attempts further apart than this are not a row (CJIS AC-7)."""
 LONGEST_SESSION: Final = timedelta(hours=12)
-"""Everybody signs in again after one shift (CJIS IA-5)."""
-MIN_PASSWORD: Final = 12
-"""Characters. CJIS asks for 8; length is what slows guessing down."""
+"""Everybody proves again who it is after one shift (CJIS IA-5); a session unused for as long is over."""
+FIRST_PASSWORD_LIVES: Final = timedelta(hours=72)
+"""A first password that was not used by then opens nothing (CJIS AC-2(2))."""
+FRESH: Final = timedelta(minutes=15)
+"""What opens the account is changed only by somebody who proved within this time who it is (OWASP ASVS 7.5.1)."""
+STEP_LIVES: Final = timedelta(minutes=5)
+"""Time between the password and the second factor, or to the identity provider and back."""
+LONGEST_PASSWORD: Final = 1000
+MAX_KEYS: Final = 10
 TOTP_STEP_S: Final = 30
+ALERTED: Final = frozenset({"alpr_admin"})
+"""To whom alerts about accounts go, besides those who manage them (USE-04)."""
+DISPATCH: Final = "dispatcher"
 DEMO_PEOPLE: Final = (
     ("dispatcher", "Dana Dispatcher", "", ("dispatcher",)),
     ("investigator", "Ira Investigator", "", ("investigator",)),
+    ("officer", "Olive Officer", "", ("officer",)),
+    ("supervisor", "Sam Supervisor", "", ("supervisor",)),
+    ("manager", "Morgan Manager", "", ("program_manager",)),
     ("contractor", "Casey Contractor", "Example Maintenance LLC", ("contractor",)),
     ("administrator", "Alex Administrator", "", ("alpr_admin",)),
     ("auditor", "Audrey Auditor", "", ("auditor",)),
     ("retention", "Robin Records", "", ("retention_officer",)),
 )
 """Username, name, organization (empty: the agency itself) and roles of the demonstration's people."""
+_GUESSED: Final = frozenset(
+    [
+        "password",
+        "passwort",
+        "passw0rd",
+        "passphrase",
+        "secret",
+        "secure",
+        "letmein",
+        "welcome",
+        "changeme",
+        "default",
+        "admin",
+        "administrator",
+        "root",
+        "user",
+        "guest",
+        "test",
+        "temp",
+        "login",
+        "signin",
+        "access",
+        "police",
+        "policedepartment",
+        "sheriff",
+        "officer",
+        "deputy",
+        "dispatch",
+        "dispatcher",
+        "detective",
+        "sergeant",
+        "lieutenant",
+        "captain",
+        "chief",
+        "badge",
+        "patrol",
+        "cruiser",
+        "county",
+        "city",
+        "department",
+        "dept",
+        "law",
+        "enforcement",
+        "justice",
+        "plate",
+        "plates",
+        "plateline",
+        "alpr",
+        "lpr",
+        "camera",
+        "hotlist",
+        "clets",
+        "ncic",
+        "doj",
+        "fbi",
+        "cjis",
+        "qwerty",
+        "qwertyuiop",
+        "asdfgh",
+        "asdfghjkl",
+        "zxcvbn",
+        "zxcvbnm",
+        "azerty",
+        "qazwsx",
+        "iloveyou",
+        "dragon",
+        "monkey",
+        "football",
+        "baseball",
+        "basketball",
+        "sunshine",
+        "princess",
+        "superman",
+        "batman",
+        "trustno",
+        "starwars",
+        "whatever",
+        "freedom",
+        "shadow",
+        "master",
+        "summer",
+        "winter",
+        "spring",
+        "autumn",
+        "fall",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "america",
+        "american",
+        "california",
+        "losangeles",
+        "sanfrancisco",
+        "google",
+        "microsoft",
+        "apple",
+        "company",
+        "one",
+        "two",
+        "three",
+        "hello",
+        "abc",
+        "abcd",
+        "abcdef",
+        "aaaaaa",
+        "my",
+        "the",
+        "is",
+        "for",
+        "and",
+        "to",
+        "our",
+        "this",
+        "that",
+    ]
+)
+"""Words that guessing begins with; a password made of nothing else is refused (CJIS IA-5(1)(a))."""
+
+
+class SessionState(StrEnum):
+    """What a session still opens."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+    OVER = "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +200,153 @@ class Login:
 
     password_ok: bool
     disabled: bool
-    failures: int
-    last_failure_at: datetime | None
+    locked_at: datetime | None
     second_factor_enrolled: bool
     second_factor_ok: bool
+    password_first: bool = False
+    password_at: datetime | None = None
+    by_provider: bool = False
 
 
-def locked(failures: int, last_failure_at: datetime | None, now: datetime) -> bool:
-    """Tell whether an account takes no attempt at the moment, not even the right one."""
-    return failures >= MAX_FAILURES and last_failure_at is not None and now - last_failure_at < FAILURE_WINDOW
+def locked(locked_at: datetime | None, opens_after: timedelta | None, now: datetime) -> bool:
+    """Tell whether an account takes no attempt, not even the right one.
+
+    `opens_after` None: until an administrator releases it, as CJIS AC-7 asks.
+    """
+    return locked_at is not None and (opens_after is None or now - locked_at < opens_after)
 
 
-def may_sign_in(login: Login, profile: AgencyProfile | None, *, loopback: bool, now: datetime) -> Decision:
-    """Decide a sign-in. Until the password is right, nothing is told about the account (CJIS IA-6)."""
-    if locked(login.failures, login.last_failure_at, now):
-        return Refused("ACC-01", "ACCOUNT_LOCKED", "too many wrong attempts: wait 15 minutes or ask an administrator")
+def locks(failures: int) -> bool:
+    """Tell whether this many wrong attempts in a row lock the account."""
+    return failures >= MAX_FAILURES
+
+
+def may_sign_in(
+    login: Login, profile: AgencyProfile | None, *, loopback: bool, opens_after: timedelta | None, now: datetime
+) -> Decision:
+    """Decide a sign-in with a password. Until the password is right, nothing is told about the account (CJIS IA-6).
+
+    A first password opens a session without second factor, in which nothing can be done but to set one up.
+    """
+    if locked(login.locked_at, opens_after, now):
+        return Refused("ACC-01", "ACCOUNT_LOCKED", _locked_words(opens_after))
     if not login.password_ok or login.disabled or profile is None:
         return Refused("ACC-01", "CREDENTIALS_WRONG", "username or password is wrong")
+    if login.by_provider:
+        return Refused("ACC-01", "PROVIDER_SIGN_IN_REQUIRED", "this account signs in with the agency's own sign-in")
+    if login.password_first and (login.password_at is None or now - login.password_at >= FIRST_PASSWORD_LIVES):
+        return Refused("ACC-01", "FIRST_PASSWORD_EXPIRED", "this first password is too old: ask for a new one")
     if login.second_factor_enrolled:
         if not login.second_factor_ok:
             return Refused("SEC-03", "SECOND_FACTOR_WRONG", "enter the current 6-digit code of your authenticator")
-    elif second_factor_needed(profile, loopback=loopback):
+    elif not login.password_first and second_factor_needed(profile, loopback=loopback):
         return Refused(
             "SEC-03", "SECOND_FACTOR_NOT_ENROLLED", "this account needs a second factor: ask an administrator"
         )
     return ADMITTED
 
 
-def session_alive(started_at: datetime, last_seen_at: datetime, now: datetime) -> bool:
-    """Tell whether a session is within its idle and its total limit."""
-    return now - last_seen_at < IDLE_LIMIT and now - started_at < LONGEST_SESSION
+def _locked_words(opens_after: timedelta | None) -> str:
+    if opens_after is None:
+        return "too many wrong attempts: this account is locked until an ALPR administrator releases it"
+    return f"too many wrong attempts: wait {opens_after // timedelta(minutes=1)} minutes or ask an administrator"
+
+
+def left_to_set_up(*, password_first: bool, enrolled: bool, waived: bool) -> Refused | None:
+    """Say what a person still has to set up before the session opens anything (CJIS IA-2, IA-5)."""
+    if password_first:
+        return Refused("SEC-03", "PASSWORD_FIRST", "choose your own password first")
+    if not enrolled and not waived:
+        return Refused("SEC-03", "SECOND_FACTOR_NOT_ENROLLED", "set up a second factor first")
+    return None
+
+
+def session_state(
+    authenticated_at: datetime, last_seen_at: datetime, idle: timedelta, now: datetime, *, exempt: bool
+) -> SessionState:
+    """Tell what a session opens: all, nothing until its person proves again who it is, or nothing any more.
+
+    `exempt` holds for terminals in a staffed dispatch room: they are not locked for being idle (CJIS AC-11).
+    """
+    if now - last_seen_at >= LONGEST_SESSION:
+        return SessionState.OVER
+    if now - authenticated_at >= LONGEST_SESSION or (not exempt and now - last_seen_at >= idle):
+        return SessionState.LOCKED
+    return SessionState.OPEN
+
+
+def locks_at(authenticated_at: datetime, last_seen_at: datetime, idle: timedelta, *, exempt: bool) -> datetime:
+    """Tell when a session that nobody uses any more locks."""
+    longest = authenticated_at + LONGEST_SESSION
+    return longest if exempt else min(longest, last_seen_at + idle)
+
+
+def lock_exempt(roles: Sequence[str], source_ip: str, rooms: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Tell whether this is a dispatcher at a terminal of a staffed dispatch room, which the operator named."""
+    try:
+        address = ip_address(source_ip)
+    except ValueError:
+        return False
+    return DISPATCH in roles and any(address in room for room in rooms)
+
+
+def fresh(person: Person, now: datetime) -> Decision:
+    """Demand that a person proved a moment ago who it is, before what opens the account is changed."""
+    proved = datetime.fromisoformat(person.authenticated_at) if person.authenticated_at else None
+    if proved is None or now - proved >= FRESH:
+        return Refused("SEC-03", "PROVE_AGAIN", "prove again who you are: lock the screen and unlock it")
+    return ADMITTED
+
+
+def password_fault(password: str, person: Person, shortest: int) -> Refused | None:
+    """Say what is wrong with a new password, or None (CJIS IA-5(1)(a), NIST SP 800-63B 3.1.1.2).
+
+    Length counts; nothing is cut off and no kinds of characters are demanded. Refused are passwords made only of words
+    that guessing begins with, of the person's own names, of one character, or of a keyboard's or alphabet's order.
+    """
+    if len(password) < shortest:
+        return Refused("SEC-03", "PASSWORD_TOO_SHORT", f"a password has at least {shortest} characters")
+    if len(password) > LONGEST_PASSWORD:
+        return Refused("SEC-03", "PASSWORD_TOO_LONG", f"a password has at most {LONGEST_PASSWORD} characters")
+    names = {part for text in (person.username, person.full_name, person.agency, person.organization)
+             for part in re.findall(r"[a-z]{2,}", text.lower())}  # fmt: skip
+    spellings = (password.lower(), password.lower().translate(_LEET))
+    letters = [re.sub(r"[^a-z]", "", spelling) for spelling in spellings]
+    guessed = any(len(text) * 2 >= len(password) and _made_of(text, _GUESSED | names) for text in letters)
+    if len(set(password)) < 5 or guessed or _in_order(password):
+        return Refused("SEC-03", "PASSWORD_EASY", "this password is among the first that are guessed: take another")
+    return None
+
+
+_LEET: Final = str.maketrans("013457@$!", "oleastasi")
+_ORDERS: Final = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiopasdfghjklzxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn")
+_NEIGHBORS: Final = frozenset(
+    pair for order in _ORDERS for line in (order, order[::-1]) for pair in map("".join, pairwise(line))
+)
+
+
+def _made_of(text: str, words: frozenset[str] | set[str]) -> bool:
+    reached = [True] + [False] * len(text)
+    for end in range(1, len(text) + 1):
+        reached[end] = any(
+            len(word) <= end and reached[end - len(word)] and text.endswith(word, 0, end) for word in words
+        )
+    return bool(text) and reached[-1]
+
+
+def _in_order(password: str) -> bool:
+    pairs = ["".join(pair) for pair in pairwise(password.lower())]
+    return sum(pair in _NEIGHBORS for pair in pairs) * 4 >= len(pairs) * 3
+
+
+def watches(person: Person, profile: AgencyProfile) -> bool:
+    """Tell to whom alerts about accounts go, and who releases locked ones (USE-04, CJIS AC-7)."""
+    return not ALERTED.union(profile.governance.access_managers).isdisjoint(person.roles)
+
+
+def counter_moved(known: int, found: int) -> bool:
+    """Tell whether a security key's counter says that it is the only one (WebAuthn 6.1.1); keys without one stay at 0."""
+    return found > known or found == known == 0
 
 
 def totp(secret: str, step: int) -> str:
@@ -89,3 +365,30 @@ def totp_step(secret: str, code: str, last_step: int, now: datetime) -> int | No
         if step > last_step and hmac.compare_digest(totp(secret, step).encode(), code.strip().encode()):
             return step
     return None
+
+
+class Attempts:
+    """Wrong attempts by address within the last minute: past the limit an address waits (OWASP API4).
+
+    Counted by each replica for itself, for at most `most` addresses; the account's own lock does not depend on it.
+    """
+
+    def __init__(self, limit: int, most: int = 10_000) -> None:
+        self._limit = limit
+        self._most = most
+        self._seen: dict[str, list[datetime]] = {}
+
+    def waits(self, address: str, now: datetime) -> bool:
+        """Tell whether an address has to wait."""
+        return len(self._recent(address, now)) >= self._limit
+
+    def failed(self, address: str, now: datetime) -> None:
+        """Count a wrong attempt."""
+        recent = self._recent(address, now)
+        self._seen.pop(address, None)
+        self._seen[address] = [*recent, now][-self._limit :]
+        while len(self._seen) > self._most:
+            del self._seen[next(iter(self._seen))]  # whoever failed longest ago
+
+    def _recent(self, address: str, now: datetime) -> list[datetime]:
+        return [moment for moment in self._seen.get(address, ()) if now - moment < timedelta(minutes=1)]

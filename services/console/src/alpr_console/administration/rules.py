@@ -1,1 +1,230 @@
-"""Who may change which rule of the agency, and from when a change counts."""
+"""Who manages access, under which assignment or delegation; what an account must be; when it is reviewed or closed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from alprcore.model import ADMITTED, Decision, Refused
+from alprcore.policy import (
+    ROLES,
+    SOURCES,
+    AgencyProfile,
+    Standing,
+    has_certification,
+    local_day,
+    missing_papers,
+    missing_training,
+    training_refusal,
+    valid_training,
+)
+
+CATEGORIES: Final = ("sworn", "communications", "technology", "contractor", "professional", "records_clerk")
+"""What kinds of people an agency employs or engages; its profile may admit fewer (ACC-04)."""
+SCOPES: Final = ("access", "training", "equipment", "data")
+"""What a program manager assigns people to (ACC-09)."""
+IDLE_LIMIT: Final = timedelta(days=90)
+"""An account nobody signed in to for this long is disabled (CJIS AC-2(3))."""
+_NEVER_TOGETHER: Final = frozenset({"alpr_admin", "auditor"})
+"""Whoever manages accounts does not audit their use (CJIS AC-5)."""
+_USERNAME: Final = re.compile(r"[a-z][a-z0-9._-]{2,39}")
+_GENERIC: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "admin administrator alpr account console default demo department desk dispatch dispatcher duty generic guest "
+        "investigator manager office officer operator patrol police root service shared shift squad station supervisor "
+        "system team temp test unit user watch",
+    )
+)
+_GRANTORS: Final = ("program_manager", "clets_coordinator")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDraft:
+    """What is asked to stand in an account."""
+
+    username: str
+    full_name: str
+    employee_id: str
+    category: str
+    job_title: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """A power that its holder gave to a named designee for a time (ACC-10)."""
+
+    delegation_id: str
+    power: str
+    designee_id: str
+    starts_at: datetime
+    ends_at: datetime
+    delegator_active: bool = True
+
+
+POWERS: Final = (
+    "manage_access",
+    "record_training",
+    "grant_sources",
+    "assign_people",
+    "approve_release",
+    "approve_other_use",
+    "approve_profile",
+    "approve_guidelines",
+    "approve_special_list",
+)
+"""What the agency's policy lets a holder "or designee" do (ACC-10)."""
+
+
+def power_owners(power: str, profile: AgencyProfile) -> tuple[str, ...]:
+    """Name the roles that hold a power in their own right; unknown powers are nobody's."""
+    governance = profile.governance
+    owners = {
+        "manage_access": governance.access_managers,
+        "record_training": governance.training_owners,
+        "grant_sources": _GRANTORS,
+        "assign_people": ("program_manager",),
+        "approve_release": governance.release_approvers,
+        "approve_other_use": governance.other_uses_approvers,
+        "approve_profile": ("program_manager",),
+        "approve_guidelines": ("program_manager",),
+        "approve_special_list": ("program_manager",),
+    }
+    return owners.get(power, ())
+
+
+def may_act(power: str, person_id: str, delegations: Iterable[Delegation], now: datetime) -> Delegation | Refused:
+    """Find the living delegation under which somebody exercises a power "or designee" (ACC-10).
+
+    It counts from its start to its end and while its delegator's account is open.
+    """
+    for one in delegations:
+        living = one.starts_at <= now < one.ends_at and one.delegator_active
+        if one.power == power and one.designee_id == person_id and living:
+            return one
+    return Refused("ACC-10", "APPROVER_NOT_AUTHORISED", "there is no living delegation of this power to this person")
+
+
+def draft_refusal(draft: AccountDraft, profile: AgencyProfile) -> Refused | None:
+    """Refuse an account that names no single person, or that the agency's policy does not admit (ACC-02, ACC-04)."""
+    words = re.findall(r"[^\W\d_]+", draft.full_name.lower())
+    checks = (
+        (not draft.employee_id.strip(), "ACC-02", "PERSON_ID_REQUIRED", "an employee or contract number is required"),
+        (
+            not _USERNAME.fullmatch(draft.username),
+            "ACC-02", "FIELD_INVALID", "username: 3 to 40 small letters, digits, dots, hyphens; a letter first",
+        ),
+        (
+            len(words) < 2 or any(sign.isdigit() for sign in draft.full_name) or _GENERIC.issuperset(words),
+            "ACC-02", "GENERIC_NAME", "an account belongs to one person: give the first and the last name",
+        ),
+        (
+            _GENERIC.issuperset(re.findall(r"[a-z]+", draft.username)),
+            "ACC-02", "GENERIC_NAME", "an account belongs to one person: this username could be anybody's",
+        ),
+        (
+            draft.category not in (profile.access.categories or CATEGORIES),
+            "ACC-04", "CATEGORY_NOT_ELIGIBLE", "the agency's policy does not admit this category",
+        ),
+        (not draft.job_title.strip(), "ADM-02", "FIELD_INVALID", "the job title is missing"),
+        (
+            not draft.roles or not ROLES.issuperset(draft.roles),
+            "ACC-08", "ROLE_UNKNOWN", f"at least one role of: {', '.join(sorted(ROLES))}",
+        ),
+        (
+            _NEVER_TOGETHER.issubset(draft.roles),
+            "ACC-08", "ROLES_CONFLICT", "whoever manages accounts does not audit their use",
+        ),
+        (
+            (draft.category == "contractor" or "contractor" in draft.roles)
+            and (draft.category, draft.roles) != ("contractor", ("contractor",)),
+            "ACC-06", "ROLES_CONFLICT", "a contractor's account holds the role contractor and no other",
+        ),
+    )  # fmt: skip
+    return next((Refused(rule, code, words) for wrong, rule, code, words in checks if wrong), None)
+
+
+def may_give_roles(
+    giver: Collection[str], before: Collection[str], after: Collection[str], profile: AgencyProfile
+) -> Decision:
+    """Decide who gives or takes roles: those that manage access change hands by the program manager only."""
+    changed = set(before).symmetric_difference(after)
+    guarded = {"program_manager", *profile.governance.access_managers}
+    if changed & guarded and "program_manager" not in giver:
+        return Refused(
+            "ACC-08", "ROLE_NOT_AUTHORISED", "roles that manage access are given by the program manager only"
+        )
+    return ADMITTED
+
+
+def title_refusal(category: str, title: str, profile: AgencyProfile) -> Refused | None:
+    """Refuse a job title that the agency's guidelines do not publish; where none are published, any will do (ADM-02)."""
+    governance = profile.governance
+    published = governance.contractor_titles if category == "contractor" else governance.titles
+    if title in published or not (governance.titles or governance.contractor_titles):
+        return None
+    return Refused("ADM-02", "TITLE_NOT_AUTHORISED", "this job title is not among the published ones")
+
+
+def may_activate(standing: Standing, profile: AgencyProfile, now: datetime) -> Decision:
+    """Decide an activation: published title, papers, training to access data (ADM-02, ACC-04..06, ACC-13, TRN-02..03)."""
+    if standing.state == "disabled":
+        return Refused("ACC-11", "ACCOUNT_NOT_ACTIVE", "the account is disabled: open it first")
+    refusal = title_refusal(standing.category, standing.title, profile)
+    if refusal is not None:
+        return refusal
+    papers = missing_papers(standing, profile, now)
+    if papers:
+        return papers[0]
+    covered = valid_training(standing, profile, now)
+    return training_refusal(missing_training(covered, standing.category, profile, "access_data")) or ADMITTED
+
+
+def grants_refusal(
+    before: Collection[str], after: Collection[str], standing: Standing, profile: AgencyProfile, now: datetime
+) -> Refused | None:
+    """Refuse a grant of a source that there is not, or that takes a certification the person lacks (ACC-07)."""
+    if not SOURCES.issuperset(after):
+        return Refused("ACC-07", "FIELD_INVALID", f"sources: {', '.join(sorted(SOURCES))}")
+    for source in sorted(set(after).difference(before)):
+        needed = source in profile.access.grant_certifications
+        if needed and not has_certification(standing, source, local_day(profile, now)):
+            return Refused("ACC-07", "CLETS_CERT_MISSING", f"no valid certification for {source} is on file")
+    return None
+
+
+def quarter(now: datetime, profile: AgencyProfile) -> tuple[str, datetime]:
+    """Name the agency's calendar quarter, `2026-Q4`, and give the moment it ends (ACC-12)."""
+    day = local_day(profile, now)
+    number = (day.month - 1) // 3 + 1
+    following = date(day.year + 1, 1, 1) if number == 4 else date(day.year, 3 * number + 1, 1)
+    ends = datetime.combine(following, time(), ZoneInfo(profile.timezone)).astimezone(UTC)
+    return f"{day.year}-Q{number}", ends
+
+
+def decision_refusal(decision: str, reason: str, *, own: bool) -> Refused | None:
+    """Refuse a decision on continued need that says nothing, or on one's own account (ACC-12)."""
+    if decision not in ("keep", "disable"):
+        return Refused("ACC-12", "FIELD_INVALID", "decision: keep or disable")
+    if len(reason.strip()) < 5:
+        return Refused("ACC-12", "FIELD_INVALID", "say why the person needs access, or no longer does")
+    if own:
+        return Refused("ACC-12", "OWN_ACCOUNT", "somebody else decides on your own account")
+    return None
+
+
+def idle_since(activated_at: datetime | None, last_login_at: datetime | None, now: datetime) -> bool:
+    """Tell whether an account has not been used for 90 days, counted from its activation or last sign-in."""
+    used = max((moment for moment in (activated_at, last_login_at) if moment is not None), default=None)
+    return used is not None and now - used > IDLE_LIMIT
+
+
+def looks_after_people(roles: Collection[str], profile: AgencyProfile) -> bool:
+    """Tell whom the pages about people are of use to; each page decides again, designees included."""
+    governance = profile.governance
+    return bool({"auditor", *governance.access_managers, *governance.training_owners}.intersection(roles))

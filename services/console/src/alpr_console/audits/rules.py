@@ -1,1 +1,198 @@
-"""What an auditor may ask before the door is asked."""
+"""What the ledger's entries, reports and tasks say in words, and whether a proof holds. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from alprcore.model import Person
+
+LOOK_ROLES: Final = frozenset({"auditor", "alpr_admin", "program_manager"})
+"""Who sees reports, reviews and findings; entries themselves are the auditor's (the door decides again)."""
+PAGE_ENTRIES: Final = 50
+KINDS: Final[Mapping[str, str]] = {
+    "sign_in": "Signed in",
+    "session_ended": "Signed out",
+    "session_started": "Session began",
+    "concurrent_session": "Second session at once",
+    "query": "Searched reads",
+    "query_result": "Answer of a search",
+    "hit_query": "Searched past hits",
+    "hit_query_result": "Answer of a search of hits",
+    "image_view": "Opened an image",
+    "export": "Took a copy",
+    "export_result": "Copy handed out",
+    "print": "Printed",
+    "hit_view": "Opened a hit",
+    "hit_presented": "Hit was shown",
+    "hit_acknowledged": "Hit acknowledged",
+    "live_image_shown": "Live image shown",
+    "entry_decrypted": "List entry opened",
+    "case_number_added": "Case number added",
+    "refused": "Refused",
+    "gate_overridden": "Step overridden",
+    "log_read": "Ledger read",
+    "ledger_verified": "Ledger verified",
+    "report_made": "Audit report made",
+    "report_read": "Audit report read",
+    "audit_opened": "Audit opened",
+    "audit_closed": "Audit closed",
+    "finding_recorded": "Review finding recorded",
+    "account_created": "Account made",
+    "account_disabled": "Account disabled",
+    "grants_changed": "Rights changed",
+    "profile_approved": "Policy version approved",
+}
+"""Kinds of entries in words; a kind that is not named is shown as its code, readable enough."""
+OUTCOMES: Final = (("ok", "Done"), ("refused", "Refused"), ("error", "Failed"))
+PATTERNS: Final[Mapping[str, str]] = {
+    "repeat_plate": "The same plate again and again",
+    "registered_plate": "A colleague's or own vehicle",
+    "fan_out": "Many unrelated plates",
+    "volume": "Far more searches than usual",
+    "off_shift": "Searches off shift",
+    "no_case_number": "No case number given later",
+    "boilerplate": "The same phrase as justification",
+    "concurrent_session": "Two sessions at once",
+    "isolated_session": "A session from an unusual place",
+    "unauthorised_access": "Access after it had ended",
+    "failed_sign_ins": "Failed sign-ins",
+    "refused_queries": "Many refused searches",
+}
+RESULTS: Final = (("ok", "In order"), ("question", "Question"), ("violation", "Violation"))
+DISPOSITIONS: Final = (
+    ("explained", "Explained"),
+    ("training", "Training given"),
+    ("referred", "Referred"),
+    ("misuse", "Misuse"),
+    ("false_alarm", "False alarm"),
+)
+_TONES: Final = {
+    "ok": "good", "refused": "bad", "error": "bad", "violation": "bad", "question": "warn", "critical": "bad",
+    "anomaly": "warn", "notice": "info", "overdue": "bad", "open": "info", "closed": "good",
+}  # fmt: skip
+_CRITERIA: Final = {
+    "plate": "plate", "partial": "partial plate", "state": "state", "device_id": "device", "list_code": "list",
+    "captured_from": "from", "captured_to": "to", "role": "image", "read_id": "read",
+}  # fmt: skip
+
+
+def may_look(person: Person) -> bool:
+    """Tell whether the audit pages are of any use to this person."""
+    return not LOOK_ROLES.isdisjoint(person.roles)
+
+
+def may_read_entries(person: Person) -> bool:
+    """Tell whether single entries are open to this person."""
+    return "auditor" in person.roles
+
+
+def in_words(kind: str) -> str:
+    """Say a kind of entry or a pattern in words."""
+    return KINDS.get(kind) or PATTERNS.get(kind) or kind.replace("_", " ").capitalize()
+
+
+def tone(word: str) -> str:
+    """Give the color of a badge for an outcome, a result, a level or a state."""
+    return _TONES.get(word, "plain")
+
+
+def log_filter(form: Mapping[str, str]) -> dict[str, Any]:
+    """Make the body of a look into the ledger of the form's fields; empty ones are left out."""
+    body: dict[str, Any] = {
+        name: value
+        for name in ("kind", "username", "outcome", "plate", "case_number", "from", "to")
+        if (value := form.get(name, "").strip())
+    }
+    if "plate" in body:
+        body["plate"] = "".join(body["plate"].upper().split()).replace("-", "")
+    if (before := form.get("before", "").strip()).isdigit():
+        body["before"] = int(before)
+    return {**body, "limit": PAGE_ENTRIES}
+
+
+def who(personal: Mapping[str, Any] | None) -> dict[str, str]:
+    """Find who acted in an entry's personal content, as doors and as services write it."""
+    content = personal or {}
+    person = content.get("person")
+    found = person if isinstance(person, Mapping) else content
+    names = ("username", "full_name", "organization", "source_ip", "session_id")
+    return {name: str(found.get(name) or "") for name in names}
+
+
+def what(row: Mapping[str, Any]) -> str:
+    """Say in a line what an entry is about: the plate asked for, the number of rows, the refusal, the subject."""
+    entry, personal = row.get("entry") or {}, row.get("personal") or {}
+    facts = entry.get("facts") or {}
+    if code := entry.get("reason_code"):
+        return str(code)
+    if words := criteria_words(personal.get("criteria")):
+        return words
+    if "rows" in facts:
+        return f"{facts['rows']} rows"
+    return str(facts.get("subject") or facts.get("purpose_code") or "")
+
+
+def criteria_words(criteria: Any) -> str:
+    """Say what was searched for: `plate 8KBO042, state US-CA, look-alikes too`."""
+    if isinstance(criteria, str):
+        try:
+            criteria = json.loads(criteria)
+        except ValueError:
+            return criteria
+    if not isinstance(criteria, Mapping):
+        return ""
+    parts = [f"{words} {_short(name, criteria[name])}" for name, words in _CRITERIA.items() if criteria.get(name)]
+    parts += [words for name, words in (("lookalike", "look-alikes too"), ("own_detections", "own detections"),
+                                        ("area", "an area"), ("polygon", "a drawn area")) if criteria.get(name)]  # fmt: skip
+    return ", ".join(parts)
+
+
+def _short(name: str, value: Any) -> str:
+    # the first eight characters tell two reads of a page apart; the whole id stands on the entry's own page
+    return str(value)[:8] if name == "read_id" else str(value)
+
+
+def flat(content: Any, name: str = "") -> list[tuple[str, str]]:
+    """Lay out nested content as pairs of a dotted name and a text, in the order it was written."""
+    if isinstance(content, Mapping):
+        return [pair for key, value in content.items() for pair in flat(value, f"{name}.{key}" if name else str(key))]
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        if any(isinstance(item, Mapping | list) for item in content):
+            return [pair for at, item in enumerate(content, 1) for pair in flat(item, f"{name}.{at}")]
+        content = ", ".join(str(item) for item in content)
+    text = (
+        {None: "", True: "yes", False: "no"}[content] if content is None or isinstance(content, bool) else str(content)
+    )
+    return [(name.replace("_", " "), text)] if text else []
+
+
+def proof_holds(index: int, proof: Mapping[str, Any]) -> bool:
+    """Recompute the head from an entry and its path, and find that head in the signed note (RFC 9162 2.1.3.2).
+
+    The signature of the note is not checked here: that is done with the ledger's public key, away from this service.
+    """
+    try:
+        leaf, size = str(proof["leaf"]).encode(), int(proof["tree_size"])
+        path = [bytes.fromhex(part) for part in proof["inclusion"]]
+        note = str(proof["checkpoint"]).splitlines()
+    except (KeyError, TypeError, ValueError):
+        return False
+    if not 0 <= index < size:
+        return False
+    at, last, root = index, size - 1, hashlib.sha256(b"\0" + leaf).digest()
+    for part in path:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            root = hashlib.sha256(b"\1" + part + root).digest()
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            root = hashlib.sha256(b"\1" + root + part).digest()
+        at, last = at >> 1, last >> 1
+    # a head is three lines: origin, size, root in base64 (C2SP tlog-checkpoint)
+    return last == 0 and note[1:3] == [str(size), base64.b64encode(root).decode()]

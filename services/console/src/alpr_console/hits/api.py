@@ -81,13 +81,17 @@ def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
         session: SignedIn = Depends(watcher),
     ) -> dict[str, Any]:
         now = web_of(request).clock()
-        return {"hits": await store.hits(session.person.agency, before or now, limit, now)}
+        hits = await store.hits(session.person.agency, before or now, limit, now)
+        await store.viewed(session.person, hits, "list", now)
+        return {"hits": hits}
 
     @routes.get("/v1/hits/{hit_id}")
     async def get_hit(request: Request, hit_id: str, session: SignedIn = Depends(watcher)) -> dict[str, Any]:
-        hit = await store.hit(session.person.agency, hit_id, web_of(request).clock())
+        now = web_of(request).clock()
+        hit = await store.hit(session.person.agency, hit_id, now)
         if hit is None:
             raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency within the last 24 hours")
+        await store.viewed(session.person, [hit], "one", now)
         return hit
 
     @routes.post("/v1/hits/{hit_id}/presented", status_code=201)
@@ -162,17 +166,22 @@ def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
             try:
                 batch = [] if number is None else await store.events_after(agency, number)
                 if batch or number is None or now - checked >= RECHECK:
-                    if await web.find_session(token, now) is None:
-                        yield event("signed-out", {})
+                    found = await web.find_session(token, now)
+                    if found is None or found.limit is not None or isinstance(rules.may_watch(found.person), Refused):
+                        limit = found.limit.reason_code if found and found.limit else ""
+                        yield event("signed-out", {"limit": limit})
                         return
                     checked = now
-                if rules.keeps_watch(session.person) and now - touched >= TOUCH:
+                if session.lock_exempt and now - touched >= TOUCH:  # an attended dispatch room is not idle
                     await web.touch_session(session.person.session_id, now)
                     touched = now
                 if number is None:
-                    number, cards = await store.live(agency, now)
+                    newest, cards = await store.live(agency, now)
+                    await store.viewed(session.person, cards, "live queue", now)
+                    number = newest
                     yield event("snapshot", {"incidents": cards}, number)
                     beat = now
+                await store.viewed(session.person, [card for _, card in batch], "live queue", now)
                 for number, card in batch:
                     yield event("incident", card, number)
                     beat = now

@@ -125,11 +125,6 @@ def read_check(
     return ReadCheck(result, method, corrected, state)
 
 
-def keeps_watch(person: Person) -> bool:
-    """Tell whether an open live feed counts as activity: a staffed dispatch room is not idle (CJIS AC-11, exemption)."""
-    return "dispatcher" in person.roles
-
-
 def words(code: str) -> str:
     """Say a code of a list in words."""
     return _WORDS.get(code) or code.replace("_", " ").capitalize()

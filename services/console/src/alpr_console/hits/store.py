@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -138,6 +138,23 @@ class HitStore:
             "incident": {k: v for k, v in incidents.get(incident_id, {}).items() if k in _OF_INCIDENT} or None,
             "presented": [{**dict(row), "presented_at": row["presented_at"].isoformat()} for row in presented],
         }
+
+    async def viewed(self, person: Person, cards: Sequence[Mapping[str, Any]], how: str, now: datetime) -> None:
+        """Record that hits were shown to a person, before they are; with which of them a list's own words came open.
+
+        `how` says where: one hit, the list, the live queue (AUD-01: hit view, list entry decrypt).
+        """
+        hit_ids = [card["hit_id"] for card in cards]
+        if not hit_ids:
+            return
+        facts = {"how": how, "hits": str(len(hit_ids)), "entries_opened": str(sum(map(_opened, cards)))}
+        subject = hit_ids[0] if len(hit_ids) == 1 else how
+        async with self._speaking_for(person.agency) as connection:
+            await self._outbox.record(
+                connection, person, "hit_view", subject, f"{person.session_id} {now.isoformat()} {hit_ids[0]}", now,
+                facts=facts, personal={"criteria": json.dumps({"hit_id": hit_ids})},
+                profile_version=self._profile_version(person.agency),
+            )  # fmt: skip
 
     async def presented(self, person: Person, hit_id: str, *, sound: bool, screen: bool, now: datetime) -> bool:
         """Record that a screen has shown a hit, and whether it was heard (HIT-02); False when there is no such hit."""
@@ -291,6 +308,10 @@ class HitStore:
     def _profile_version(self, agency: str) -> str:
         profile = self._profiles.get(agency)
         return profile.version if profile else ""
+
+
+def _opened(card: Mapping[str, Any]) -> bool:
+    return bool(card.get("entry") or (card.get("incident") or {}).get("entry"))
 
 
 _OF_INCIDENT: Final = frozenset(

@@ -1,19 +1,28 @@
-"""The search page: the form, the door's answer, and its refusals in words. Nothing searched for is in a URL."""
+"""The search pages: the form, the door's answer, its refusals in words. Nothing that was searched for is in a URL."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
 
-from alprcore.model import Refused
+from alprcore.model import Person, Refused
 
-from ..doors import DoorAway
-from ..web import SignedIn, page_person, pages_of, web_of
+from ..doors import DoorAway, Doors
+from ..web import Problem, SignedIn, page_person, pages_of, web_of
 from . import rules
 
-LEDGER_AWAY = "Searching is closed: the access ledger cannot record right now. Nothing was searched. Live hits go on."
+LEDGER_AWAY: Final = (
+    "Searching is closed: the access ledger cannot record right now. Nothing was searched. Live hits go on."
+)
+WAITING_AWAY: Final = "The list cannot be shown: the access ledger does not answer right now."
+_JSON: Final = {"content-type": "application/json"}
+_SHOWN: Final = (
+    "read_id", "hit_id", "plate", "state", "captured_at", "device_id", "device_name", "latitude", "longitude",
+    "direction", "list_code",
+)  # fmt: skip
 
 
 def router() -> APIRouter:
@@ -22,49 +31,122 @@ def router() -> APIRouter:
 
     @routes.get("/search")
     async def search(request: Request, session: SignedIn = Depends(page_person)) -> Response:
-        return _page(request, session, {})
+        return await _page(request, session, {})
 
     @routes.post("/search")
     async def post_search(request: Request, session: SignedIn = Depends(page_person)) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items() if name != "csrf"}
         body = rules.query_body(form, session.profile.timezone)
         if isinstance(body, Refused):
-            return _page(request, session, form, 422, refusal=body.detail)
+            return await _page(request, session, form, 422, refusal=_refusal(body.reason_code, body.detail))
+        past_hits = form.get("look_in") == "hits"
+        path = "/v1/hit-queries" if past_hits else "/v1/queries"
         try:
-            answer = await web_of(request).doors.call(
-                "audit",
-                "POST",
-                "/v1/queries",
-                session.person,
-                headers={"content-type": "application/json"},
-                content=json.dumps(body).encode(),
-            )
-            content = await answer.json()
+            status, content = await _ask(request, session.person, "POST", path, body)
         except DoorAway:
-            return _page(request, session, form, 503, refusal=LEDGER_AWAY)
-        if answer.status == 503:
-            return _page(request, session, form, 503, refusal=LEDGER_AWAY)
-        if answer.status >= 400 or not isinstance(content, dict):
+            status, content = 503, None
+        found = content if isinstance(content, dict) else {}
+        if status == 503 and found.get("reason_code") != "SEARCH_UNAVAILABLE":
+            return await _page(request, session, form, 503, refusal=_refusal("", LEDGER_AWAY))
+        if status >= 400 or not isinstance(content, dict):
+            refusal = _refusal(found.get("reason_code", ""), found.get("detail") or "The search was refused.")
+            return await _page(request, session, form, max(status, 400), refusal=refusal)
+        return await _page(request, session, form, result=content, criteria=body["criteria"])
+
+    @routes.get("/search/waiting")
+    async def waiting(request: Request, session: SignedIn = Depends(page_person)) -> Response:
+        return await _waiting(request, session)
+
+    @routes.post("/search/waiting/{query_id}")
+    async def post_waiting(request: Request, query_id: int, session: SignedIn = Depends(page_person)) -> Response:
+        number = str((await request.form()).get("case_number", "")).strip()
+        path = f"/v1/queries/{query_id}/case-number"
+        try:
+            status, content = await _ask(request, session.person, "POST", path, {"case_number": number})
+        except DoorAway:
+            return await _waiting(request, session, 503, refusal=WAITING_AWAY)
+        if status >= 400:
             detail = content.get("detail", "") if isinstance(content, dict) else ""
-            return _page(request, session, form, answer.status, refusal=detail or "The search was refused.")
-        return _page(request, session, form, result=content)
+            return await _waiting(request, session, status, wrong=query_id, refusal=detail or "This was refused.")
+        return RedirectResponse("/search/waiting", 303)
+
+    @routes.get("/search/outline")
+    async def outline(request: Request, session: SignedIn = Depends(page_person)) -> Response:
+        file = web_of(request).settings.map_outline_file
+        if file is None or not rules.may_search(session.person):
+            raise Problem(404, "OUTLINE_UNKNOWN", "no outline is configured")
+        return Response(file.read_bytes(), media_type="application/geo+json")
 
     return routes
 
 
-def _page(
+async def _ask(request: Request, person: Person, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    content = json.dumps(body).encode() if body is not None else None
+    answer = await web_of(request).doors.call("audit", method, path, person, headers=_JSON, content=content)
+    return answer.status, await answer.json()
+
+
+def _refusal(code: str, detail: str) -> dict[str, str]:
+    advice = rules.advice(code)
+    words = f"{detail[:1].upper()}{detail[1:]}" + ("" if detail.endswith(".") else ".")
+    return {"detail": words, "field": advice.field, "do": advice.do, "code": code}
+
+
+async def _registry(doors: Doors, person: Person) -> list[dict[str, Any]]:
+    """The agency's devices; an empty list while ingest does not answer, because the form works without."""
+    try:
+        answer = await doors.call("ingest", "GET", "/v1/devices", person)
+        content = await answer.json()
+    except DoorAway:
+        return []
+    return list(content["devices"]) if answer.status == 200 and isinstance(content, dict) else []
+
+
+async def _page(
     request: Request,
     session: SignedIn,
     form: dict[str, str],
     status: int = 200,
     *,
-    refusal: str = "",
+    refusal: dict[str, str] | None = None,
     result: dict[str, Any] | None = None,
+    criteria: dict[str, Any] | None = None,
 ) -> Response:
     if not rules.may_search(session.person):
         detail = "searching reads is not open to this role"
         return pages_of(request).render(request, "refused.html", session, 403, detail=detail)
+    devices = await _registry(web_of(request).doors, session.person)
+    lists = {rule.code: rule.label for rule in session.profile.lists}
+    rows = result.get("rows", []) if result else []
+    shown = [
+        {
+            **{name: row[name] for name in _SHOWN if name in row},
+            "why": rules.why(row, criteria or {}, lists),
+            "match": rules.short_why(row),
+        }
+        for row in rows
+    ]
     return pages_of(request).render(
-        request, "queries/search.html", session, status, form=form, refusal=refusal, result=result,
-        purposes=rules.purposes_for(session.person, session.profile), lists=session.profile.lists,
+        request, "queries/search.html", session, status, form=form, refusal=refusal, result=result, rows=rows,
+        shown=shown, purposes=rules.purposes_for(session.person, session.profile), lists=session.profile.lists,
+        devices=devices, positions=rules.positions(devices), past_hits=form.get("look_in") == "hits",
+        outline=web_of(request).settings.map_outline_file is not None,
     )  # fmt: skip
+
+
+async def _waiting(
+    request: Request, session: SignedIn, status: int = 200, *, wrong: int | None = None, refusal: str = ""
+) -> Response:
+    rows: list[dict[str, Any]] | None = None
+    try:
+        code, content = await _ask(request, session.person, "GET", "/v1/queries/incomplete")
+        if code == 200 and isinstance(content, dict):
+            rows = content["rows"]
+        elif not refusal:
+            refusal = (content or {}).get("detail") or "The list was refused."
+            status = max(status, code)
+    except DoorAway:
+        refusal, status = WAITING_AWAY, 503
+    return pages_of(request).render(
+        request, "queries/waiting.html", session, status, rows=rows, wrong=wrong, refusal=refusal
+    )

@@ -148,6 +148,7 @@ export function show(root, card, actions) {
         h("p", { class: "dim", text: card.characters.some((letter) => letter.doubtful) ? "Marked characters are doubtful: compare with the picture." : "All characters read with confidence." })),
       pictures),
     readCheck(card),
+    h("p", { class: "dim" }, h("a", { href: `/hits/${card.hit_id}/sources`, text: "CLETS verification and registration" })),
     h("div", { class: "columns" }, whyFacts(card), whereFacts(card), listFacts(card)),
     trail(card),
     h("p", { class: "dim fine", text: `Notification: ${card.screen_text}` }));

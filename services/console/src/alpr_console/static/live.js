@@ -125,7 +125,11 @@ stream.addEventListener("snapshot", (message) => {
 });
 stream.addEventListener("incident", (message) => { heard(); take(JSON.parse(message.data), true); draw(); });
 stream.addEventListener("heartbeat", (message) => { heard(); setServerTime(JSON.parse(message.data).at); });
-stream.addEventListener("signed-out", () => { stream.close(); clear(); });
+stream.addEventListener("signed-out", (message) => {
+  stream.close();
+  if (JSON.parse(message.data).limit) location.reload(); // locked, or something has to be done first: the page says what
+  else clear();
+});
 stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) fetch("/v1/session").then((answer) => { if (answer.status === 401) clear(); }); });
 
 $("arm").addEventListener("click", async () => { await arm(); tick(); });

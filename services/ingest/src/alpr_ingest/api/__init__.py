@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from alpr_ingest.api import devices, frames, lists
-from alpr_ingest.api.door import Doors, Problem, problem_response
+from alpr_ingest.api.door import Doors, Problem, away, problem_response, refuse
 from alprcore.errors import Transient
 
 __all__ = ["Doors", "build_app"]
@@ -22,13 +22,12 @@ def build_app(doors: Doors) -> FastAPI:
         app.include_router(room.router)
 
     @app.exception_handler(Problem)
-    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
-        return problem_response(problem.status, problem.content)
+    async def _problem(request: Request, problem: Problem) -> JSONResponse:
+        return await refuse(request, problem)
 
     @app.exception_handler(Transient)
     async def _away(_request: Request, _error: Transient) -> JSONResponse:
-        problem = Problem(503, "TRY_AGAIN", "database, broker or object store are away")
-        return problem_response(503, problem.content, {"retry-after": "1"})
+        return away()
 
     @app.exception_handler(HTTPException)
     async def _plain(_request: Request, error: HTTPException) -> JSONResponse:
@@ -37,11 +36,11 @@ def build_app(doors: Doors) -> FastAPI:
         return problem_response(error.status_code, Problem(error.status_code, code, str(error.detail)).content)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         codes = {"missing": "FIELD_MISSING", "extra_forbidden": "FIELD_UNKNOWN"}
         named = ".".join(str(step) for step in first["loc"][1:]) or "body"
         code = codes.get(first["type"], "FIELD_INVALID")  # never the value: it may be a name or a plate
-        return problem_response(422, Problem(422, code, named).content)
+        return await refuse(request, Problem(422, code, named))
 
     return app

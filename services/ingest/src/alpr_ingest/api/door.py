@@ -13,12 +13,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from alpr_ingest import metrics
-from alpr_ingest.app import ListLoader, Relay
+from alpr_ingest.app import ListLoader, RefusalLog, Relay
 from alpr_ingest.store import Store
+from alprcore.errors import Transient
 from alprcore.kafka import DeadLetters, Publisher
 from alprcore.model import Person, Refused
 from alprcore.objects import ImageStore
-from alprcore.policy import AgencyProfile
+from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.seal import read_person
 
 REMEMBERED: Final = 100_000
@@ -42,11 +43,14 @@ _STATUS: Final[Mapping[str, int]] = {
 
 
 class Problem(Exception):
-    """An answer other than success, as RFC 9457 problem details with a reason code."""
+    """An answer other than success, as RFC 9457 problem details with a reason code.
+
+    `recorded`: the refusal is in the outbox already, with the act that was refused.
+    """
 
     def __init__(self, status: int, reason_code: str, detail: str, **more: Any) -> None:
         super().__init__(reason_code)
-        self.status = status
+        self.status, self.reason_code, self.recorded = status, reason_code, False
         self.content = {"title": reason_code, "status": status, "detail": detail, "reason_code": reason_code, **more}
 
 
@@ -69,6 +73,7 @@ class Doors:
     profiles: Mapping[str, AgencyProfile]
     person_key: bytes
     clock: Callable[[], datetime]
+    refusals: RefusalLog
     recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def remember(self, frame_id: str) -> None:
@@ -81,6 +86,30 @@ class Doors:
 def problem_response(status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Answer with problem details (RFC 9457)."""
     return JSONResponse(content, status, headers, media_type="application/problem+json")
+
+
+async def refuse(request: Request, problem: Problem) -> JSONResponse:
+    """Answer with a problem; a refusal is in the outbox before it is answered (AUD-09)."""
+    if problem.status in RECORDED and not problem.recorded:
+        doors = doors_of(request)
+        facts = {
+            "method": request.method,
+            "route": getattr(request.scope.get("route"), "path", ""),
+            "status": str(problem.status),
+        }
+        address = request.client.host if request.client else ""
+        try:
+            await doors.refusals.tell(getattr(request.state, "person", None), address, problem.reason_code, facts)
+        except Transient:
+            return away()
+        doors.relay.kick()
+    return problem_response(problem.status, problem.content)
+
+
+def away() -> JSONResponse:
+    """Answer that this must be tried again."""
+    problem = Problem(503, "TRY_AGAIN", "database, broker or object store are away")
+    return problem_response(503, problem.content, {"retry-after": "1"})
 
 
 def doors_of(request: Request) -> Doors:
@@ -96,10 +125,12 @@ def person_of(request: Request) -> Person:
     try:
         if scheme != "Person":
             raise PermissionError("TOKEN_MISSING")
-        return read_person(token, doors.person_key, doors.clock())
+        request.state.person = read_person(token, doors.person_key, doors.clock())
     except PermissionError as error:
         metrics.TOKENS.labels(str(error)).inc()
         raise Problem(401, str(error), "a person token is needed") from None
+    person: Person = request.state.person
+    return person
 
 
 def allowed(*roles: str) -> Callable[[Request], Person]:

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 
 from alpr_ingest import metrics
-from alpr_ingest.admit import LARGEST_IMAGE, admit_image, read_meta
+from alpr_ingest.admit import LARGEST_IMAGE, META_FIELDS, admit_image, read_meta
 from alpr_ingest.api.door import Doors, Ingest, Problem, problem_response, refusal
 from alpr_ingest.app import SOURCE
 from alprcore.errors import InvalidMessage
@@ -164,7 +164,9 @@ async def _put_aside(doors: Doors, device: Device, parcel: Parcel, refused: Refu
         headers = headers_for(Topic.FRAMES, id=frame.frame_id, source=SOURCE, time=frame.captured_at, traceparent=trace)
     else:
         image = base64.b64encode(parcel.image).decode() if len(parcel.image) <= INLINE_JPEG_LIMIT else None
-        value = json.dumps({"meta": parcel.meta, "image": image, "image_bytes": len(parcel.image)}).encode()
+        # a field that frames do not have may hold anything, a person's name too: only its name is kept (SEC-04)
+        meta = {name: value for name, value in dict(parcel.meta).items() if name in META_FIELDS}
+        value = json.dumps({"meta": meta, "image": image, "image_bytes": len(parcel.image)}).encode()
         headers = [("content-type", b"application/json")]
     await doors.dead_letters.put_raw(Topic.FRAMES, key=key, value=value, headers=headers, error=error)
 

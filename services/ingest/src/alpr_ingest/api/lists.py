@@ -99,7 +99,9 @@ async def post_load(code: str, request: Request, doors: Ingest, person: ListAdmi
         message = audit_message("list_load_refused", subject, rfc3339(now), person, now, refused=report)
         await doors.store.put_out([message])
         doors.relay.kick()
-        raise refusal(report)
+        problem = refusal(report)
+        problem.recorded = True
+        raise problem
     metrics.LOADS.labels("active", "").inc()
     return {**asdict(report), "rejected": len(report.rejects)}
 

@@ -305,7 +305,7 @@ class Recognizer(BatchHandler):
         for passage in observed.ended:
             await self._close(passage)
         going_on = [
-            await self._tell(passage, ended=False) if passage.last.offset == item.message.offset else passage
+            await self._tell(passage, ended=False) if passage.seen_in(item.message.offset) else passage
             for passage in observed.going_on
         ]
         return replace(observed, going_on=tuple(going_on))

@@ -69,8 +69,12 @@ class Passage:
 
     @property
     def last(self) -> Glimpse:
-        """The newest glimpse."""
+        """The glimpse that was captured last."""
         return self.glimpses[-1]
+
+    def seen_in(self, offset: int) -> bool:
+        """Tell whether the frame at this offset showed the passage."""
+        return any(glimpse.offset == offset for glimpse in self.glimpses)
 
 
 @dataclass(frozen=True, slots=True)

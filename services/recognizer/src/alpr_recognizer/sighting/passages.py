@@ -128,7 +128,15 @@ def _glimpse(frame: Frame, offset: int, ordinal: int, candidate: Candidate) -> G
 
 def _joined(passage: Passage, glimpse: Glimpse, shot: Shot) -> Passage:
     best = shot if _shows_better(shot.candidate, passage.best.candidate) else passage.best
-    return replace(passage, glimpses=(*passage.glimpses, glimpse), best=best)
+    return replace(passage, glimpses=_in_order(passage.glimpses, glimpse), best=best)
+
+
+def _in_order(glimpses: tuple[Glimpse, ...], late: Glimpse) -> tuple[Glimpse, ...]:
+    """Add a glimpse where it was captured, behind the first: a frame that comes late must not look like the newest."""
+    at = len(glimpses)
+    while at > 1 and glimpses[at - 1].captured_at > late.captured_at:
+        at -= 1
+    return (*glimpses[:at], late, *glimpses[at:])
 
 
 def _shows_better(one: Candidate, other: Candidate) -> bool:

@@ -170,11 +170,14 @@ def news(passage: Passage, *, ended: bool) -> Text | None:
 
     The first word comes as soon as one frame is sure or two agree, so that a dispatcher need not wait for the vehicle to
     leave; later words only when the text changes, or at the end when it became clearly surer. What may not be published
-    is told at the end only, unless it is likely no plate at all.
+    is told at the end only, unless it is likely no plate at all; it takes back a word that all looks together do not bear
+    out.
     """
     text = fuse(passage.glimpses)
     if unreadable_reason(passage, text):
-        return text if ended and passage.told is None and not dismissed(passage) else None
+        if passage.told is None:
+            return text if ended and not dismissed(passage) else None
+        return text if ended and passage.told.plate and passage.told.plate != text.plate else None
     if passage.told is None:
         if len(text.characters) < LIKELY and not ended:
             return None

@@ -9,7 +9,12 @@ down_revision = "0001_pre_ledger"
 branch_labels = None
 depends_on = None
 
-STATEMENTS: tuple[str, ...] = ()
+STATEMENTS: tuple[str, ...] = (
+    # Approvals and protected events are looked up at every search by area; they are few among millions of entries.
+    """CREATE INDEX entries_declared ON audit.entries (kind, agency, idx)
+        WHERE kind IN ('use_approval', 'protected_event')""",
+    "CREATE INDEX personal_case_due ON audit.personal (idx) WHERE content ->> 'case_number' = 'due'",
+)
 
 
 def upgrade() -> None:

@@ -1,0 +1,234 @@
+"""Which way into a service leaves which entry in the ledger (AUD-08); a way that is not listed here fails the check.
+
+Data are reads, hits, images, what is known about them, and the record of who looked at them. A way to data names
+the kinds of entries it makes, one at least before anything is shown; a way that forwards names what the door behind
+it makes. Every other way is listed with the reason why it shows no data. Pages fetch their data by these ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+DATA: Final[Mapping[str, Mapping[str, str]]] = {
+    "audit": {
+        "POST /v1/queries": "query query_result",
+        "POST /v1/hit-queries": "hit_query hit_query_result",
+        "GET /v1/reads/{read_id}": "query query_result",
+        "POST /v1/image-views": "image_view",
+        "POST /v1/exports": "export export_result",
+        "GET /v1/queries/incomplete": "incomplete_queries_read",
+        "POST /v1/queries/{query_id}/case-number": "case_number_added",
+        "POST /v1/use-approvals": "use_approval",
+        "GET /v1/use-approvals": "use_approvals_read",
+        "POST /v1/use-approvals/{approval_id}/revocation": "use_approval_revoked",
+        "POST /v1/protected-events": "protected_event",
+        "GET /v1/protected-events": "protected_events_read",
+        "POST /v1/protected-events/{event}/end": "protected_event_ended",
+        "GET /v1/audit/verify": "ledger_verified",
+        "GET /v1/audit/log": "log_read",
+        "POST /v1/audit/log": "log_read",
+        "GET /v1/audit/log/{index}": "log_read",
+        "GET /v1/audit/proof/{index}": "proof_read",
+        "GET /v1/audit/consistency": "proof_read",
+        "POST /v1/audit/reports": "report_made",
+        "GET /v1/audit/reports": "report_read",
+        "GET /v1/audit/reports/{report_id}": "report_read",
+        "DELETE /v1/audit/reports/{report_id}": "report_removed",
+        "GET /v1/audit/trail": "trail_read",
+        "GET /v1/audit/tasks": "report_read",
+        "GET /v1/audit/tasks/{task_id}": "report_read",
+        "POST /v1/audit/tasks/{task_id}/findings": "audit_finding",
+        "POST /v1/audit/tasks/{task_id}/closure": "audit_closed",
+        "GET /v1/audit/findings": "report_read",
+        "POST /v1/audit/findings/{finding_id}/disposition": "finding_disposed",
+        "POST /v1/audit/employee-plates": "employee_plate_added",
+        "GET /v1/audit/employee-plates": "report_read",
+        "DELETE /v1/audit/employee-plates/{plate_id}": "employee_plate_removed",
+    },
+    "retention": {
+        "GET /v1/images/{entry}": "image_view",
+        "GET /v1/live-hits/{hit_id}/images/{role}": "live_image_shown",
+        "POST /v1/purges": "purge_requested",
+        "POST /v1/holds": "hold_placed",
+    },
+    "ingest": {
+        "POST /v1/hotlists": "list_created",
+        "POST /v1/hotlists/{code}/loads": "list_loaded",
+    },
+    "console": {
+        "GET /v1/hits": "hit_view",
+        "GET /v1/hits/{hit_id}": "hit_view",
+        "GET /v1/events": "hit_view",
+        "POST /v1/hits/{hit_id}/presented": "hit_presented",
+        "POST /v1/hits/{hit_id}/acknowledge": "hit_acknowledged",
+        "POST /v1/hits/{hit_id}/read-check": "read_checked",
+        "POST /v1/hits/{hit_id}/verifications": "hit_verified",
+        "GET /v1/hits/{hit_id}/verifications/{verification_id}": "verification_read",
+        "POST /v1/hits/{hit_id}/registration-lookups": "registration_asked registration_read",
+        "GET /v1/hits/{hit_id}/registration-lookups/{lookup_id}": "registration_read",
+        "GET /hits/{hit_id}/sources": "hit_view",
+        "POST /hits/{hit_id}/sources/verification": "hit_view hit_verified",
+        "POST /hits/{hit_id}/sources/text": "hit_view verification_read",
+        "POST /hits/{hit_id}/sources/registration": "hit_view registration_asked registration_read",
+        "POST /search": "> audit",
+        "GET /search/waiting": "> audit",
+        "POST /search/waiting/{query_id}": "> audit",
+        "POST /v1/queries": "> audit",
+        "GET /v1/queries/incomplete": "> audit",
+        "POST /v1/queries/{query_id}/case-number": "> audit",
+        "POST /v1/hit-queries": "> audit",
+        "POST /v1/exports": "> audit",
+        "GET /v1/use-approvals": "> audit",
+        "POST /v1/use-approvals": "> audit",
+        "POST /v1/use-approvals/{approval_id}/revocation": "> audit",
+        "GET /v1/protected-events": "> audit",
+        "POST /v1/protected-events": "> audit",
+        "POST /v1/protected-events/{event_id}/end": "> audit",
+        "GET /v1/reads/{rest:path}": "> audit",
+        "POST /v1/image-views": "> audit",
+        "GET /v1/audit/{rest:path}": "> audit",
+        "POST /v1/audit/{rest:path}": "> audit",
+        "PUT /v1/audit/{rest:path}": "> audit",
+        "DELETE /v1/audit/{rest:path}": "> audit",
+        "GET /audits/entries": "> audit",
+        "POST /audits/entries": "> audit",
+        "GET /audits/entries/{index}": "> audit",
+        "POST /audits/ledger": "> audit",
+        "GET /audits/reports": "> audit",
+        "POST /audits/reports": "> audit",
+        "GET /audits/reports/{report_id}": "> audit",
+        "GET /audits/reviews": "> audit",
+        "GET /audits/reviews/{task_id}": "> audit",
+        "POST /audits/reviews/{task_id}/closure": "> audit",
+        "GET /audits/findings": "> audit",
+        "POST /audits/findings/{finding_id}": "> audit",
+        "GET /v1/images/{rest:path}": "> retention",
+        "GET /v1/live-hits/{rest:path}": "> retention",
+        "POST /v1/purges": "> retention",
+        "GET /v1/holds": "> retention",
+        "POST /v1/holds": "> retention",
+        "GET /v1/holds/{rest:path}": "> retention",
+        "POST /v1/holds/{rest:path}": "> retention",
+        "POST /v1/hotlists": "> ingest",
+        "GET /v1/hotlists/{rest:path}": "> ingest",
+        "POST /v1/hotlists/{rest:path}": "> ingest",
+    },
+}
+"""Ways to data by service, and the kinds of entries each makes; `> service`: the door behind it makes them."""
+
+NO_DATA: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "audit": {
+        "the signed head of the ledger, which anyone may know": ("GET /v1/audit/checkpoint",),
+        "counts of audits and findings": ("GET /v1/audit/overview",),
+    },
+    "retention": {
+        "counts, and nothing of any one read": (
+            "GET /v1/read-statistics", "GET /v1/retention/runs", "GET /v1/retention/runs/{run_id}",
+        ),
+    },
+    "ingest": {
+        "pictures come in, nothing goes out": ("POST /v1/frames",),
+        "devices and what they are": (
+            "POST /v1/devices", "GET /v1/devices", "GET /v1/devices/{device_id}",
+            "PUT /v1/devices/{device_id}/service-state", "PUT /v1/devices/{device_id}/siting",
+        ),
+        "lists and their ages, without any entry": ("GET /v1/hotlists", "GET /v1/hotlists/{code}/loads"),
+    },
+    "console": {
+        "signing in and out, and one's own account": (
+            "POST /v1/session", "GET /v1/session", "DELETE /v1/session", "POST /v1/session/activity",
+            "POST /v1/session/proof/options", "POST /v1/session/proof", "POST /v1/session/sound", "POST /v1/session/mute",
+            "POST /v1/sign-in", "POST /v1/sign-in/second", "PUT /v1/me/password", "POST /v1/me/totp", "PUT /v1/me/totp",
+            "DELETE /v1/me/totp", "GET /v1/me/keys", "POST /v1/me/keys/options", "POST /v1/me/keys",
+            "DELETE /v1/me/keys/{key_id}", "GET /v1/me/sessions", "DELETE /v1/me/sessions/{session_id}",
+            "GET /v1/alerts", "POST /v1/alerts/{alert_id}/seen", "GET /login", "POST /login", "POST /login/second",
+            "POST /logout", "GET /locked", "POST /locked", "GET /setup", "GET /account", "POST /account/password",
+            "POST /account/totp", "POST /account/totp/confirm", "POST /account/totp/remove", "POST /account/keys/remove",
+            "POST /account/sessions/end", "GET /alerts", "POST /alerts/{alert_id}",
+        ),
+        "accounts, training and reviews of people": (
+            "GET /v1/accounts", "GET /v1/accounts/{username}", "POST /v1/accounts", "PUT /v1/accounts/{username}",
+            "POST /v1/accounts/{username}/activation", "POST /v1/accounts/{username}/credentials",
+            "PUT /v1/accounts/{username}/grants", "PUT /v1/people/{username}/state", "DELETE /v1/people/{username}/lock",
+            "PUT /v1/people/{username}/provider", "DELETE /v1/people/{username}/provider",
+            "GET /v1/people/{username}/papers", "GET /v1/assignments", "POST /v1/assignments",
+            "DELETE /v1/assignments/{assignment_id}", "GET /v1/delegations", "POST /v1/delegations",
+            "DELETE /v1/delegations/{delegation_id}", "GET /v1/access-reviews", "POST /v1/access-reviews",
+            "GET /v1/access-reviews/{cycle_id}", "PUT /v1/access-reviews/{cycle_id}/decisions/{username}",
+            "POST /v1/access-reviews/{cycle_id}/closure", "GET /v1/courses", "POST /v1/courses",
+            "POST /v1/courses/{course_id}/approval", "GET /v1/training-sessions", "POST /v1/training-sessions",
+            "POST /v1/training-records", "POST /v1/certifications",
+            "POST /v1/clearances", "POST /v1/policy-acknowledgments", "GET /v1/my-training", "GET /v1/training-report",
+            "POST /v1/unit-assignments", "DELETE /v1/unit-assignments/{unit_id}", "POST /v1/device-sessions",
+            "DELETE /v1/device-sessions/{device_session_id}", "GET /people", "GET /people/{username}",
+            "GET /people-assignments", "GET /people-reviews", "GET /people-reviews/{cycle_id}", "GET /training",
+            "GET /my-training", "GET /policy",
+        ),
+        "an agency's policy and guidelines": (
+            "GET /v1/profiles", "GET /v1/profiles/{agency}", "GET /v1/profiles/{agency}/versions",
+            "GET /v1/profiles/{agency}/versions/{number}", "POST /v1/profiles", "POST /v1/profiles/{agency}/versions",
+            "POST /v1/profiles/{agency}/versions/{number}/approvals",
+            "POST /v1/profiles/{agency}/versions/{number}/withdrawals", "GET /profile", "GET /profile/edit",
+            "POST /profile/edit", "POST /profile/designee", "GET /profile/versions/{number}",
+            "POST /profile/versions/{number}/approve", "POST /profile/versions/{number}/withdraw", "GET /v1/guidelines",
+            "GET /v1/guidelines/{number}", "POST /v1/guidelines", "POST /v1/guidelines/{number}/approvals",
+            "POST /v1/guidelines/{number}/publications", "GET /public/policy", "GET /guidelines",
+            "GET /guidelines/{number}", "POST /guidelines", "POST /guidelines/{number}/{act}",
+        ),
+        "devices, lists and counts, without any read or entry": (
+            "GET /v1/devices/{device_id}/statistics", "GET /devices", "GET /devices/{device_id}", "GET /v1/devices",
+            "POST /v1/devices", "GET /v1/devices/{rest:path}", "PUT /v1/devices/{rest:path}", "GET /v1/hotlists",
+            "GET /v1/retention/{rest:path}",
+        ),
+        "what was found about a hit, without plate, name or text": (
+            "GET /v1/hits/{hit_id}/verifications", "GET /v1/hits/{hit_id}/registration-lookups",
+        ),
+        "counts of audits and findings, the signed head of the ledger": ("GET /audits", "GET /audits/ledger"),
+        "pages that are filled by the ways above, words and pictures of the product": (
+            "GET /", "GET /hits", "GET /search", "GET /search/outline", "GET /glossary", "GET /v1/glossary",
+            "GET /source", "GET /v1/openapi.json",
+        ),
+    },
+}  # fmt: skip
+"""Ways that show no data, by service and reason."""
+
+
+def ways(routes: Iterable[Any]) -> Iterator[str]:
+    """Name every way of an app as `METHOD path`, also those of routers and apps within it; files are no ways."""
+    for route in routes:
+        inner = getattr(route, "original_router", route)
+        path = getattr(route, "path", "")
+        if hasattr(inner, "routes"):
+            yield from (f"{way.split()[0]} {path}{way.split()[1]}" for way in ways(inner.routes or ()))
+        elif path:
+            yield from (f"{method} {path}" for method in sorted(getattr(route, "methods", None) or {"ANY"}))
+
+
+def unaudited(service: str, routes: Iterable[Any]) -> tuple[str, ...]:
+    """Name the ways of a service's app that have no audit hook declared and no reason to need none (AUD-08)."""
+    known = DATA[service].keys() | {way for listed in NO_DATA[service].values() for way in listed}
+    return tuple(way for way in ways(routes) if way not in known)
+
+
+def gone(service: str, routes: Iterable[Any]) -> tuple[str, ...]:
+    """Name the declared ways that the app does not have: a list that says more than there is misleads."""
+    there = set(ways(routes))
+    known = [*DATA[service], *(way for listed in NO_DATA[service].values() for way in listed)]
+    return tuple(way for way in known if way not in there)
+
+
+def kinds(service: str, way: str) -> tuple[str, ...]:
+    """The kinds of entries that a way to data makes; empty where the door behind it makes them."""
+    made = DATA[service][way].split()
+    return () if made[0] == ">" else tuple(made)
+
+
+def covered() -> tuple[tuple[str, str, str], ...]:
+    """List service, way and kinds of entries for every way to data that makes entries itself, for guidelines."""
+    return tuple(
+        (service, way, ", ".join(kinds(service, way)))
+        for service, listed in DATA.items()
+        for way in listed
+        if kinds(service, way)
+    )

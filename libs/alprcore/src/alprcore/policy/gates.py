@@ -1,0 +1,70 @@
+"""How strongly a step of the work binds: hard refuses, soft goes on with a reason, off does not ask (CFG-03)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from alprcore.model import ADMITTED, Admitted, Refused
+
+from .profile import AgencyProfile
+
+LEAST_REASON: Final = 8
+"""Letters that a reason has at least: "ok" explains nothing to whoever counts the overrides."""
+
+
+class Gate(StrEnum):
+    """The strength of one step, as the policies say it: shall, should, may."""
+
+    HARD = "hard"
+    SOFT = "soft"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the work on a hit: the requirement that names it, the code of its refusal, the words."""
+
+    rule_id: str
+    reason_code: str
+    words: str
+
+
+STEPS: Final[Mapping[str, Step]] = {
+    "read_check": Step("HIT-06", "MISREAD_CHECK_REQUIRED", "compare the read with its picture first"),
+    "state_check": Step("HIT-08", "STATE_MISMATCH", "confirm the state of the plate first"),
+    "verify": Step("HIT-09", "CLETS_CONFIRMATION_REQUIRED", "verify the hit with the source first"),
+    "independent_basis": Step("HIT-12", "INDEPENDENT_BASIS_REQUIRED", "a hit alone is no basis: state your own"),
+    "broadcast_before_terminal": Step("HIT-17", "BROADCAST_FIRST", "broadcast before you run the plate yourself"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A soft step was left out, with a reason: recorded as `gate_overridden` and counted in audit reports."""
+
+    step: str
+    reason: str
+
+
+def pass_gate(
+    profile: AgencyProfile, step: str, *, done: bool, override_reason: str = ""
+) -> Admitted | Overridden | Refused:
+    """Decide whether the work goes on when `step` is done or left out (CFG-03).
+
+    A step that the profile does not name is off. A done step never counts as overridden, whatever reason came along.
+    Raises `KeyError` for a step that no rule knows.
+    """
+    rule = STEPS[step]
+    strength = Gate(profile.gates.get(step, Gate.OFF))
+    if done or strength is Gate.OFF:
+        return ADMITTED
+    if strength is Gate.HARD:
+        return Refused(rule.rule_id, rule.reason_code, rule.words)
+    reason = " ".join(override_reason.split())
+    if len(reason) < LEAST_REASON:
+        words = f"{rule.words}, or say in override_reason why not"
+        return Refused(rule.rule_id, rule.reason_code, words)
+    return Overridden(step, reason)

@@ -1,1 +1,0 @@
-"""Patterns of misuse in the ledger: pure functions over entries."""

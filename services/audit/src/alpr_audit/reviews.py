@@ -1,1 +1,0 @@
-"""Audits that are due, what they sample, and what reviewers may decide."""

@@ -1,0 +1,64 @@
+"""Accounts, what opens them, and sessions, in PostgreSQL; each change with its ledger entry in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from alprcore.policy import AgencyProfile
+from alprcore.postgres import load_queries
+
+from ...doors import Outbox
+from ...proofs import Passwords
+from ...settings import Settings
+from .. import rules
+from .coming import NO_KEYS, Came, came, problem_of, status_of
+from .factors import FactorStore
+from .ground import FindPapers, Ground, Papers
+from .people import PeopleStore
+from .sessions import SessionStore
+from .sign_in import Outcome, SignInStore
+
+__all__ = [
+    "NO_KEYS",
+    "AccountStore",
+    "Came",
+    "FactorStore",
+    "Ground",
+    "Outcome",
+    "Papers",
+    "PeopleStore",
+    "SessionStore",
+    "SignInStore",
+    "came",
+    "problem_of",
+    "status_of",
+]
+
+
+class AccountStore:
+    """Everything about accounts, by what it is about."""
+
+    def __init__(
+        self, pool: Any, outbox: Outbox, profiles: Mapping[str, AgencyProfile], papers: FindPapers, settings: Settings
+    ) -> None:
+        ground = Ground(
+            pool=pool,
+            queries=load_queries("alpr_console.accounts"),
+            outbox=outbox,
+            profiles=profiles,
+            papers=papers,
+            passwords=Passwords(settings.password_scheme),
+            attempts=rules.Attempts(settings.failures_per_minute),
+            idle=timedelta(minutes=settings.idle_lock_minutes),
+            opens_after=timedelta(minutes=settings.lockout_minutes) if settings.lockout_minutes else None,
+            shortest_password=settings.password_length,
+            dispatch_rooms=settings.dispatch_networks,
+            provider_agencies=settings.oidc_agencies,
+            provider_claim=settings.oidc_agency_claim,
+        )
+        self.people = PeopleStore(ground)
+        self.sessions = SessionStore(ground)
+        self.sign_ins = SignInStore(ground)
+        self.factors = FactorStore(ground)

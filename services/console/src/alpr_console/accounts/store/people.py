@@ -1,0 +1,120 @@
+"""Accounts as administrators see them: made, given first passwords, released, linked; and the alerts about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from alprcore.model import Person, make_id
+from alprcore.postgres import translated
+
+from ...web import new_password
+from .ground import Ground
+
+_ALERTS_SHOWN = 100
+
+
+class PeopleStore:
+    """Makes accounts and gives them what opens them first; whoever else may do it is the caller's to decide."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._on = ground
+
+    async def put_person(
+        self,
+        *,
+        username: str,
+        full_name: str,
+        organization: str,
+        agency: str,
+        roles: Sequence[str],
+        password: str,
+        totp_secret: str = "",
+        first: bool = False,
+        now: datetime,
+    ) -> bool:
+        """Make an account, or give an existing one a new password and roles; False when the name is another agency's.
+
+        `first`: the password is a first one, which its person has to change.
+        """
+        on = self._on
+        hashed = await on.passwords.hash(password)
+        person_id = make_id("person", agency, username)
+        person = Person(person_id, username, full_name, organization, agency, tuple(roles), "", "")
+        values = (person_id, username, full_name, organization, agency, list(roles), hashed, totp_secret, now, first)
+        async with on.outbox.change(agency) as connection:
+            if not await connection.fetchval(on.queries["put_person"], *values):
+                return False
+            await on.outbox.record(connection, person, "account_saved", person_id, now.isoformat(), now)
+            return True
+
+    async def issue_first_password(self, connection: Any, person_id: str, now: datetime) -> str:
+        """Give an account a first password, in the caller's transaction; answers it, to be handed over once.
+
+        Whatever opened the account before opens it no longer: its second factors and sessions end. So this is also how
+        somebody who lost password or second factor comes in again.
+        """
+        on, password = self._on, new_password()
+        hashed = await on.passwords.hash(password)
+        await connection.fetchval(on.queries["set_first_password"], person_id, hashed, now)
+        await connection.execute(on.queries["drop_keys"], person_id, now)
+        await connection.fetch(on.queries["end_sessions_of"], person_id, now, "credentials_issued", "")
+        return password
+
+    async def release(self, by: Person, username: str, now: datetime) -> bool:
+        """Release an account that wrong attempts locked (CJIS AC-7); False when the agency has no such account."""
+        on = self._on
+        async with on.outbox.change(by.agency) as connection:
+            person_id = await connection.fetchval(on.queries["release_account"], username, by.agency)
+            if person_id is None:
+                return False
+            await on.outbox.record(connection, by, "account_released", person_id, now.isoformat(), now)
+            return True
+
+    async def link(self, by: Person, username: str, issuer: str, subject: str, now: datetime) -> str | None:
+        """Link an account to a subject of the identity provider; None when there is no such account.
+
+        Answers `taken` when the subject or the account is linked already, otherwise `linked`. The link replaces the
+        account's password: from then on only the provider opens it.
+        """
+        on = self._on
+        async with on.outbox.change(by.agency) as connection:
+            known = await connection.fetchval(on.queries["person_named"], username, by.agency)
+            if known is None:
+                return None
+            person_id = await connection.fetchval(
+                on.queries["link_person"], issuer, subject, username, by.person_id, now, by.agency
+            )
+            if person_id is None:
+                return "taken"
+            await connection.fetch(on.queries["end_sessions_of"], person_id, now, "provider_linked", "")
+            await on.outbox.record(connection, by, "provider_linked", person_id, now.isoformat(), now)
+            return "linked"
+
+    async def unlink(self, by: Person, username: str, now: datetime) -> bool:
+        """Undo a link; the account's sessions end. False when there was none."""
+        on = self._on
+        async with on.outbox.change(by.agency) as connection:
+            person_id = await connection.fetchval(on.queries["unlink_person"], username, by.agency)
+            if person_id is None:
+                return False
+            await connection.fetch(on.queries["end_sessions_of"], person_id, now, "provider_unlinked", "")
+            await on.outbox.record(connection, by, "provider_unlinked", person_id, now.isoformat(), now)
+            return True
+
+    async def alerts(self, agency: str) -> list[dict[str, Any]]:
+        """List the newest alerts about an agency's accounts, unseen ones first."""
+        with translated():
+            rows = await self._on.pool.fetch(self._on.queries["alerts_of"], agency, _ALERTS_SHOWN)
+        return [{**dict(row), "facts": json.loads(row["facts"])} for row in rows]
+
+    async def see_alert(self, by: Person, alert_id: str, now: datetime) -> bool:
+        """Note that an administrator has seen an alert; False when it is none, or was seen."""
+        on = self._on
+        async with on.outbox.change(by.agency) as connection:
+            if not await connection.fetchval(on.queries["see_alert"], by.agency, alert_id, now, by.person_id):
+                return False
+            await on.outbox.record(connection, by, "alert_seen", alert_id, "1", now)
+            return True

@@ -1,0 +1,59 @@
+// Forms that speak to /v1: data-send="PUT /v1/…"; what was refused is said at the form, in the rule's own words.
+const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
+const list = (form, name) => (form.dataset[name] ?? "").split(" ").filter(Boolean);
+
+function bodyOf(form) {
+  const body = {};
+  const many = list(form, "many"), flags = list(form, "flags"), moments = list(form, "moments"), times = list(form, "times"), numbers = list(form, "numbers");
+  for (const name of many) body[name] = [];
+  for (const name of flags) body[name] = false;
+  for (const [name, value] of new FormData(form)) {
+    if (name === "csrf" || name.startsWith("_")) continue;
+    if (many.includes(name)) body[name].push(...(form.elements[name].type === "text" ? value.split(/[\s,]+/).filter(Boolean) : [value]));
+    else if (flags.includes(name)) body[name] = value !== "";
+    else if (value === "") continue;
+    else if (moments.includes(name)) body[name] = new Date(`${value}T23:59:59`).toISOString();
+    else if (times.includes(name)) body[name] = new Date(value).toISOString();
+    else body[name] = numbers.includes(name) ? Number(value) : value;
+  }
+  for (const [name, value] of Object.entries(JSON.parse(form.dataset.also ?? "{}"))) body[name] = value;
+  return body;
+}
+
+function say(form, words) {
+  let place = form.querySelector("[data-refusal]");
+  if (!place) {
+    place = document.createElement("p");
+    place.dataset.refusal = "";
+    place.className = "note bad";
+    place.setAttribute("role", "alert");
+    place.tabIndex = -1;
+    form.prepend(place);
+  }
+  place.textContent = words;
+  place.focus();
+}
+
+async function send(form) {
+  const [method, path] = form.dataset.send.split(" ");
+  const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(form.elements[name].value));
+  const body = method === "DELETE" ? undefined : JSON.stringify(bodyOf(form));
+  const answer = await fetch(filled, { method, body, headers: { "content-type": "application/json", "x-csrf-token": token } });
+  if (answer.status === 401) return location.assign("/login");
+  const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  if (!answer.ok) return say(form, content.detail ?? `refused (${answer.status})`);
+  const shown = form.dataset.shows && form.querySelector("output");
+  if (!shown) return form.dataset.then ? location.assign(form.dataset.then) : location.reload();
+  shown.textContent = content[form.dataset.shows];
+  shown.hidden = false;
+  for (const button of form.querySelectorAll("button")) button.disabled = true;
+}
+
+for (const form of document.querySelectorAll("form[data-send]")) {
+  form.addEventListener("submit", (sent) => {
+    sent.preventDefault();
+    if (form.dataset.busy) return;
+    form.dataset.busy = "yes";
+    send(form).catch(() => say(form, "the console does not answer; nothing was changed")).finally(() => { delete form.dataset.busy; });
+  });
+}

@@ -1,0 +1,455 @@
+"""Accounts and who manages them, under every agency's policy: one console, real database, real broker."""
+
+import asyncio
+import json
+import re
+import secrets
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import httpx
+import pytest
+
+from alpr_console.accounts.rules import totp
+from alprcore.model import make_id
+from tests.fixtures.console import running_console, sql, wait_for
+from tests.fixtures.people import (
+    AGENCIES,
+    PROFILES,
+    Told,
+    certification,
+    codes,
+    make_person,
+    person_id,
+    put,
+    reading,
+    run_timer,
+    sign_in,
+    signed_in,
+)
+from tests.fixtures.postgres import _database
+
+PREFIX = f"ppl{secrets.token_hex(3)}."
+
+
+@pytest.fixture(scope="module")
+def console(pg_admin_dsn, pg_template, kafka_bootstrap, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("people")
+    with (
+        _database(pg_admin_dsn, "people", f"TEMPLATE {pg_template}") as (_, database),
+        running_console(database, kafka_bootstrap, PREFIX, folder) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def managers(console):
+    """Each agency's program manager, signed in."""
+    with ExitStack() as stack:
+        yield {
+            agency: stack.enter_context(signed_in(console, make_person(console, agency, "program_manager")))
+            for agency in AGENCIES
+        }
+
+
+@pytest.fixture(scope="module")
+def told(console):
+    """What the console told the ledger so far."""
+    subscriber = Told(console)
+    yield subscriber
+    subscriber.close()
+
+
+def draft(agency="irvine", **changes):
+    number = secrets.token_hex(3)
+    fields = {
+        "username": f"jo.{number}",
+        "full_name": "Jo Rivera",
+        "employee_id": f"N-{number}",
+        "category": "sworn",
+        "job_title": "Police Officer",
+        "roles": ["officer"],
+    }
+    return {**fields, **changes}
+
+
+def give_papers(console, agency, username, *, tags=None, context="FTO", policy=True, certified=True):
+    """Put on file what the agency asks of a person that was made over the API."""
+    now, profile, person = datetime.now(UTC), PROFILES[agency], make_id("person", agency, username)
+    covered = sorted(tags or {need.tag for need in profile.access.training})
+    course = make_id("course", agency, username)
+    rows = [
+        (
+            "INSERT INTO console.courses VALUES ($1, $2, $3, '1', $4, NULL, 'test', $5, 'test', $5)",
+            course, agency, f"Course for {username}", covered, now,
+        ),
+        (
+            "INSERT INTO console.training_records VALUES ($1, $2, $3, $4, $5, $6, NULL, 'A. Trainer', true, 'test', $7)",
+            make_id("training", person, course), agency, person, course, context, now.date() - timedelta(days=1), now,
+        ),
+    ]  # fmt: skip
+    rows += [certification(agency, person, kind, now) for kind in (profile.access.certifications if certified else ())]
+    put(console, *rows, *([reading(agency, person, now)] if policy else []))
+    return person
+
+
+@pytest.mark.requirement("ACC-02")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_an_account_names_one_person(managers, agency):
+    client, good = managers[agency], draft(agency)
+    for changes, status, code in (
+        ({"employee_id": ""}, 422, "PERSON_ID_REQUIRED"),
+        ({"full_name": "Dispatch Desk"}, 422, "GENERIC_NAME"),
+        ({"full_name": "Patrol Unit 4"}, 422, "GENERIC_NAME"),
+        ({"full_name": "Rivera"}, 422, "GENERIC_NAME"),
+        ({"username": "dispatch2"}, 422, "GENERIC_NAME"),
+        ({"username": "Jo R"}, 422, "FIELD_INVALID"),
+        ({"roles": ["chief"]}, 422, "ROLE_UNKNOWN"),
+        ({"roles": ["alpr_admin", "auditor"]}, 422, "ROLES_CONFLICT"),
+    ):
+        answer = client.post("/v1/accounts", json={**good, **changes})
+        assert codes(answer) == [(status, code)], changes
+    lacking = {name: value for name, value in good.items() if name != "employee_id"}
+    assert client.post("/v1/accounts", json=lacking).status_code == 422
+    assert client.post("/v1/accounts", json=good).status_code == 201
+    twin = client.post("/v1/accounts", json={**good, "username": f"x{good['username']}"})
+    again = client.post("/v1/accounts", json={**good, "employee_id": "somebody-else"})
+    assert codes(twin, again) == [(409, "ACCOUNT_EXISTS"), (409, "USERNAME_TAKEN")]
+
+
+@pytest.mark.requirement("DEF-09")
+@pytest.mark.requirement("ACC-08")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_only_the_profiles_access_managers_make_accounts(console, managers, agency, told):
+    assert managers[agency].post("/v1/accounts", json=draft(agency)).status_code == 201
+    for role in ("officer", "dispatcher", "supervisor", "training_manager", "custodian", "auditor", "contractor"):
+        username = make_person(console, agency, role)
+        with signed_in(console, username) as client:
+            refused = client.post("/v1/accounts", json=draft(agency))
+            assert codes(refused) == [(403, "ROLE_NOT_AUTHORISED")], role
+    wait_for(
+        "the refusal in the ledger's topic",
+        lambda: [
+            one
+            for one in told("refused")
+            if one.reason_code == "ROLE_NOT_AUTHORISED" and one.personal.get("username") == username
+        ],
+    )
+    allowed = set(PROFILES[agency].governance.access_managers)
+    for role in ("alpr_admin", "clets_coordinator"):
+        username = make_person(console, agency, role)
+        assigned = managers[agency].post("/v1/assignments", json={"username": username, "scope": "access"})
+        assert assigned.status_code == 201
+        with signed_in(console, username) as client:
+            made = client.post("/v1/accounts", json=draft(agency))
+            assert made.status_code == (201 if role in allowed else 403), (agency, role)
+
+
+@pytest.mark.requirement("ACC-08")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_every_change_is_on_the_ledger_with_what_stood_before(console, managers, agency, told):
+    client, first = managers[agency], draft(agency)
+    made = client.post("/v1/accounts", json=first).json()["person_id"]
+    body = {name: value for name, value in first.items() if name != "username"}
+    changed = client.put(f"/v1/accounts/{first['username']}", json={**body, "roles": ["officer", "investigator"]})
+    assert changed.status_code == 204, changed.text
+    (event,) = wait_for("the change in the ledger's topic", lambda: told("account_changed", made))
+    assert json.loads(event.facts["before"])["roles"] == ["officer"]
+    assert json.loads(event.facts["after"])["roles"] == ["investigator", "officer"]
+    assert event.profile_version == PROFILES[agency].version
+    account = client.get(f"/v1/accounts/{first['username']}").json()
+    assert (account["roles"], account["state"]) == (["investigator", "officer"], "created")
+
+
+@pytest.mark.requirement("ACC-08")
+def test_roles_that_manage_access_come_from_the_program_manager(console, managers):
+    admin = make_person(console, "roseville", "alpr_admin")
+    managers["roseville"].post("/v1/assignments", json={"username": admin, "scope": "access"})
+    with signed_in(console, admin) as client:
+        refused = client.post("/v1/accounts", json=draft(roles=["program_manager"], job_title="Sergeant"))
+        assert codes(refused) == [(403, "ROLE_NOT_AUTHORISED")]
+        own = client.put(f"/v1/people/{admin}/state", json={"disabled": True})
+        assert codes(own) == [(403, "OWN_ACCOUNT")]
+    made = managers["roseville"].post("/v1/accounts", json=draft(roles=["alpr_admin"], category="technology"))
+    assert made.status_code == 201
+
+
+@pytest.mark.requirement("ACC-09")
+@pytest.mark.parametrize("agency", ["irvine", "roseville", "westminster"])
+def test_an_administrator_acts_under_a_living_assignment_only(console, managers, agency):
+    admin = make_person(console, agency, "alpr_admin")
+    with signed_in(console, admin) as client:
+        assert codes(client.post("/v1/accounts", json=draft(agency))) == [(403, "ASSIGNMENT_MISSING")]
+        past = datetime.now(UTC) - timedelta(days=2)
+        ended = {"starts_at": past.isoformat(), "ends_at": (past + timedelta(days=1)).isoformat()}
+        for body, status in (
+            ({"scope": "equipment"}, 403),
+            ({"scope": "access", **ended}, 403),
+            ({"scope": "access"}, 201),
+        ):
+            made = managers[agency].post("/v1/assignments", json={"username": admin, **body})
+            assert made.status_code == 201
+            assert client.post("/v1/accounts", json=draft(agency)).status_code == status, body
+        assert managers[agency].delete(f"/v1/assignments/{made.json()['assignment_id']}").status_code == 204
+        assert client.post("/v1/accounts", json=draft(agency)).status_code == 403
+        refused = client.post("/v1/assignments", json={"username": admin, "scope": "access"})
+        assert codes(refused) == [(403, "ROLE_NOT_AUTHORISED")]
+
+
+@pytest.mark.requirement("ACC-10", partial="release requests, the power of the row's check, are not built")
+@pytest.mark.parametrize("agency", ["irvine", "roseville", "westminster"])
+def test_a_power_is_exercised_by_its_named_designee_for_its_time(console, managers, agency, told):
+    designee = make_person(console, agency, "supervisor", title="Sergeant")
+    ends = datetime.now(UTC) + timedelta(seconds=3600)
+    body = {"power": "manage_access", "designee": designee, "ends_at": ends.isoformat()}
+    with signed_in(console, designee) as client:
+        assert codes(client.post("/v1/accounts", json=draft(agency))) == [(403, "ROLE_NOT_AUTHORISED")]
+        made = managers[agency].post("/v1/delegations", json=body)
+        assert made.status_code == 201, made.text
+        delegation, account = made.json()["delegation_id"], draft(agency)
+        done = client.post("/v1/accounts", json=account)
+        assert done.status_code == 201
+        passed_on = client.post("/v1/delegations", json={**body, "designee": make_person(console, agency, "officer")})
+        assert codes(passed_on) == [(403, "APPROVER_NOT_AUTHORISED")]
+        (event,) = wait_for("the act", lambda: told("account_created", done.json()["person_id"]))
+        assert event.facts["delegation_id"] == delegation
+        assert managers[agency].delete(f"/v1/delegations/{delegation}").status_code == 204
+        assert codes(client.post("/v1/accounts", json=draft(agency))) == [(403, "APPROVER_NOT_AUTHORISED")]
+    listed = managers[agency].get("/v1/delegations").json()["delegations"]
+    (row,) = [one for one in listed if one["delegation_id"] == delegation]
+    assert (row["designee_title"], row["power"]) == ("Sergeant", "manage_access")
+    assert row["designee_name"]
+
+
+@pytest.mark.requirement("ACC-11", partial="sessions and streams ending within 5 s: test_sign_in")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_a_disabled_account_is_out_at_once_and_stays_on_record(console, managers, agency, told):
+    username = make_person(console, agency, "officer")
+    with signed_in(console, username) as client:
+        assert client.get("/v1/session").status_code == 200
+        before = time.monotonic()
+        done = managers[agency].put(f"/v1/people/{username}/state", json={"disabled": True, "reason": "left"})
+        assert done.status_code == 204
+        assert codes(client.get("/v1/session")) == [(401, "NO_SESSION")]
+        assert time.monotonic() - before < 5
+    row = managers[agency].get(f"/v1/accounts/{username}").json()
+    assert row["state"] == "disabled"
+    assert sign_in(console, username).status_code in (401, 403)
+    with pytest.raises(Exception, match="permission denied"):
+        put_as_console(console, "DELETE FROM console.people WHERE username = $1", username)
+    (event,) = wait_for("the entry", lambda: told("account_disabled", person_id(username)))
+    assert event.facts["cause"] == "left"
+    listed = managers[agency].get("/v1/accounts").json()["accounts"]
+    assert all("last_login_at" in one and "sessions" in one for one in listed)
+    assert {one["username"].partition(".")[2] for one in listed if one["username"].startswith("p")} <= {agency}
+
+
+def put_as_console(console, statement, *values):
+    async def run():
+        connection = await asyncpg.connect(console.database.url("console"))
+        try:
+            await connection.execute(statement, *values)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.requirement("ACC-04")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_only_eligible_categories_get_an_account(console, managers, agency):
+    made = managers[agency].post("/v1/accounts", json=draft(agency, category="records_clerk"))
+    if agency != "claremont":
+        assert made.status_code == 201
+        return
+    assert codes(made) == [(422, "CATEGORY_NOT_ELIGIBLE")]
+    for category, roles in (("sworn", ["officer"]), ("communications", ["dispatcher"]), ("technology", ["auditor"])):
+        assert managers[agency].post("/v1/accounts", json=draft(category=category, roles=roles)).status_code == 201
+    # the profile changed under an account that was eligible before: it is out at its next call
+    username = make_person(console, agency, "officer", category="records_clerk")
+    assert codes(sign_in(console, username)) == [(403, "CATEGORY_NOT_ELIGIBLE")]
+
+
+@pytest.mark.requirement("ACC-05")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_claremont_wants_a_living_clets_certification(console, agency):
+    without = make_person(console, agency, "officer", certified=False)
+    expired = make_person(console, agency, "officer", certified=False)
+    put(console, certification(agency, person_id(expired), "clets", datetime.now(UTC), days=-2))
+    for username in (without, expired):
+        answer = sign_in(console, username)
+        if agency == "claremont":
+            assert codes(answer) == [(403, "CLETS_CERT_MISSING")]
+        elif agency != "escondido":
+            assert answer.status_code == 201, answer.text
+    assert sign_in(console, make_person(console, agency, "officer")).status_code == 201
+
+
+@pytest.mark.requirement("ACC-06")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_a_contractor_is_cleared_and_out_when_the_contract_ends(console, managers, agency):
+    client, body = managers[agency], draft(agency, category="contractor", roles=["contractor"])
+    body["job_title"] = "ALPR Maintenance Technician"
+    assert codes(client.post("/v1/accounts", json={**body, "roles": ["contractor", "officer"]})) == [
+        (422, "ROLES_CONFLICT")
+    ]
+    assert client.post("/v1/accounts", json=body).status_code == 201
+    give_papers(console, agency, body["username"])
+    activation = f"/v1/accounts/{body['username']}/activation"
+    assert codes(client.post(activation)) == [(403, "CONTRACTOR_CLEARANCE_MISSING")]
+    today = datetime.now(UTC).date()
+    paper = {
+        "username": body["username"],
+        "contract_id": "C-2026-4",
+        "contract_end": (today + timedelta(days=90)).isoformat(),
+        "live_scan_on": today.isoformat(),
+        "no_convictions": True,
+    }
+    part = client.post("/v1/clearances", json=paper)
+    assert (part.status_code, part.json()["complete"]) == (201, False)
+    assert codes(client.post(activation)) == [(403, "CONTRACTOR_CLEARANCE_MISSING")]
+    waiver = {"waiver_sha256": "cd" * 32, "waiver_on": today.isoformat()}
+    assert client.post("/v1/clearances", json={**paper, **waiver}).json()["complete"] is True
+    assert client.post(activation).status_code == 201
+    past = make_person(console, agency, "contractor")
+    assert sign_in(console, past).status_code == 201
+    put(
+        console,
+        (
+            "UPDATE console.clearances SET contract_end = $2 WHERE person_id = $1",
+            person_id(past), today - timedelta(days=2),
+        ),
+    )  # fmt: skip
+    assert codes(sign_in(console, past)) == [(403, "CONTRACT_ENDED")]
+
+
+@pytest.mark.requirement("ACC-13")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_escondido_wants_the_criteria_of_other_criminal_justice_data(console, managers, agency):
+    client, body = managers[agency], draft(agency)
+    assert client.post("/v1/accounts", json=body).status_code == 201
+    give_papers(console, agency, body["username"], certified=agency != "escondido")
+    activation = client.post(f"/v1/accounts/{body['username']}/activation")
+    if agency != "escondido":
+        assert activation.status_code == 201, activation.text
+        return
+    assert codes(activation) == [(403, "CJI_CRITERIA_MISSING")]
+    paper = {"username": body["username"], "kind": "cji_access", "issuer": "Agency", "expires_on": "2036-01-01"}
+    assert client.post("/v1/certifications", json=paper).status_code == 201
+    assert client.post(f"/v1/accounts/{body['username']}/activation").status_code == 201
+
+
+@pytest.mark.requirement("ADM-02")
+@pytest.mark.parametrize("agency", ["westminster", "roseville", "irvine"])
+def test_only_published_titles_are_activated(console, managers, agency):
+    client, body = managers[agency], draft(agency, job_title="Astrologer")
+    assert client.post("/v1/accounts", json=body).status_code == 201
+    give_papers(console, agency, body["username"])
+    activation = f"/v1/accounts/{body['username']}/activation"
+    if agency == "irvine":
+        assert client.post(activation).status_code == 201
+        return
+    assert codes(client.post(activation)) == [(422, "TITLE_NOT_AUTHORISED")]
+    fields = {name: value for name, value in body.items() if name != "username"}
+    changed = client.put(f"/v1/accounts/{body['username']}", json={**fields, "job_title": "Detective"})
+    assert changed.status_code == 204
+    assert client.post(activation).status_code == 201
+
+
+@pytest.mark.requirement("ACC-07", partial="verification and result routes: hits/ and the door")
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_other_sources_are_granted_by_name(console, managers, agency, told):
+    username, client = make_person(console, agency, "dispatcher", certified=False), managers[agency]
+    route = f"/v1/accounts/{username}/grants"
+    assert codes(client.put(route, json={"grants": ["dmv"]})) == [(422, "FIELD_INVALID")]
+    assert codes(client.put(route, json={"grants": ["clets"]})) == [(403, "CLETS_CERT_MISSING")]
+    put(console, certification(agency, person_id(username), "clets", datetime.now(UTC)))
+    assert client.put(route, json={"grants": ["clets", "state"]}).status_code == 204
+    assert client.get(f"/v1/accounts/{username}").json()["grants"] == ["clets", "state"]
+    (event,) = wait_for("the grant", lambda: told("grants_changed", person_id(username)))
+    assert (event.facts["before"], event.facts["after"]) == ("", "clets state")
+    with signed_in(console, make_person(console, agency, "officer")) as other:
+        assert codes(other.put(route, json={"grants": []})) == [(403, "ROLE_NOT_AUTHORISED")]
+
+
+def test_idle_accounts_and_ended_contracts_are_closed_by_the_timer(console, told):
+    idle, used = make_person(console, "irvine", "officer"), make_person(console, "irvine", "officer")
+    ended = make_person(console, "irvine", "contractor")
+    old, today = datetime.now(UTC) - timedelta(days=91), datetime.now(UTC).date()
+    put(
+        console,
+        ("UPDATE console.people SET activated_at = $2 WHERE username = ANY($1)", [idle, used], old),
+        ("UPDATE console.people SET last_login_at = now() WHERE username = $1", used),
+        (
+            "UPDATE console.clearances SET contract_end = $2 WHERE person_id = $1",
+            person_id(ended), today - timedelta(days=2),
+        ),
+    )  # fmt: skip
+    run_timer(console)
+    rows = sql(
+        console, "SELECT username, disabled_at FROM console.people WHERE username = ANY($1)", [idle, used, ended]
+    )
+    assert {row["username"] for row in rows if row["disabled_at"]} == {idle, ended}
+    causes = lambda: {one.facts["cause"] for one in told("account_disabled")}  # noqa: E731
+    wait_for("both causes", lambda: {"INACTIVE_90_DAYS", "CONTRACT_ENDED"} <= causes())
+
+
+def test_people_of_one_agency_are_nobody_to_another(console, managers):
+    stranger = make_person(console, "irvine", "officer")
+    client = managers["westminster"]
+    answers = (
+        client.get(f"/v1/accounts/{stranger}"),
+        client.post(f"/v1/accounts/{stranger}/activation"),
+        client.put(f"/v1/people/{stranger}/state", json={"disabled": True}),
+        client.get(f"/v1/people/{stranger}/papers"),
+    )
+    assert codes(*answers) == [(404, "PERSON_UNKNOWN")] * 4
+
+
+def test_pages_about_people_open_to_those_who_look_after_them(console, managers):
+    username = make_person(console, "roseville", "officer")
+    unit = managers["roseville"].post("/v1/unit-assignments", json={"username": username, "device_id": "unit-2"})
+    assert (
+        f"DELETE /v1/unit-assignments/{unit.json()['unit_id']}" in managers["roseville"].get(f"/people/{username}").text
+    )
+    for path in ("/people", f"/people/{username}", "/people-assignments", "/people-reviews", "/training"):
+        shown = managers["roseville"].get(path)
+        assert shown.status_code == 200, (path, shown.text[:200])
+        assert "Roseville" in shown.text
+        with signed_in(console, username) as client:
+            assert client.get(path).status_code == 403, path
+            assert client.get("/my-training").status_code == 200
+            assert client.get("/policy").status_code == 200
+    with httpx.Client(base_url=console.url) as nobody:
+        assert nobody.get("/people").headers["location"] == "/login"
+
+
+def test_the_first_person_of_an_agency_is_made_on_the_machine_and_can_work(console, told):
+    command = [
+        sys.executable,
+        "-m",
+        "alpr_console",
+        "add-person",
+        "westminster",
+        "lstone",
+        "Lou Stone",
+        "program_manager",
+    ]
+    made = subprocess.run(command, env=console.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert made.returncode == 0, made.stderr
+    put(console, ("UPDATE console.people SET password_first = false WHERE username = 'lstone'",))
+    password = re.search(r"password (\S+)", made.stdout)[1]
+    code = totp(re.search(r"secret=([A-Z2-7]+)", made.stdout)[1], int(time.time()) // 30)
+    with httpx.Client(base_url=console.url) as client:
+        body = {"username": "lstone", "password": password, "code": code}
+        opened = client.post("/v1/session", json=body)
+        assert opened.status_code == 201, opened.text
+        client.headers["x-csrf-token"] = opened.json()["csrf"]
+        assert client.post("/v1/accounts", json=draft("westminster")).status_code == 201
+        papers = client.get("/v1/people/lstone/papers").json()
+    assert papers["records"][0]["trainer"] == "operator of the installation"
+    wait_for("the operator's word", lambda: told("papers_attested", make_id("person", "westminster", "lstone")))
