@@ -161,6 +161,7 @@ async def serving(database: Database, folder: Path):  # type: ignore[no-untyped-
         checkpoint_file=folder / "door.checkpoint",
         queries_per_minute=0,
         agency_queries_per_minute=0,
+        looks_per_minute=0,
     )
     app = await alpr_audit.main.build(settings, Profiles(load_profiles()))
     stop = asyncio.Event()
@@ -176,7 +177,7 @@ async def serving(database: Database, folder: Path):  # type: ignore[no-untyped-
 
         async def ask() -> None:
             body = {**ASKED, "criteria": {"plate": "8TST001"}}
-            status = httpx.codes.UNAUTHORIZED
+            status: int = httpx.codes.UNAUTHORIZED
             while status == httpx.codes.UNAUTHORIZED:  # on a crowded machine a token's 5 s can pass in the queue
                 token = sign_person(person_key, PERSON, datetime.now(UTC))
                 answer = await client.post("/v1/queries", json=body, headers={"authorization": f"Person {token}"})

@@ -5,6 +5,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import StreamingResponse
 
 from alprcore import audited
+from alprcore.errors import Misconfigured
 from tests.fixtures.apps import every_app
 
 
@@ -51,6 +52,15 @@ def test_a_planted_way_without_a_hook_is_named(service, tmp_path):
         *(f"{method} /below{path}" for path in ("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")
           for method in ("GET", "HEAD")),
     }  # fmt: skip
+
+
+def test_a_service_with_such_a_way_does_not_start(apps):
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(apps["retention"].router)
+    audited.require("retention", app.routes)
+    app.get("/v1/reads-without-record")(list)
+    with pytest.raises(Misconfigured, match="GET /v1/reads-without-record"):
+        audited.require("retention", app.routes)
 
 
 def test_a_way_is_data_or_not_and_forwards_lead_somewhere():

@@ -254,3 +254,15 @@ def test_a_search_shows_pictures_on_demand_and_no_plate_in_the_address(page, con
     assert len(views) == 2
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_from_a_hit_to_the_search_form_with_its_plate_and_nothing_asked_yet(page, console):
+    console.publish(make_notification(felony(console, "7TOS001")))
+    sign_in(page, console, "dispatcher")
+    page.click(".ticket:has-text('7TOS001')")
+    asked = len(console.doors.asked)
+    page.click("text=Search past reads of this plate")
+    page.wait_for_url("**/search")
+    assert page.input_value("#plate") == "7TOS001"
+    assert "Results appear here." in page.inner_text("#answer")
+    assert "/v1/queries" not in [path for _, path, _, _ in console.doors.asked[asked:]]

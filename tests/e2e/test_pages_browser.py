@@ -1,5 +1,6 @@
 """Every page in a real browser: clean to axe-core in both themes, no wider than a phone, and what only a browser shows."""
 
+import json
 import secrets
 
 import pytest
@@ -14,11 +15,15 @@ PAGES = {
     "investigator": ("/hits", "/search", "/search/waiting", "/devices", "/glossary", "/account", "/my-training", "/policy"),
     "administrator": ("/people", "/people/officer", "/people-assignments", "/people-reviews", "/alerts"),
     "manager": ("/training", "/profile", "/profile/edit", "/guidelines", "/audits"),
+    "supervisor": ("/search/approvals", "/search/waiting"),
     "auditor": (
         "/audits", "/audits/entries", "/audits/entries/0", "/audits/entries/5", "/audits/ledger", "/audits/reports",
         f"/audits/reports/{REPORT}", "/audits/reviews", f"/audits/reviews/{TASK}", "/audits/findings",
     ),
 }  # fmt: skip
+
+
+DECLARED = ("POST", "/v1/protected-events")
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +184,35 @@ def test_a_review_is_done_by_keyboard(page, console):
     page.click("article form button.main")
     page.wait_for_url("**/audits/findings")
     assert console.doors.asked[-2][1] == f"/v1/audit/findings/{FINDING}/disposition"
+
+
+@pytest.mark.requirement("USE-07", partial="the page; the door's decision is tested elsewhere")
+def test_a_supervisor_approves_a_use_and_declares_an_event(page, console):
+    sign_in(page, console.url, "supervisor")
+    page.goto(f"{console.url}/search/approvals")
+    page.click("text=Declare an event")
+    page.fill("#name", "A made-up rally")
+    for field in ("begins_at", "ends_at"):
+        page.fill(f"#{field}", "2027-05-01T10:00")
+    for side, value in {"south": "38.7", "north": "38.8", "west": "-121.3", "east": "-121.2"}.items():
+        page.fill(f"#{side}", value)
+    page.click("#declare button.main")
+    page.wait_for_url("**/search/approvals")
+    posted = [json.loads(body) for method, path, _, body in console.doors.asked if (method, path) == DECLARED]
+    assert posted == [
+        {
+            "name": "A made-up rally", "begins_at": "2027-05-01T17:00:00+00:00", "ends_at": "2027-05-01T17:00:00+00:00",
+            "area": {"south": 38.7, "west": -121.3, "north": 38.8, "east": -121.2},
+        }
+    ]  # fmt: skip
+    page.click("text=Approve a use")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.click("text=Revoke >> nth=0")
+    page.fill("#reason-approval-77", "The parade is over")
+    page.click("#end-approval-77 button.bad")
+    page.wait_for_url("**/search/approvals")
+    assert "/v1/use-approvals/77/revocation" in [path for _, path, _, _ in console.doors.asked]
 
 
 def test_a_broken_proof_is_called_broken(page, console):

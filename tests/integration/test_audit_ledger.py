@@ -11,7 +11,7 @@ import pytest
 from alpr_audit import ledger
 from alpr_audit.main import draft_of, utc_now
 from alpr_cli import verify
-from alprcore.errors import LedgerBroken, Transient
+from alprcore.errors import InvalidMessage, LedgerBroken, Transient
 from alprcore.model import AuditEvent, event_id
 from alprcore.seal import SigningKey, note_verifier
 from tests.fixtures.books import ORIGIN, Ledgers, draft
@@ -209,3 +209,58 @@ async def test_an_entry_that_cannot_be_kept_stops_nobody_else(pg_database, tmp_p
             with pytest.raises(ledger.EntryInvalid):
                 await writer.append(odd)
         assert (await writer.append(draft(1))).index == 0
+
+
+async def test_an_entry_that_the_database_refuses_stops_nobody_else(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    await books.sql("ALTER TABLE audit.entries ADD CONSTRAINT poison CHECK (kind <> 'poison')")
+    async with books.writing() as writer:
+        drafts = [draft(number, kind="poison" if number % 10 == 3 else "test") for number in range(60)]
+        answers = await asyncio.gather(*(writer.append(entry) for entry in drafts), return_exceptions=True)
+        for entry, answer in zip(drafts, answers, strict=True):
+            assert isinstance(answer, ledger.EntryInvalid) == (entry.kind == "poison"), answer
+        assert sorted(a.index for a in answers if not isinstance(a, Exception)) == list(range(54))
+        assert writer.leading
+        assert (await writer.append(draft(60))).index == 54
+    assert (await books.verdict()).code == verify.SOUND
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        draft(facts={"subject": "x" * 201}), draft(facts={"hit_id": ["x" * 250]}), draft(event_id="x" * 3000),
+        draft(kind="x" * 201), draft(agency="x" * 201), draft(personal={"criteria": {"read_id": "x" * 300}}),
+    ],
+)  # fmt: skip
+async def test_names_that_no_index_holds_never_reach_the_database(odd):
+    with pytest.raises(ledger.EntryInvalid, match="longer than"):
+        ledger.encode_draft(odd, bytes(32), utc_now())
+
+
+@pytest.mark.parametrize("kind", sorted(ledger.OWN_KINDS))
+async def test_no_other_service_writes_the_ledgers_own_kinds(kind):
+    """What this service acts on, it must have written: a redaction or a protected event from a topic is no order."""
+    event = AuditEvent(event_id("x", kind, "1"), utc_now(), "demo", kind, "console", personal={"name": "Jane"})
+    with pytest.raises(InvalidMessage):
+        draft_of(event, utc_now())
+
+
+async def test_no_other_service_calls_itself_audit():
+    with pytest.raises(InvalidMessage):
+        draft_of(AuditEvent(event_id("x", "y", "1"), utc_now(), "demo", "sign_in", "audit"), utc_now())
+
+
+async def test_stopping_under_load_answers_everybody(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    kept = 0
+    for turn in range(12):
+        async with books.writing() as writer:
+            asked = [asyncio.create_task(writer.append(draft(number))) for number in range(200)]
+            await asyncio.sleep(0.004 * turn)
+        answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+        kept += sum(not isinstance(answer, Exception) for answer in answers)
+        assert all(isinstance(answer, Transient) for answer in answers if isinstance(answer, Exception)), answers
+    assert kept
+    finding = await books.verdict()
+    assert finding.code == verify.SOUND
+    assert int(finding.words.split()[0]) >= kept

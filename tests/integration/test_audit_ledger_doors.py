@@ -83,6 +83,8 @@ async def test_a_receipt_stands_alone(pg_database, tmp_path):
         assert (other.status_code, other.json()["reason_code"]) == (403, "ROLE_NOT_AUTHORISED")
         missing = await doors.http.get("/v1/audit/proof/999999", headers=doors.auth(roles=("auditor",)))
         assert missing.status_code == 404
+        foreign = await doors.http.get(again, headers=doors.auth(roles=("auditor",), agency="irvine"))
+        assert (foreign.status_code, foreign.json()["reason_code"]) == (404, "ENTRY_UNKNOWN")
         # the log between two heads only grew
         first = ledger.parse_head(answer["receipt"]["checkpoint"].partition("\n\n")[0] + "\n")
         told = await doors.http.get(f"/v1/audit/consistency?old={first.size}", headers=doors.auth(roles=("auditor",)))
@@ -155,6 +157,18 @@ async def test_an_entry_shows_what_belongs_to_it(pg_database, tmp_path):
         assert (unknown.status_code, unknown.json()["reason_code"]) == (404, "ENTRY_UNKNOWN")
 
 
+async def test_looks_are_limited_and_one_verification_runs_at_a_time(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path, looks_per_minute=3) as doors:
+        auditor = {"roles": ("auditor",), "person_id": "p-9", "username": "au"}
+        answers = [await doors.http.get("/v1/audit/log", headers=doors.auth(**auditor)) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+        assert answers[-1].headers.get("retry-after") or answers[-1].json()["reason_code"] == "RATE_LIMITED"
+        asked = [doors.http.get("/v1/audit/verify", headers=doors.auth(**auditor)) for _ in range(4)]
+        codes = sorted(answer.status_code for answer in await asyncio.gather(*asked))
+        assert codes[0] == 200
+        assert codes[-1] == 429
+
+
 async def test_a_ledger_that_cannot_write_is_told_within_a_minute(pg_database, tmp_path):
     """A14: readiness and metric turn at once, queries are answered 503, and all comes back by itself."""
     gate = Gate(pg_database.url("audit"))
@@ -194,4 +208,4 @@ async def test_the_door_offers_what_the_command_line_verifies(pg_database, tmp_p
         assert await asyncio.to_thread(verify.main, given) == 0
         (copy / "checkpoint").write_text(note.replace("\n6\n", "\n7\n"))
         assert await asyncio.to_thread(verify.main, given) == 40
-        assert doors_of_audit.FOLLOW_UP == timedelta(minutes=15)
+        assert timedelta(minutes=15) == doors_of_audit.FOLLOW_UP

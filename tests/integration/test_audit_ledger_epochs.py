@@ -153,7 +153,7 @@ async def test_two_writers_that_both_believe_to_lead_make_one_sequence(pg_databa
                 refused += 1  # it lost the race, stepped down, and takes the tree up anew
                 await asyncio.sleep(0.05)
 
-        for number in range(120):
+        for number in range(40):
             await asyncio.gather(send(first, number), send(second, number))
     assert refused
     assert len(set(kept)) == len(kept)
@@ -166,6 +166,31 @@ async def test_two_writers_that_both_believe_to_lead_make_one_sequence(pg_databa
             assert await stored.fetchval("SELECT 1 FROM audit.entries WHERE idx = $1", index) == 1
     finally:
         await stored.close()
+
+
+@pytest.mark.long
+async def test_a_hundred_thousand_entries_of_two_writers_are_one_sequence(pg_database, tmp_path):
+    """A4: both are started, the one that leads is stopped again and again, and nothing is lost, doubled or forked."""
+    books = Ledgers(pg_database, tmp_path)
+    kept, sent = [], 0
+
+    async def send(writers_, number):
+        while True:
+            for writer in writers_:
+                try:
+                    kept.append((await writer.append(draft(number))).index)
+                except Transient:
+                    continue
+                return
+            await asyncio.sleep(0.05)
+
+    for _ in range(10):
+        async with books.writing(wait=False) as first, books.writing(wait=False) as second:
+            for _ in range(20):
+                await asyncio.gather(*(send((first, second), sent + number) for number in range(500)))
+                sent += 500
+    assert sorted(kept) == list(range(100_000))
+    assert (await books.verdict()).code == verify.SOUND
 
 
 async def test_a_clock_that_is_set_back_never_sets_the_log_back(pg_database, tmp_path):

@@ -34,6 +34,7 @@ async def test_the_public_folder_verifies_at_every_size_and_holds_nothing_person
             assert (finding.code, finding.words) == (verify.SOUND, f"{upto} entries as tiles, with their texts")
         assert public.published(ORIGIN) == 700
         kept = (folder / "checkpoint").read_text()
+        assert (folder / "key").read_text().strip() == books.vkey
     paths = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     for needed in ("tile/0/000", "tile/0/001", "tile/0/002.p/188", "tile/1/000.p/2", "tile/entries/002.p/188"):
         assert needed in paths
@@ -48,7 +49,7 @@ async def test_the_public_folder_verifies_at_every_size_and_holds_nothing_person
 
 async def test_a_changed_public_file_is_found(pg_database, tmp_path):
     books, folder = Ledgers(pg_database, tmp_path), tmp_path / "public"
-    await books.fill(600)
+    await books.fill(600, together=True)
     await export_tiles(pg_database.admin, folder)
     late = (folder / "checkpoint").read_text()
     assert verify.verify_tiles(folder, books.vkey).code == verify.SOUND

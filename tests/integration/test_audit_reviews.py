@@ -197,12 +197,24 @@ async def test_the_patterns_follow_the_ledger_and_find_each_occasion_once(pg_dat
         assert sorted(one["kind"] for one in found) == [
             "failed_sign_ins", "refused_queries", "registered_plate", "repeat_plate",
         ]  # fmt: skip
+        # a service that sends what cannot be read stops nobody's review
+        odd = event("account_opened", subject="p-2", at=utc_now(), facts={"status": "many"})
+        await tell(doors, odd)
+        before = metrics.ENTRIES_UNREAD._value.get()
         # a second process begins anew, reads the year again and finds nothing twice
         doors.audit.reviewing._after = -1
         doors.audit.reviewing._watches.clear()
         await doors.audit.reviewing.turn()
         assert len((await office.get("findings", "auditor"))["findings"]) == 4
         assert len(await office.log("misuse_suspected")) == 4
+        assert metrics.ENTRIES_UNREAD._value.get() == before + 1
+        for number in (0, 1, doors.audit.writer.size - 1):
+            row = (await doors.sql("SELECT committed_at FROM audit.entries WHERE idx = $1", number))[0]
+            assert await doors.audit.reviewing.store.first_since(row["committed_at"]) <= number
+        long = await office.call("DELETE", f"employee-plates/{'x' * 4000}", "alpr_admin")
+        assert (long.status_code, long.json()["reason_code"]) == (404, "PLATE_UNKNOWN")
+        gone = await office.call("DELETE", f"employee-plates/{registered.json()['id']}", "alpr_admin")
+        assert gone.status_code == 204
         office.at(utc_now() + timedelta(days=8))
         overview = await office.get("overview", "auditor")
         assert (overview["open_findings"], overview["review_red"]) == (4, True)

@@ -16,6 +16,8 @@ from alprcore.model import AuditEvent, event_id
 from alprcore.seal import sign_person
 from alprcore.topics import Topic
 from alprcore.wire import encode_audit_event, headers_for
+from tests.fixtures.console import make_hit as make_live_hit
+from tests.fixtures.desk import desk, put_hit
 from tests.fixtures.doors import Doors, make_read, utc_now
 
 pytestmark = pytest.mark.asyncio
@@ -271,6 +273,36 @@ async def test_every_kind_of_access_has_its_time_person_and_purpose(pg_database,
                           service="console", personal={"username": "jdoe"})  # fmt: skip
         with pytest.raises(Exception, match=r"ip|organization"):
             draft_of(bare, utc_now())
+
+
+@pytest.mark.requirement("AUD-01", partial="a mobile unit's queue is not part of it")
+@pytest.mark.parametrize("agency", AGENCIES)
+async def test_what_the_console_shows_of_a_hit_is_an_access_with_all_its_fields(pg_database, tmp_path, agency):
+    async with desk(pg_database, tmp_path) as made:
+        hit = make_live_hit(now=made.now, agency=agency)
+        await put_hit(made, hit)
+        dispatcher = made.as_("dispatcher", agency)
+        listed = await made.get("/v1/hits", dispatcher)
+        assert [one["hit_id"] for one in listed["hits"]] == [hit.hit_id]
+        await made.get(f"/v1/hits/{hit.hit_id}", dispatcher)
+        await made.post(f"/v1/hits/{hit.hit_id}/presented", dispatcher, {"sound": True, "screen": True})
+        shown = [one for one in await made.sent("audit") if one.kind in ACCESS_KINDS]
+        assert [one.kind for one in shown] == ["hit_view", "hit_view", "hit_presented"]
+        for one in shown:
+            draft = draft_of(one, made.now)  # raises where a group is missing
+            assert draft.personal["reasons"] == {"purpose_code": "hit_response"}
+            assert hit.hit_id in json.dumps(draft.personal["criteria"])
+            assert draft.personal["ip"] == "127.0.0.1"
+            assert draft.personal["person"]["full_name"] == "Dispatcher"
+
+
+async def test_erasing_the_content_erases_the_access_beside_it(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        await ask(doors, "demo", {"plate": "8TST001"})
+        await ask(doors, "demo", {"plate": "8TST002"})
+        await doors.sql("DELETE FROM audit.personal WHERE idx = (SELECT min(idx) FROM audit.access_events)")
+        (left,) = await doors.sql("SELECT criteria FROM audit.access_events")
+        assert json.loads(left["criteria"]) == {"plate": "8TST002"}
 
 
 @pytest.mark.requirement("AUD-02")

@@ -22,6 +22,7 @@ from tests.fixtures.doors import Doors, utc_now
 from tests.fixtures.postgres import _database
 
 PREFIX = f"nos{secrets.token_hex(3)}."
+PROVIDER_PAGES = {"/login/provider", "/login/provider/back", "/login/provider/logout"}
 PUBLIC_PAGES = {"/login", "/login/second", "/source", "/public/policy"}
 """Pages without a session: the way in, the offer of the source (AGPL 13), and what must be published (ADM-05)."""
 PUBLIC_CALLS = {"/v1/session", "/v1/sign-in", "/v1/sign-in/second"}
@@ -54,7 +55,7 @@ def test_every_route_of_the_console_wants_a_session(console, tmp_path):
     opened = []
     with httpx.Client(base_url=console.url, timeout=30) as client:
         for method, path, address in routes:
-            if path in PUBLIC_PAGES | PUBLIC_CALLS and (path, method) != ("/v1/session", "GET"):
+            if path in PUBLIC_PAGES | PROVIDER_PAGES | PUBLIC_CALLS and (path, method) != ("/v1/session", "GET"):
                 continue
             for headers in ({}, {"cookie": "plateline_session=guess"}, {"authorization": "Bearer guess"}):
                 answer = client.request(method, address, headers=headers)

@@ -8,7 +8,7 @@ import pytest
 from alpr_console.main import seed_papers
 from alprcore.model import ADMITTED
 from alprcore.policy import may_access
-from alprcore.profiles import canonical, profile_from_json
+from alprcore.profiles import canonical, profile_from_json, shipped_documents
 from tests.fixtures.desk import desk
 
 pytestmark = pytest.mark.asyncio
@@ -95,6 +95,26 @@ async def test_nobody_approves_what_they_wrote_where_there_are_two(pg_database, 
         done = await made.post(path, second, {})
         assert (done["author_id"], done["approver_id"]) == ("p-irvine-first", "p-irvine-second")
         assert (await made.post(path, second, {}, 409))["reason_code"] == "VERSION_DECIDED"
+
+
+@pytest.mark.parametrize(
+    "change", ["disabled_at = now()", "roles = '{officer}'"], ids=["account closed", "role taken away"]
+)
+async def test_nobody_is_alone_again_by_closing_a_colleagues_account(pg_database, tmp_path, change):
+    async with desk(pg_database, tmp_path) as made:
+        first, second = (made.as_("program_manager", name=name) for name in ("first", "second"))
+        await made.employ(first, second)
+        await made.post("/v1/profiles", first, {"note": NOTE, "changes": {"audible": False}})
+        await made.sql(f"UPDATE console.people SET {change} WHERE person_id = 'p-irvine-second'")
+        path = "/v1/profiles/irvine/versions/1/approvals"
+        assert (await made.post(path, first, {}, 403))["reason_code"] == "APPROVER_NOT_AUTHORISED"
+        for statement in ("DELETE FROM console.program_managers", "UPDATE console.program_managers SET agency = 'x'"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await made.pool.execute(statement)
+        # what somebody else wrote is approved by whoever is left
+        keeper = made.as_("custodian")
+        await made.post("/v1/profiles", keeper, {"note": NOTE, "changes": {"audible": False}})
+        assert (await made.post("/v1/profiles/irvine/versions/2/approvals", first, {}))["state"] == "in_force"
 
 
 async def test_a_version_of_tomorrow_comes_into_force_tomorrow(pg_database, tmp_path):
@@ -187,3 +207,9 @@ async def test_a_start_brings_newer_shipped_documents_until_the_agency_has_its_o
         await store.start({"irvine": canonical(current.document), "escondido": newer}, made.now)
         assert made.policies["irvine"].version == own["version"]
         assert made.policies["escondido"].audible is False
+        # a database from before versions were written keeps the day on which the shipped document came into force
+        await made.sql("DELETE FROM console.profile_in_force WHERE agency = 'westminster'")
+        began = made.now
+        made.later(days=30)
+        await store.start(shipped_documents(), made.now)
+        assert (await store.in_force("westminster")).effective_at == began

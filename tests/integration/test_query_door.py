@@ -436,3 +436,23 @@ async def test_tokens_of_strangers_and_old_tokens_do_not_open_the_door(pg_databa
         for token, code in tokens.items():
             answer = await doors.http.post("/v1/queries", json={}, headers={"authorization": f"Person {token}"})
             assert (answer.status_code, answer.json()["reason_code"]) == (401, code)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "status"),
+    [
+        ({"area": {"south": 1e-7, "west": -3e-7, "north": 5e-324, "east": 1.2345678e-5}}, 200),
+        ({"polygon": [[1e-7, -1e-9], [0.1234567891, 1e-7], [-1e-7, 0.5]]}, 200),
+        ({"plate": "8TST001", "captured_from": "2026-01-01T00:00:00+23:59"}, 200),
+        ({"plate": "8TST001", "captured_to": "2026-01-01T00:00:00-18:00"}, 200),
+        ({"plate": "8TST001", "captured_from": "0001-01-01T00:00:00+12:00"}, 422),
+        ({"plate": "8TST001", "captured_to": "9999-12-31T23:59:59-12:00"}, 422),
+    ],
+)
+async def test_every_sound_question_is_recorded_so_that_it_can_be_answered(pg_database, tmp_path, criteria, status):
+    async with Doors(pg_database, tmp_path) as doors:
+        assert (await doors.ask(criteria)).status_code == status
+        if "plate" in criteria:
+            name = make_read().read_id
+            odd = f"{criteria.get('captured_from') or criteria['captured_to']}/{name}"
+            assert (await doors.ask({"plate": "8TST001"}, after=odd)).status_code == status

@@ -102,6 +102,67 @@ async def test_printing_and_json_are_exports_and_each_needs_its_reason(pg_databa
         assert (await export(doors, query_id, "csv")).json()["reason_code"] == "QUERY_EXPIRED"
 
 
+@pytest.mark.requirement("USE-11")
+async def test_an_export_is_judged_like_its_question_and_as_things_stand(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        now, who = utc_now(), doors.person(agency="roseville")
+        boss = doors.person(person_id="p-9", username="boss", roles=("supervisor",), agency="roseville")
+        await doors.keep(make_read(agency="roseville"))
+        approval = {"kind": "other_use", "description": "search for the stolen school bus after the storm",
+                    "valid_from": (now - timedelta(hours=1)).isoformat(), "case_number": QUERY["case_number"],
+                    "valid_to": (now + timedelta(hours=1)).isoformat()}  # fmt: skip
+        answer = await doors.http.post("/v1/use-approvals", json=approval, headers=doors.auth(boss))
+        number = answer.json()["approval_id"]
+        other = {"purpose_code": "other_approved"}
+        plain = (await doors.ask({"plate": "8TST001"}, person=who)).json()["query_id"]
+        approved = (await doors.ask({"plate": "8TST001"}, person=who, approval_id=number, **other)).json()["query_id"]
+
+        async def taken(query_id, purpose="other_approved", **changes):
+            body = {"query_id": query_id, "format": "json", **REASONS, "purpose_code": purpose}
+            token = doors.auth(doors.person(agency="roseville", **changes))
+            answer = await doors.http.post("/v1/exports", json=body, headers=token)
+            assert (answer.status_code == 201) == ("8TST001" in answer.text)
+            return answer.json().get("reason_code", "")
+
+        assert await taken(approved) == ""
+        (entry,) = await doors.audit.door.store.log("roseville", 2**62, "export", 5)
+        assert entry["entry"]["facts"]["approval_ids"] == [number]
+        assert entry["personal"]["supervisor_id"] == "p-9"
+        assert await taken(plain) == "APPROVAL_REQUIRED"
+        assert await taken(approved, REASONS["purpose_code"]) == "PURPOSE_NOT_PERMITTED"
+        assert await taken(plain, REASONS["purpose_code"], training=("alpr",)) == "TRAINING_MISSING"
+        assert await taken(plain, REASONS["purpose_code"], roles=("custodian",)) == "ROLE_NOT_AUTHORISED"
+        path = f"/v1/use-approvals/{number}/revocation"
+        await doors.http.post(path, json={"reason": "the storm is over"}, headers=doors.auth(boss))
+        assert await taken(approved) == "APPROVAL_REQUIRED"
+
+
+async def test_a_look_at_one_read_is_no_question_to_follow(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = make_read()
+        await doors.keep(read)
+        query_id = (await doors.ask({"plate": "8TST001"})).json()["query_id"]
+        opened = await doors.http.get(f"/v1/reads/{read.read_id}?query_id={query_id}", headers=doors.auth())
+        look = opened.json()["receipt"]["index"]
+        again = await doors.http.get(f"/v1/reads/{read.read_id}?query_id={look}", headers=doors.auth())
+        assert (again.status_code, again.json()["reason_code"]) == (403, "QUERY_UNKNOWN")
+        assert (await export(doors, look, "json")).json()["reason_code"] == "QUERY_UNKNOWN"
+
+
+async def test_an_export_of_hits_is_not_cut_by_hits_that_came_since(pg_database, tmp_path, monkeypatch):
+    monkeypatch.setattr("alpr_audit.api.exports.MAX_ROWS", 2)
+    async with Doors(pg_database, tmp_path) as doors:
+        reads = [make_read(f"8TST00{n}", number=n) for n in range(4)]
+        await doors.keep(*reads[:2], hits=[make_hit(read) for read in reads[:2]])
+        answer = await doors.http.post("/v1/hit-queries", headers=doors.auth(),
+                                       json={**QUERY, "criteria": {"list_code": "SVS"}, "limit": 2})  # fmt: skip
+        given = {row["hit_id"] for row in answer.json()["rows"]}
+        assert len(given) == 2
+        await doors.keep(*reads[2:], hits=[make_hit(read) for read in reads[2:]])
+        taken = await export(doors, answer.json()["query_id"], "json")
+        assert {row["hit_id"] for row in taken.json()["rows"]} == given
+
+
 @pytest.mark.requirement(
     "USE-08", partial="exports and the rule of recipients; release requests and partners are built later"
 )

@@ -182,13 +182,19 @@ async def test_a_query_needs_the_training_that_the_policy_names(pg_database, tmp
 async def _a_query_needs_the_training_that_the_policy_names(doors, agency):
     await doors.keep(make_read(agency=agency))
     answer = await ask(doors, agency, who=doors.person(agency=agency, training=("alpr", "cdms")))
-    if agency == "roseville":
+    lacking = {"roseville": "learn", "escondido": "alpr data", "claremont": "alpr in FTO"}.get(agency)
+    if lacking:
         await refused(doors, agency, answer, 403, "TRAINING_MISSING")
-        assert "learn" in answer.json()["detail"]
+        assert lacking in answer.json()["detail"]
     else:
         assert len(answer.json()["rows"]) == 1
-    trained = await ask(doors, agency, who=doors.person(agency=agency, training=("learn",)))
-    assert len(trained.json()["rows"]) == 1
+    trained = (await ask(doors, agency)).json()
+    read_id = trained["rows"][0]["read_id"]
+    untrained = doors.auth(doors.person(agency=agency, training=()))
+    path = f"/v1/reads/{read_id}?query_id={trained['query_id']}"
+    await refused(doors, agency, await doors.http.get(path, headers=untrained), 403, "TRAINING_MISSING")
+    demoted = doors.auth(doors.person(agency=agency, roles=("retention_officer",)))
+    await refused(doors, agency, await doors.http.get(path, headers=demoted), 403, "ROLE_NOT_AUTHORISED")
 
 
 @pytest.mark.requirement("USE-07")
@@ -239,7 +245,8 @@ async def test_searches_around_a_protected_event_need_a_supervisor(pg_database, 
         officer = doors.person(agency="irvine", roles=("officer",))
         await refused(doors, "irvine", await post("/v1/protected-events", officer, **event), 403, "ROLE_NOT_AUTHORISED")
         event_id = (await post("/v1/protected-events", supervisor, **event)).json()["event_id"]
-        touching = ({"area": STADIUM}, {"polygon": corners}, {"area": STADIUM, **times}, dict(times),
+        touching = ({"partial": "*", **times}, {"partial": "??", "device_ids": ["unknown-car"], **times},
+                    {"area": STADIUM}, {"polygon": corners}, {"area": STADIUM, **times}, dict(times),
                     {"device_ids": ["unknown-car"], **times}, {"area": STADIUM, "plate": "8TST001"})  # fmt: skip
         for criteria in touching:
             entry = await refused(
@@ -253,23 +260,56 @@ async def test_searches_around_a_protected_event_need_a_supervisor(pg_database, 
 
         approval = {"kind": "protected_event", "event_id": event_id, "valid_from": (now - timedelta(hours=1)).isoformat(),
                     "valid_to": (now + timedelta(hours=1)).isoformat(),
-                    "description": "robbery at the north gate, one car seen leaving"}  # fmt: skip
+                    "description": "robbery at the north gate, one car seen leaving",
+                    "case_number": QUERY["case_number"]}  # fmt: skip
         own = (await post("/v1/use-approvals", supervisor, **approval)).json()["approval_id"]
         assert (await ask(doors, "irvine", {"area": STADIUM}, approval_id=own)).status_code == 200
         entry = (await log(doors, "irvine", "query"))[0]
-        assert entry["entry"]["facts"]["approval_id"] == own
+        assert entry["entry"]["facts"]["approval_ids"] == [own]
         assert entry["personal"]["supervisor_id"] == "p-9"
         self_made = await ask(doors, "irvine", {"area": STADIUM}, approval_id=own, who=supervisor)
         await refused(doors, "irvine", self_made, 403, "FIRST_AMENDMENT_PROHIBITED")
         manager = doors.person(person_id="p-8", agency="irvine", roles=("program_manager",))
         denied = await post("/v1/use-approvals", manager, **approval)
         await refused(doors, "irvine", denied, 403, "ROLE_NOT_AUTHORISED")
-        end = f"/v1/protected-events/{event_id}/end"
-        assert (await post(end, supervisor, reason="it was called off")).status_code == 201
-        assert (await ask(doors, "irvine", {"area": STADIUM})).status_code == 200
-        assert (await post(end, supervisor, reason="again")).status_code == 404
-        events = await doors.http.get("/v1/protected-events", headers=doors.auth(officer))
-        assert [(row["event_id"], row["ended"]) for row in events.json()["rows"]] == [(event_id, True)]
+        second = (await post("/v1/protected-events", supervisor, **event)).json()["event_id"]
+        both = await ask(doors, "irvine", {"area": STADIUM}, approval_id=own)
+        await refused(doors, "irvine", both, 403, "FIRST_AMENDMENT_PROHIBITED")
+        assert f"event {second}: no such approval" in both.json()["detail"]
+        other = (await post("/v1/use-approvals", supervisor, **{**approval, "event_id": second})).json()["approval_id"]
+        assert (await ask(doors, "irvine", {"area": STADIUM}, approval_ids=[own, other])).status_code == 200
+        assert (await log(doors, "irvine", "query"))[0]["entry"]["facts"]["approval_ids"] == [own, other]
+
+
+@pytest.mark.requirement("USE-07")
+async def test_ending_a_protected_event_frees_nothing_of_its_past(pg_database, tmp_path):
+    now = utc_now()
+    async with Doors(pg_database, tmp_path) as doors:
+        boss = doors.person(person_id="p-9", username="boss", roles=("supervisor",), agency="irvine")
+
+        async def post(path, **body):
+            return await doors.http.post(path, json=body, headers=doors.auth(boss))
+
+        async def searched(begins, ends, who=None):
+            times = {"captured_from": (now + begins).isoformat(), "captured_to": (now + ends).isoformat()}
+            return await ask(doors, "irvine", {"area": STADIUM, **times}, who=who)
+
+        event = {"name": "march for parks", "area": STADIUM, "begins_at": (now - timedelta(hours=5)).isoformat(),
+                 "ends_at": (now + timedelta(hours=5)).isoformat()}  # fmt: skip
+        number = (await post("/v1/protected-events", **event)).json()["event_id"]
+        end = f"/v1/protected-events/{number}/end"
+        assert (await post(end, reason="it was called off")).status_code == 201
+        again = await post(end, reason="again")
+        await refused(doors, "irvine", again, 409, "ALREADY_ENDED")
+        for who in (None, boss):
+            past = await searched(timedelta(hours=-2), timedelta(0), who)
+            await refused(doors, "irvine", past, 403, "FIRST_AMENDMENT_PROHIBITED")
+        doors.clock_moves(timedelta(hours=2))
+        assert (await searched(timedelta(hours=1), timedelta(hours=2))).status_code == 200
+        own = await searched(timedelta(hours=1), timedelta(hours=2), boss)
+        await refused(doors, "irvine", own, 403, "FIRST_AMENDMENT_PROHIBITED")
+        events = await doors.http.get("/v1/protected-events", headers=doors.auth(boss))
+        assert [(row["event_id"], row["ended"]) for row in events.json()["rows"]] == [(number, True)]
 
 
 @pytest.mark.requirement("USE-11")
@@ -286,7 +326,8 @@ async def _another_use_needs_an_approval_that_holds(doors, agency):
 
     async def approve(who=approver, begin=timedelta(hours=-1), end=timedelta(hours=1), **changes):
         body = {"kind": "other_use", "description": "search for the stolen school bus after the storm",
-                "valid_from": (now + begin).isoformat(), "valid_to": (now + end).isoformat(), **changes}  # fmt: skip
+                "valid_from": (now + begin).isoformat(), "valid_to": (now + end).isoformat(), "case_number": QUERY["case_number"],
+                **changes}  # fmt: skip
         return await doors.http.post("/v1/use-approvals", json=body, headers=doors.auth(who))
 
     if agency != "roseville":
@@ -305,7 +346,7 @@ async def _another_use_needs_an_approval_that_holds(doors, agency):
         answer = await other(made["approval_id"])
         assert len(answer.json()["rows"]) == 1
         entry = (await log(doors, agency, "query"))[0]
-        assert entry["entry"]["facts"]["approval_id"] == made["approval_id"]
+        assert entry["entry"]["facts"]["approval_ids"] == [made["approval_id"]]
         assert entry["entry"]["facts"]["purpose_code"] == "other_approved"
     number = made["approval_id"]
     past = (await approve(begin=timedelta(hours=-3), end=timedelta(hours=-2))).json()["approval_id"]
@@ -318,6 +359,12 @@ async def _another_use_needs_an_approval_that_holds(doors, agency):
     await refused(doors, agency, await approve(clerk), 403, "ROLE_NOT_AUTHORISED")
     await refused(doors, agency, await approve(description="other use"), 422, "FIELD_INVALID")
     await refused(doors, agency, await approve(end=timedelta(days=400)), 422, "FIELD_INVALID")
+    await refused(doors, agency, await approve(case_number=" "), 422, "FIELD_INVALID")
+    await refused(doors, agency, await other(number, case_number="26-000124"), 403, "APPROVAL_REQUIRED")
+    mine = (await approve(case_number="", for_username="jdoe")).json()["approval_id"]
+    assert (await other(mine, case_number="26-000124")).status_code == 200
+    colleague = doors.person(person_id="p-5", username="other", agency=agency)
+    await refused(doors, agency, await other(mine, who=colleague), 403, "APPROVAL_REQUIRED")
     revoke = f"/v1/use-approvals/{number}/revocation"
     answer = await doors.http.post(revoke, json={"reason": "storm is over"}, headers=doors.auth(approver))
     assert answer.status_code == 201

@@ -99,7 +99,8 @@ class Stream:
         await self.put(Topic.READS, skeleton(read.plate), wire.encode_read(read), read.read_id)
 
     async def ask(self, criteria):
-        person = Person("p-1", "jdoe", "Jane Doe", "Example PD", "demo", ("investigator",), "s-1", "192.0.2.7")
+        person = Person("p-1", "jdoe", "Jane Doe", "Example PD", "demo", ("investigator",), "s-1", "192.0.2.7",
+                        training=("alpr",))  # fmt: skip
         headers = {"authorization": f"Person {sign_person(self.person_key, person, utc_now())}"}
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.ports['audit']}", timeout=30) as http:
             return await http.post("/v1/queries", json={**QUERY, "criteria": criteria}, headers=headers)

@@ -15,10 +15,11 @@ pytestmark = pytest.mark.asyncio
 LETTERS = "ABCDEF0123468OIZSQ"
 
 
-async def found(doors, search, call="search_reads", act="search", **more):
-    act = {"act": act, "search": {"limit": 500, **search, **more}}
+async def found(doors, search, call="search_reads", act="search", reader=None):
+    act = {"act": act, "search": {"limit": 500, **search}}
     index = (await doors.audit.door.record("tested", doors.person(), facts={}, personal={}, act=act)).index
-    rows = await doors.sql(f"SELECT retention.{call}($1)", index, login="reader")
+    statement = f"SELECT retention.{call}($1)"
+    rows = await (reader.fetch(statement, index) if reader else doors.sql(statement, index, login="reader"))
     return [json.loads(row[0]) for row in rows]
 
 
@@ -40,7 +41,7 @@ def many_reads(days, of_each):
 
 def searches(reads):
     draw = random.Random(5)
-    for _ in range(12):
+    for _ in range(5):
         read = draw.choice(reads)
         text, when = read.plate.reveal(), read.captured_at
         span = {"captured_from": (when - timedelta(days=2)).isoformat(), "captured_to": when.isoformat()}
@@ -63,10 +64,15 @@ async def test_an_answer_is_the_same_with_notes_and_without(pg_database, tmp_pat
         reads = many_reads(9, 12)
         await doors.keep(*reads, hits=[make_hit(read) for read in reads[::5]])
         asked = list(searches(reads))
-        before = [await found(doors, search) for search in asked]
-        hits = [await found(doors, search, "search_hits", "hits") for search in asked]
-        assert sum(map(len, before)) > 300
-        assert sum(map(len, hits)) > 60
+        reader = await asyncpg.connect(pg_database.url("reader"))
+
+        async def answers():
+            reads = [await found(doors, search, reader=reader) for search in asked]
+            return reads, [await found(doors, search, "search_hits", "hits", reader) for search in asked]
+
+        before, hits = await answers()
+        assert sum(map(len, before)) > 120
+        assert sum(map(len, hits)) > 25
         for search, rows in zip(asked, before, strict=True):
             order = [(row["captured_at"], row["read_id"]) for row in rows]
             assert order == sorted(order, reverse=True), search
@@ -75,15 +81,17 @@ async def test_an_answer_is_the_same_with_notes_and_without(pg_database, tmp_pat
                 assert {row["read_id"] for row in rows} == {read.read_id for read in same}
         noted = await note_all(doors)
         assert len(noted) >= 8
-        assert [await found(doors, search) for search in asked] == before
-        assert [await found(doors, search, "search_hits", "hits") for search in asked] == hits
+        assert await answers() == (before, hits)
+        await reader.close()
 
 
 async def test_a_noted_day_that_cannot_hold_the_plate_is_not_opened(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         reads = many_reads(9, 12)
         await doors.keep(*reads)
-        days = """SELECT cardinality((retention.search_days($1, '{demo}', '-infinity', 'infinity')).days)"""
+        days = (
+            """SELECT coalesce(cardinality((retention.search_days($1, '{demo}', '-infinity', 'infinity')).days), 0)"""
+        )
         absent, present = ({"plate": plate} for plate in ("NOSUCH1", reads[0].plate.reveal()))
         setting = "SELECT set_config('alpr.agencies', 'demo', false)"
         connection = await asyncpg.connect(pg_database.admin)
@@ -155,3 +163,27 @@ async def test_with_a_day_everything_that_was_noted_of_it_is_gone(pg_database, t
         assert {row[0] for row in await doors.sql("SELECT due_day FROM retention.day_marks")} == {doors.due(other)}
         assert await found(doors, {"plate": "8TST001"}) == []
         assert len(await found(doors, {"plate": "9XYZ222"})) == 1
+
+
+async def test_a_purge_waits_for_a_search_that_goes_on_to_the_same_day(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        old = utc_now() - timedelta(days=3 * 366)
+        read = make_read("8TST001", number=1, captured_at=old, received_at=old)
+        other = make_read("9XYZ222", number=2, captured_at=utc_now() - timedelta(days=3))
+        await doors.keep(read, other, hits=[make_hit(read)])
+        searching = await asyncpg.connect(pg_database.admin)
+        try:
+            search = searching.transaction()
+            await search.start()
+            count = "SELECT count(*) FROM retention.{} WHERE due_day = $1"
+            assert await searching.fetchval(count.format("reads"), doors.due(other)) == 1
+            dropping = asyncio.create_task(doors.records.drop_day(doors.due(read)))
+            await asyncio.sleep(0.4)
+            for table in ("reads", "hits"):  # would be a deadlock if the day were closed before the whole
+                assert await searching.fetchval(count.format(table), doors.due(read)) == 1
+            assert len(await found(doors, {"plate": "9XYZ222"})) == 1  # others go on meanwhile
+            assert not dropping.done()
+            await search.commit()
+        finally:
+            await searching.close()
+        assert await dropping == {"reads": 1, "hits": 1}

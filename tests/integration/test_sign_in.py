@@ -183,6 +183,26 @@ def test_five_wrong_attempts_lock_until_an_administrator_releases_it(console):
     assert wait_for("the release", lambda: events(console, "account_released", admin_name))
 
 
+def test_a_name_that_is_no_accounts_locks_like_any_other(console):
+    username = people.make_person(console, "irvine", "officer")
+    said = []
+    for name in (username, "nobody-of-this-name"):
+        with caller(console) as client:
+            answers = [client.post("/v1/session", json=attempt(name, password="wrong")) for _ in range(6)]
+            said.append([(answer.status_code, answer.json()) for answer in answers])
+    assert said[0] == said[1]
+    assert said[0][5][1]["reason_code"] == "ACCOUNT_LOCKED"
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_in_memory(console):
+    with caller(console) as client:
+        for path, kind in (("/v1/session", "application/json"), ("/login", "application/x-www-form-urlencoded")):
+            answer = client.post(path, content=b"x" * 70_000, headers={"content-type": kind})
+            assert answer.status_code == 413, path
+        answer = client.post("/v1/accounts", content=b"[" * 1_100_000, headers={"content-type": "application/json"})
+        assert answer.status_code == 413
+
+
 def test_an_address_that_guesses_many_names_waits(console):
     with caller(console) as client, caller(console) as neighbor:
         answers = [client.post("/v1/session", json=attempt(f"nobody{number}")) for number in range(11)]
@@ -327,6 +347,8 @@ def test_own_sessions_are_listed_and_ended(console):
         with signed_in(console, username, "10.3.0.1") as third:
             change = {"current": people.PASSWORD, "new": NEW_PASSWORD}
             assert reason(third.put("/v1/me/password", json={**change, "current": "x"})) == (401, "CREDENTIALS_WRONG")
+            (row,) = sql(console, "SELECT failures FROM console.people WHERE username = $1", username)
+            assert row["failures"] == 1  # a guess is a guess, wherever it is made
             assert third.put("/v1/me/password", json=change).status_code == 204
             assert third.get("/v1/session").status_code == 200
             assert reason(one.get("/v1/session")) == (401, "NO_SESSION")

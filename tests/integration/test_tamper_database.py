@@ -168,6 +168,25 @@ async def test_an_altered_event_is_named_by_its_sequence_number(pg_database, tmp
 
 
 @pytest.mark.asyncio
+async def test_within_a_batch_the_tree_tells_the_pair_of_entries(pg_database, tmp_path):
+    """One head over many entries: an entry that was changed and hashed anew is narrowed down by the nodes above it."""
+    books = Ledgers(pg_database, tmp_path)
+    await books.fill(64, together=True)
+    await books.sql(
+        FREE,
+        "UPDATE audit.entries SET leaf = set_byte(leaf, 30, get_byte(leaf, 30) # 1) WHERE idx = 41",
+        "UPDATE audit.entries SET leaf_hash = sha256('\\x00'::bytea || leaf) WHERE idx = 41",
+    )
+    async with books.pool() as pool:
+        report = await Ledger(pool, pool).verify(books.vkey)
+    finding = await check_database(pg_database.admin, books.file.read_text(), books.vkey)
+    assert (report["first_bad"], finding.first_bad) == (40, 40)
+    # who also computes the nodes anew is still found, but only as far as the last sound head
+    await books.sql("UPDATE audit.nodes SET hash = sha256(hash)")
+    assert (await check_database(pg_database.admin, books.file.read_text(), books.vkey)).code == verify.DIVERGED
+
+
+@pytest.mark.asyncio
 async def test_a_copy_outlives_its_database(pg_database, tmp_path):
     """What was exported before verifies alone; what is exported after an alteration does not."""
     books = Ledgers(pg_database, tmp_path)

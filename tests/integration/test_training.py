@@ -91,7 +91,7 @@ def tags_of(agency):
     return sorted({need.tag for need in PROFILES[agency].access.training})
 
 
-@pytest.mark.requirement("ACC-03", partial="hot plate entry is not built; hit streams: test_sign_in")
+@pytest.mark.requirement("ACC-03")
 @pytest.mark.parametrize("agency", AGENCIES)
 def test_nobody_comes_in_untrained(console, agency, told):
     username = make_person(console, agency, "officer", training=False)

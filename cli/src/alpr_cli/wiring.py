@@ -79,7 +79,7 @@ def settings(service: str, database: Database, authority: Path, places: Places) 
             values["image_keys_dir"] = str(places.keys / "images")
         case "console":
             values |= {"person_key_file": str(places.keys / "person.key"), "seed_demo": True}
-            values |= {"demo_password": secret(authority, "demo")}
+            values |= {"demo_password": secret(authority, "demo"), "dispatch_networks": '["127.0.0.0/8", "::1/128"]'}
             values |= {f"{door}_url": places.doors[door] for door in ("audit", "ingest", "retention")}
         case _:
             pass

@@ -62,8 +62,10 @@ def make_frame(**changes: object) -> Frame:
 
 
 def person(agency: str, *roles: str) -> Person:
-    trained = ("alpr", "learn", "cdms")
-    return Person("p1", "jdoe", "Jane Doe", "Example PD", agency, roles, "s1", "127.0.0.1", training=trained)
+    trained = ("alpr", "alpr@FTO", "alpr_data", "learn", "cdms")
+    return Person(
+        "p1", "jdoe", "Jane Doe", "Example PD", agency, roles, "s1", "127.0.0.1", category="sworn", training=trained
+    )
 
 
 def query(**changes: object) -> Query:

@@ -71,6 +71,19 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     assert {problem.key for problem in problems} == {"timezone", "case_number"}
 
 
+def test_an_operators_folder_adds_agencies_and_replaces_shipped_ones(tmp_path: Path) -> None:
+    document = json.loads(shipped_documents()["irvine"])
+    (tmp_path / "elm.yaml").write_text(document_to_yaml(document | {"agency": "elm", "name": "Elm Police"}))
+    (tmp_path / "irvine.yaml").write_text(document_to_yaml(document | {"audible": False}))
+    known = shipped_documents(tmp_path)
+    assert set(known) == {*shipped_documents(), "elm"}
+    assert profile_from_json(known["elm"]).name == "Elm Police"
+    assert profile_from_json(known["irvine"]).audible is False
+    (tmp_path / "elm.yaml").write_text(document_to_yaml(document | {"agency": "elm", "timezone": "Mars/Olympus"}))
+    with pytest.raises(Misconfigured, match="elm: timezone"):
+        shipped_documents(tmp_path)
+
+
 def test_a_document_written_by_hand_says_the_same_as_the_shipped_one() -> None:
     for agency, shipped in shipped_documents().items():
         written = document_to_yaml(json.loads(shipped))
@@ -80,6 +93,8 @@ def test_a_document_written_by_hand_says_the_same_as_the_shipped_one() -> None:
         document_from_yaml("agency: x\nname: [")
     with pytest.raises(Misconfigured, match="not a mapping"):
         document_from_yaml("- a list")
+    with pytest.raises(Misconfigured, match="aliases are not read, line 2"):
+        document_from_yaml("a: &a [x, x]\nb: [*a, *a]")
 
 
 def test_what_binds_differs_as_the_policies_say() -> None:

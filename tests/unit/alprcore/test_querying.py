@@ -30,7 +30,7 @@ EVENT = ProtectedEvent(7, PARK, NOW - 3 * HOUR, NOW - HOUR)
 
 def person(agency="roseville", *roles, **changes):
     base = Person("p1", "jdoe", "Jane Doe", "Example PD", agency, roles or ("investigator",), "s1", "127.0.0.1")
-    return replace(base, **{"training": ("alpr", "learn"), **changes})
+    return replace(base, **{"category": "sworn", "training": ("alpr", "learn"), **changes})
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,23 @@ def test_folding_is_stable_and_keeps_words_only(text):
     assert all(c.isalnum() or c == " " for c in once)
 
 
-APPROVAL = Approval(5, "roseville", policy.OTHER_USE, "p9", NOW - HOUR, NOW + HOUR)
+APPROVAL = Approval(5, "roseville", policy.OTHER_USE, "p9", NOW - HOUR, NOW + HOUR, case_number="26-7")
 
 
 @pytest.mark.parametrize(
     ("approval", "holds"),
     [
         (APPROVAL, True),
+        (replace(APPROVAL, case_number=" 26-7 "), True),
+        (replace(APPROVAL, case_number="", for_username="jdoe"), True),
+        (replace(APPROVAL, for_username="jdoe"), True),
         (None, False),
+        (replace(APPROVAL, case_number="26-8"), False),
+        (replace(APPROVAL, case_number=""), False),
+        (replace(APPROVAL, case_number=" "), False),
+        (replace(APPROVAL, case_number="", for_username="other"), False),
+        (replace(APPROVAL, for_username="other"), False),
+        (replace(APPROVAL, case_number="26-8", for_username="jdoe"), False),
         (replace(APPROVAL, agency="irvine"), False),
         (replace(APPROVAL, kind=policy.PROTECTED_EVENT), False),
         (replace(APPROVAL, approved_by="p1"), False),
@@ -106,10 +115,10 @@ APPROVAL = Approval(5, "roseville", policy.OTHER_USE, "p9", NOW - HOUR, NOW + HO
     ],
 )
 def test_an_approval_carries_a_question_only_while_it_holds(approval, holds):
-    assert (policy.approval_lacks(approval, policy.OTHER_USE, person(), NOW) == "") is holds
     query = Query("other_approved", "stolen school bus after the storm", Criteria(plate="8ABC123"),
-                  attest_no_first_amendment=True)  # fmt: skip
-    decision = policy.may_query(query, person(), PROFILES["roseville"], NOW, Known(approval))
+                  case_number="26-7", attest_no_first_amendment=True)  # fmt: skip
+    named = () if approval is None else (approval,)
+    decision = policy.may_query(query, person(), PROFILES["roseville"], NOW, Known(named))
     assert isinstance(decision, Admitted) is holds
     if not holds:
         assert decision.reason_code == "APPROVAL_REQUIRED"
@@ -133,11 +142,78 @@ def test_an_approval_carries_a_question_only_while_it_holds(approval, holds):
         (Criteria(device_ids=("north", "car")), True),
         (Criteria(own_detections=True, device_ids=("car",)), False),
         (Criteria(list_code="SVS"), False),
+        (Criteria(partial="8A*"), False),
+        (Criteria(partial="*"), True),
+        (Criteria(partial="8*", captured_from=NOW - 2 * HOUR, captured_to=NOW), True),
+        (Criteria(partial="??", device_ids=("park",)), True),
+        (Criteria(partial="8A*", device_ids=("park",)), True),
+        (Criteria(partial="8A*", device_ids=("north",)), False),
     ],
 )
 def test_a_search_touches_a_protected_event_where_it_could_list_who_came(criteria, touched):
     known = Known(positions={"north": GeoPoint(34.0, -117.95), "park": GeoPoint(33.05, -117.95)})
-    assert touches(criteria, EVENT, known) is touched
+    assert touches(criteria, EVENT, known, "p1") is touched
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "ended_by", "begins", "touched"),
+    [
+        (NOW - 2 * HOUR, "p9", NOW - 2.5 * HOUR, True),
+        (NOW - 2 * HOUR, "p9", NOW - 1.5 * HOUR, False),
+        (NOW - 2 * HOUR, "p1", NOW - 1.5 * HOUR, True),
+        (NOW, "p9", NOW - 1.5 * HOUR, True),
+        (NOW, "p1", NOW - HOUR / 2, False),
+        (NOW - 4 * HOUR, "p9", NOW - 4 * HOUR, False),
+        (NOW - 4 * HOUR, "p1", NOW - 4 * HOUR, True),
+    ],
+)
+def test_ending_an_event_frees_nothing_before_its_end_and_nothing_for_who_ended_it(ended_at, ended_by, begins, touched):
+    event = replace(EVENT, ended_at=ended_at, ended_by=ended_by)
+    criteria = Criteria(area=PARK, captured_from=begins, captured_to=NOW)
+    assert touches(criteria, event, Known(), "p1") is touched
+
+
+def test_a_search_over_two_events_needs_an_approval_of_each():
+    events = (EVENT, replace(EVENT, event_id=8))
+    seven, eight = (
+        replace(APPROVAL, approval_id=n, kind=policy.PROTECTED_EVENT, event_id=n, agency="irvine") for n in (7, 8)
+    )
+    query = Query("criminal_investigation", "robbery at the north gate", Criteria(area=PARK), case_number="26-7",
+                  attest_no_first_amendment=True)  # fmt: skip
+
+    def decided(*named):
+        return policy.may_query(query, person("irvine"), PROFILES["irvine"], NOW, Known(named, events))
+
+    assert isinstance(decided(seven, eight), Admitted)
+    for named in ((), (seven,), (eight,), (seven, replace(eight, revoked=True)), (seven, replace(seven, event_id=9))):
+        refused = decided(*named)
+        assert refused.reason_code == "FIRST_AMENDMENT_PROHIBITED"
+        assert ("event 7: " in refused.detail, "event 8: " in refused.detail) == (
+            seven not in named,
+            eight not in named,
+        )
+
+
+@pytest.mark.requirement("TRN-02", partial="the query; access to data and devices is asked at sign-in")
+@pytest.mark.parametrize(
+    ("agency", "changes", "missing"),
+    [
+        ("claremont", {}, ""),
+        ("claremont", {"training": ("alpr",)}, "alpr in FTO"),
+        ("claremont", {"category": "communications"}, "alpr equipment"),
+        ("claremont", {"category": "volunteer"}, "alpr"),
+        ("claremont", {"category": ""}, "alpr"),
+        ("escondido", {"training": ("alpr",)}, "alpr data"),
+        ("roseville", {"training": ("learn",)}, "alpr"),
+        ("roseville", {"training": ("alpr",)}, "learn"),
+    ],
+)
+def test_the_door_asks_for_the_same_training_as_sign_in(agency, changes, missing):
+    trained = {"training": ("alpr", "alpr@FTO", "alpr_data", "learn"), **changes}
+    refused = policy.standing_refusal(person(agency, **trained), PROFILES[agency])
+    assert (refused.reason_code if refused else "", missing in (refused.detail if refused else "")) == (
+        "TRAINING_MISSING" if missing else "", True
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("agency", sorted(PROFILES))

@@ -120,3 +120,22 @@ def test_failed_sign_ins_refusals_and_lent_accounts_are_found():
     assert feed(watch(), *here, *there) == []  # from the station to the car
     told = acts(1, kind="concurrent_session")
     assert [s.kind for s in feed(watch(), *told)] == ["concurrent_session"]
+
+
+def test_opening_what_a_question_answered_is_no_new_search():
+    opened = acts(40, every=timedelta(minutes=1), justification="vehicle seen", plate="8TST001", follows=7)
+    assert feed(watch(), *opened) == []
+
+
+def test_what_no_pattern_looks_back_to_is_forgotten():
+    watching = watch()
+    for n in range(300):
+        who = {"person_id": f"p-{n}", "ip": f"192.0.2.{n % 250}"}
+        feed(watching, *acts(1, begin=NOW + n * timedelta(days=1), plate=f"8TST{n:03d}", case_number="26-1", **who))
+        failed = acts(
+            3, begin=NOW + n * timedelta(days=1), every=timedelta(0), kind="sign_in", outcome="refused", **who
+        )
+        feed(watching, *failed)
+    assert len(watching._people) <= 92
+    assert len(watching._addresses) <= 2
+    assert sum(len(person.plates) for person in watching._people.values()) <= 92

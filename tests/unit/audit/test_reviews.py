@@ -1,5 +1,6 @@
 """Calendar, samples and retention of audits (AUD-05, AUD-06, AUD-07)."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +10,10 @@ from alprcore.model import Admitted, Refused
 from alprcore.policy import Refusals
 from alprcore.policy.refusing import MINUTE
 from alprcore.profiles import load_profiles
+from alprcore.refusals import RefusalLog
 
 PROFILES = load_profiles()
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,28 @@ def test_a_flood_of_nameless_refusals_is_counted_and_none_is_lost():
     assert next(crowd.count for crowd in crowds if crowd.who == "192.0.2.1") == 980
     assert refusals.due(now + 2 * MINUTE) == ()
     assert refusals.alone("192.0.2.1", "NO_SESSION", known=False, now=now + 2 * MINUTE)
+
+
+@pytest.mark.requirement("AUD-09", partial="how a flood is counted; the routes are tested over the API")
+def test_calls_at_the_same_time_enter_a_crowd_once_and_a_failure_loses_none():
+    moment, entered, broken = [NOW], [], []
+
+    async def enter(person, address, code, facts):
+        await asyncio.sleep(0)
+        if broken:
+            raise broken.pop()
+        entered.append((address, int(facts.get("count", 1))))
+
+    async def story():
+        log = RefusalLog(enter, lambda: moment[0])
+        await asyncio.gather(*(log.tell(None, "192.0.2.1", "NO_SESSION", {}) for _ in range(50)))
+        assert len(entered) == 20
+        moment[0] += MINUTE
+        broken.append(ConnectionError())
+        with pytest.raises(ConnectionError):
+            await log.flush()
+        await asyncio.gather(*(log.tell(None, "192.0.2.2", "NO_SESSION", {}) for _ in range(10)))
+
+    asyncio.run(story())
+    assert sum(count for _, count in entered) == 60
+    assert entered.count(("192.0.2.1", 30)) == 1

@@ -16,7 +16,9 @@ from alprcore.profiles import load_profiles
 PROFILES = load_profiles()
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 GOOD = rules.AccountDraft("jo.rivera", "Jo Rivera", "4711", "sworn", "Police Officer", ("officer",))
-LENT = rules.Delegation("d1", "approve_release", "p1", NOW - timedelta(days=1), NOW + timedelta(days=1))
+LENT = rules.Delegation(
+    "d1", "approve_guidelines", "p1", NOW - timedelta(days=1), NOW + timedelta(days=1), ("program_manager",)
+)
 
 
 @pytest.mark.parametrize(
@@ -27,12 +29,20 @@ LENT = rules.Delegation("d1", "approve_release", "p1", NOW - timedelta(days=1), 
         (replace(LENT, starts_at=NOW + timedelta(seconds=1)), "APPROVER_NOT_AUTHORISED"),
         (replace(LENT, power="manage_access"), "APPROVER_NOT_AUTHORISED"),
         (replace(LENT, designee_id="p2"), "APPROVER_NOT_AUTHORISED"),
-        (replace(LENT, delegator_active=False), "APPROVER_NOT_AUTHORISED"),
+        (replace(LENT, delegator_roles=()), "APPROVER_NOT_AUTHORISED"),  # the account is closed
+        (replace(LENT, delegator_roles=("officer",)), "APPROVER_NOT_AUTHORISED"),  # the manager was demoted
     ],
 )
 def test_a_designee_acts_within_the_delegation_only(one, code):
-    found = rules.may_act("approve_release", "p1", [one], NOW)
+    found = rules.may_act("approve_guidelines", "p1", ("supervisor",), [one], NOW)
     assert (found.reason_code if isinstance(found, Refused) else "") == code
+
+
+@pytest.mark.parametrize("role", ["auditor", "contractor"])
+def test_auditors_and_contractors_exercise_nobodys_powers(role):
+    found = rules.may_act("approve_guidelines", "p1", ("officer", role), [LENT], NOW)
+    assert isinstance(found, Refused)
+    assert found.reason_code == "ROLES_CONFLICT"
 
 
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)))
@@ -58,23 +68,29 @@ def test_generic_names_do_not(name):
 def test_powers_belong_to_the_roles_that_the_profile_names():
     assert rules.power_owners("record_training", PROFILES["irvine"]) == ("training_manager",)
     assert rules.power_owners("record_training", PROFILES["roseville"]) == ("alpr_admin",)
-    assert rules.power_owners("approve_release", PROFILES["claremont"]) == ("program_manager", "supervisor")
     assert rules.power_owners("fly", PROFILES["irvine"]) == ()
     assert all(rules.power_owners(one, PROFILES["roseville"]) for one in rules.POWERS)
 
 
-def test_guarded_roles_come_from_the_program_manager():
+def test_guarded_accounts_are_the_program_managers():
     profile = PROFILES["roseville"]
-    assert rules.may_give_roles(("alpr_admin",), (), ("officer",), profile) is ADMITTED
-    assert isinstance(rules.may_give_roles(("alpr_admin",), ("alpr_admin",), (), profile), Refused)
-    assert rules.may_give_roles(("program_manager",), (), ("alpr_admin",), profile) is ADMITTED
+    assert rules.may_look_after(("alpr_admin",), ("officer",), profile) is ADMITTED
+    for role in ("program_manager", "alpr_admin", "auditor"):
+        assert isinstance(rules.may_look_after(("alpr_admin",), ("officer", role), profile), Refused), role
+        assert rules.may_look_after(("program_manager",), (role,), profile) is ADMITTED
+    auditor = rules.change_refusal(("alpr_admin",), ("auditor",), "created", GOOD, profile)
+    assert auditor is not None
+    assert auditor.reason_code == "ROLE_NOT_AUTHORISED"
 
 
 def test_ninety_idle_days_count_from_the_last_use():
     old, new = NOW - timedelta(days=91), NOW - timedelta(days=89)
-    assert rules.idle_since(old, None, NOW)
-    assert not rules.idle_since(old, new, NOW)
-    assert not rules.idle_since(None, None, NOW)
+    assert rules.idle_since([old, None], NOW)
+    assert not rules.idle_since([old, new], NOW)
+    assert not rules.idle_since([None, None], NOW)
+    account = {"roles": ["officer"], "contract_end": None, "activated_at": old, "opened_at": None, "last_login_at": old}
+    assert rules.closing_cause(account, PROFILES["irvine"], NOW) == "INACTIVE_90_DAYS"
+    assert rules.closing_cause({**account, "opened_at": new}, PROFILES["irvine"], NOW) == ""
 
 
 def test_reminders_begin_thirty_days_before_and_press_in_the_last_seven():

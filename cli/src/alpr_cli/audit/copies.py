@@ -64,8 +64,9 @@ class _Judge:
         elif "personal" in entry:
             self.erased += 1
             self.bare[index] = None
-        if entry.get("kind") == "redaction":
-            for gone in [at for at in self.bare if entry["facts"]["from"] <= at <= entry["facts"]["through"]]:
+        if (entry.get("kind"), entry.get("service")) == ("redaction", "audit"):
+            facts = entry["facts"]
+            for gone in [at for at in self.bare if facts["from"] <= at <= facts["through"]]:
                 del self.bare[gone]
         self.roots.add(leaf_hash(raw))
         return None

@@ -20,16 +20,19 @@ _BESIDE: Final = """
     WHERE e.idx >= $1 AND e.idx < $2 ORDER BY e.idx
 """
 _HEADS: Final = "SELECT size, root, note FROM audit.head ORDER BY size"
+_LEAVES: Final = "SELECT leaf_hash FROM audit.entries ORDER BY idx"
 _NODES: Final = "SELECT level, idx, hash FROM audit.nodes"
 
 
 async def check_database(dsn: str, checkpoint: str, key: str, witnesses: Sequence[str] = ()) -> Finding:
     """Verify the copy that the database gives, then all that lies beside the entries."""
     finding = verify_copy(await export(dsn), checkpoint, key, witnesses)
-    if finding.code != SOUND:
-        return finding
     connection = await asyncpg.connect(dsn)
     try:
+        if finding.code == DIVERGED:
+            return await _narrowed(finding, connection)
+        if finding.code != SOUND:
+            return finding
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             leaves, begin = list[bytes](), 0
             while rows := await connection.fetch(_BESIDE, begin, begin + _STEP):
@@ -53,6 +56,20 @@ async def check_database(dsn: str, checkpoint: str, key: str, witnesses: Sequenc
         if wanted.get((level, index)) != stored.get((level, index)):
             return Finding(DIVERGED, f"a node of level {level} is not the hash of what lies below", index << level)
     return Finding(SOUND, f"{finding.words}, {len(stored)} nodes")
+
+
+async def _narrowed(finding: Finding, connection: Any) -> Finding:
+    """Where only a head over many entries told of a change, the stored nodes tell between which entries it lies."""
+    leaves = [bytes(row["leaf_hash"]) for row in await connection.fetch(_LEAVES)]
+    stored = {(row["level"], row["idx"]): bytes(row["hash"]) for row in await connection.fetch(_NODES)}
+    wrong = [(1 << level, index << level) for (level, index), value in _perfect(leaves).items()
+             if stored.get((level, index)) not in (None, value)]  # fmt: skip
+    if not wrong or finding.first_bad is None:
+        return finding
+    width, first = min(wrong)
+    if first + width <= finding.first_bad:
+        return finding
+    return Finding(finding.code, finding.words, max(first, finding.first_bad))
 
 
 def _perfect(leaves: list[bytes]) -> dict[tuple[int, int], bytes]:

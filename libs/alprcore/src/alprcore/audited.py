@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from alprcore.errors import Misconfigured
+
 DATA: Final[Mapping[str, Mapping[str, str]]] = {
     "audit": {
         "POST /v1/queries": "query query_result",
@@ -74,6 +76,10 @@ DATA: Final[Mapping[str, Mapping[str, str]]] = {
         "POST /search": "> audit",
         "GET /search/waiting": "> audit",
         "POST /search/waiting/{query_id}": "> audit",
+        "GET /search/approvals": "> audit",
+        "POST /search/approvals": "> audit",
+        "POST /search/approvals/events": "> audit",
+        "POST /search/approvals/{number}/end": "> audit",
         "POST /v1/queries": "> audit",
         "GET /v1/queries/incomplete": "> audit",
         "POST /v1/queries/{query_id}/case-number": "> audit",
@@ -139,6 +145,7 @@ NO_DATA: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "signing in and out, and one's own account": (
             "POST /v1/session", "GET /v1/session", "DELETE /v1/session", "POST /v1/session/activity",
             "POST /v1/session/proof/options", "POST /v1/session/proof", "POST /v1/session/sound", "POST /v1/session/mute",
+            "GET /login/provider", "GET /login/provider/back", "POST /login/provider/logout",
             "POST /v1/sign-in", "POST /v1/sign-in/second", "PUT /v1/me/password", "POST /v1/me/totp", "PUT /v1/me/totp",
             "DELETE /v1/me/totp", "GET /v1/me/keys", "POST /v1/me/keys/options", "POST /v1/me/keys",
             "DELETE /v1/me/keys/{key_id}", "GET /v1/me/sessions", "DELETE /v1/me/sessions/{session_id}",
@@ -209,6 +216,13 @@ def unaudited(service: str, routes: Iterable[Any]) -> tuple[str, ...]:
     """Name the ways of a service's app that have no audit hook declared and no reason to need none (AUD-08)."""
     known = DATA[service].keys() | {way for listed in NO_DATA[service].values() for way in listed}
     return tuple(way for way in ways(routes) if way not in known)
+
+
+def require(service: str, routes: Iterable[Any]) -> None:
+    """Let no service start with a way that nobody said to be audited; raises `Misconfigured` naming each (AUD-08)."""
+    missing = unaudited(service, routes)
+    if missing:
+        raise Misconfigured(f"{service}: no audit hook is declared in alprcore.audited for {', '.join(missing)}")
 
 
 def gone(service: str, routes: Iterable[Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
+from typing_extensions import override
 
 from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.model import ClientKind
@@ -219,7 +220,13 @@ def _is_zone(name: str) -> bool:
 
 
 class _Texts(yaml.SafeLoader):
-    """Reads days as texts: a profile holds them as they are written."""
+    """Reads days as texts, as a profile holds them, and no aliases: a few of them can stand for gigabytes."""
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self.peek_event().start_mark)
+        return super().compose_node(parent, index)
 
 
 _Texts.yaml_implicit_resolvers = {
@@ -264,9 +271,17 @@ class Profiles(dict[str, AgencyProfile]):
             raise InvalidMessage("FIELD_INVALID", f"document: {error}") from error
 
 
-def shipped_documents() -> dict[str, str]:
-    """Give the canonical JSON of every profile that ships, by agency: what topic `profiles` carries."""
-    return {str(document["agency"]): canonical(document) for document in _documents(_shipped())}
+def shipped_documents(added: Traversable | None = None) -> dict[str, str]:
+    """Give the canonical JSON of every profile that ships, by agency: what topic `profiles` carries first.
+
+    `added` is the operator's own folder: its documents come on top, and stand in the place of a shipped one. Raises
+    `Misconfigured` naming agency and key.
+    """
+    documents = {str(document["agency"]): canonical(document) for document in _documents(_shipped())}
+    if added is not None:
+        load_profiles(added)
+        documents |= {str(document["agency"]): canonical(document) for document in _documents(added)}
+    return documents
 
 
 def _shipped() -> Traversable:

@@ -80,6 +80,7 @@ def limits_of(settings: AuditSettings) -> Limits:
             "queries": Limit(settings.queries_per_minute, minute),
             "agency_queries": Limit(settings.agency_queries_per_minute, minute),
             "views": Limit(settings.views_per_minute, minute),
+            "looks": Limit(settings.looks_per_minute, minute),
             "exports": Limit(settings.exports_per_hour, timedelta(hours=1)),
         }
     )
@@ -103,6 +104,8 @@ def learn_of(settings: AuditSettings) -> Learn | None:
 
 def draft_of(event: AuditEvent, now: datetime) -> ledger.Draft:
     """Turn an event of another service into an entry; raises `InvalidMessage` when no ledger can hold it."""
+    if event.kind in ledger.OWN_KINDS or event.service == "audit":
+        raise InvalidMessage("FIELD_INVALID", "kind or service: audit alone writes these")
     draft = ledger.Draft(
         kind=event.kind,
         agency=event.agency,
@@ -141,7 +144,10 @@ class Events:
         """Commit the events of a batch."""
         now = utc_now()
         drafts = [draft_of(decode_audit_event(m.value or b"", m.headers), now) for m in messages]
-        await asyncio.gather(*(self.writer.append(draft) for draft in drafts))
+        try:
+            await asyncio.gather(*(self.writer.append(draft) for draft in drafts))
+        except ledger.EntryInvalid as error:
+            raise InvalidMessage("FIELD_INVALID", str(error)) from error
         for message in messages:
             self._positions[message.topic, message.partition] = (message.offset + 1, "")
 
@@ -270,7 +276,7 @@ async def build(settings: AuditSettings, profiles: Profiles | None = None) -> Ap
     health.check("ledger", lambda: "" if writer.leading else "this process is not the ledger's writer")
     reviews = Reviews(pool)
     registry_key = hashlib.sha256(b"plateline employee plates\n" + settings.ledger_key_file.read_bytes()).digest()
-    reviewing = Reviewing(writer, reviews, profiles, utc_now, registry_key)
+    reviewing = Reviewing(writer, reviews, profiles, utc_now, registry_key, door.refusals.flush)
     return App(writer, door, create_app(door, reviews, reviewing.digest), profiles, devices, health, reviewing)
 
 

@@ -55,3 +55,6 @@ FINDINGS_OPEN = Gauge("alpr_audit_findings_open", "Findings that nobody has give
 
 REVIEW_AGE_DAYS = Gauge("alpr_audit_review_age_days", "Age of the oldest finding without a disposition")
 # Above 7 the weekly review is late: tell the auditor.
+
+ENTRIES_UNREAD = Counter("alpr_audit_unread_entries_total", "Entries that the misuse patterns could not read")
+# Above 0: a service sends entries of a kind that the patterns follow in another form. Look at its version.

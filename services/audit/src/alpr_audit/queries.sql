@@ -42,11 +42,24 @@ SELECT p.content #>> '{person,person_id}' FROM audit.personal AS p JOIN audit.en
 WHERE p.idx = $1 AND e.agency = $2 AND p.content ->> 'case_number' = 'due';
 
 -- declared --
-SELECT e.idx, e.committed_at, p.content, EXISTS (
-    SELECT FROM audit.entries AS d WHERE d.about = e.idx AND d.kind IN ('use_approval_revoked', 'protected_event_ended')
-) AS ended
-FROM audit.entries AS e JOIN audit.personal AS p USING (idx)
+-- $3 numbers, $4 how many; $5 and $6 times that a search asks for, $7 the rectangle. Moments are kept in UTC, so that
+-- their first 19 characters sort as they follow each other; a cast could fail and end every search by place.
+SELECT e.idx, e.committed_at, p.content -> 'declared' AS declared, p.content -> 'person' AS by,
+       ended.at AS ended_at, ended.by AS ended_by
+FROM audit.entries AS e JOIN audit.personal AS p USING (idx) LEFT JOIN LATERAL (
+    SELECT d.committed_at AS at, q.content #>> '{person,person_id}' AS by
+    FROM audit.entries AS d LEFT JOIN audit.personal AS q USING (idx)
+    WHERE d.about = e.idx AND d.kind IN ('use_approval_revoked', 'protected_event_ended') AND d.agency = e.agency
+      AND convert_from(d.leaf, 'UTF8')::jsonb ->> 'service' = 'audit'
+    ORDER BY d.idx LIMIT 1
+) AS ended ON true
 -- the kinds stand here too, so that the partial index serves whatever plan is kept
 WHERE e.kind IN ('use_approval', 'protected_event') AND e.kind = $1 AND e.agency = $2
-  AND ($3::bigint IS NULL OR e.idx = $3)
-ORDER BY e.idx DESC LIMIT 5000;
+  AND ($3::bigint[] IS NULL OR e.idx = ANY ($3))
+  AND convert_from(e.leaf, 'UTF8')::jsonb ->> 'service' = 'audit' AND p.content ? 'declared'
+  AND ($5::text IS NULL OR left(p.content #>> '{declared,ends_at}', 19) COLLATE "C" >= left($5, 19))
+  AND ($6::text IS NULL OR left(p.content #>> '{declared,begins_at}', 19) COLLATE "C" <= left($6, 19))
+  AND ($7::jsonb IS NULL OR (
+      p.content #> '{declared,area,south}' <= $7 -> 'north' AND p.content #> '{declared,area,north}' >= $7 -> 'south'
+      AND p.content #> '{declared,area,west}' <= $7 -> 'east' AND p.content #> '{declared,area,east}' >= $7 -> 'west'))
+ORDER BY e.idx DESC LIMIT $4;

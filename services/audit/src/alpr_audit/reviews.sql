@@ -33,8 +33,14 @@ DELETE FROM audit.reports WHERE report_id = $1;
 -- expired_reports --
 SELECT report_id, agency, encode(sha256, 'hex') AS sha256 FROM audit.reports WHERE retain_until <= $1;
 
--- has_entries --
-SELECT EXISTS (SELECT FROM audit.entries WHERE agency = $1 AND committed_at < $2);
+-- first_entry --
+SELECT committed_at FROM audit.entries WHERE agency = $1 ORDER BY idx LIMIT 1;
+
+-- last_index --
+SELECT max(idx) FROM audit.entries;
+
+-- committed_at --
+SELECT committed_at FROM audit.entries WHERE idx = $1;
 
 -- put_task --
 INSERT INTO audit.tasks (task_id, agency, period, scope, role, mode, starts_at, ends_at, opened_at, due_at, seed, figures)
@@ -50,7 +56,7 @@ ORDER BY idx;
 
 -- accounts_between --
 SELECT idx FROM audit.entries
-WHERE agency = $1 AND committed_at >= $2 AND committed_at < $3 AND kind ~ $4 ORDER BY idx;
+WHERE agency = $1 AND idx >= $2 AND idx < $3 AND kind ~ $4 ORDER BY idx;
 
 -- flagged --
 SELECT x.idx, array_agg(DISTINCT f.kind ORDER BY f.kind) AS kinds
@@ -99,7 +105,14 @@ WHERE t.due_at < $1 AND NOT EXISTS (SELECT FROM audit.closures AS c WHERE c.task
 -- acts --
 SELECT e.idx, e.agency, e.kind, e.leaf, p.content
 FROM audit.entries AS e LEFT JOIN audit.personal AS p USING (idx)
-WHERE e.idx > $1 AND e.kind = ANY ($2::text[]) AND e.committed_at >= $3 ORDER BY e.idx LIMIT $4;
+WHERE e.idx > $1 AND e.kind = ANY ($2::text[]) ORDER BY e.idx LIMIT $3;
+
+-- account_acts --
+-- the kinds of alpr_audit.patterns ENDING and BEGINNING; few, and found by an index of their own
+SELECT e.idx, e.agency, e.kind, e.leaf, p.content
+FROM audit.entries AS e LEFT JOIN audit.personal AS p USING (idx)
+WHERE e.idx < $1 AND e.kind IN ('access_restored', 'access_suspended', 'account_activated', 'account_disabled', 'account_opened')
+ORDER BY e.idx;
 
 -- put_signal --
 INSERT INTO audit.findings (finding_id, agency, kind, level, subject, entries, detail, found_at)

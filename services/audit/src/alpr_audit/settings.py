@@ -59,6 +59,9 @@ class AuditSettings(ServiceSettings):
     views_per_minute: int = Field(
         600, ge=0, description="single reads and images one person may open in a minute; 0: any number"
     )
+    looks_per_minute: int = Field(
+        120, ge=0, description="looks into the ledger a person may take in a minute; 0: any number"
+    )
     exports_per_hour: int = Field(20, ge=0, description="answers one person may take away in an hour; 0: any number")
     learn_tenants: dict[str, str] = Field(
         {}, description="address of the external LEARN tenant by agency, as JSON; nothing else is ever called"

@@ -18,8 +18,9 @@ import httpx
 from alprcore import seal, wire
 from alprcore.kafka import Publisher
 from alprcore.model import AuditEvent, Person, event_id
-from alprcore.policy import RECORDED, AgencyProfile, Crowd, Refusals
+from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.postgres import translated
+from alprcore.refusals import RefusalLog
 from alprcore.topics import Topic
 
 from . import metrics
@@ -251,31 +252,11 @@ class Outbox:
                 return len(rows)
 
 
-class RefusalLog:
-    """Every refusal into the ledger: one entry each, a flood of nameless calls counted by address and minute (AUD-09)."""
+def refusal_log(outbox: Outbox, profiles: Mapping[str, AgencyProfile], clock: Callable[[], datetime]) -> RefusalLog:
+    """Enter the console's refusals through its outbox, each in a transaction of its own."""
 
-    def __init__(self, outbox: Outbox, profiles: Mapping[str, AgencyProfile], clock: Callable[[], datetime]) -> None:
-        self._outbox, self._profiles, self._clock = outbox, profiles, clock
-        self._refusals = Refusals()
-        self._waiting: list[Crowd] = []
+    async def enter(person: Person | None, address: str, reason_code: str, facts: Mapping[str, str]) -> None:
+        profile = profiles.get(person.agency) if person else None
+        await outbox.refuse(person, address, reason_code, clock(), facts, profile.version if profile else "")
 
-    async def tell(self, person: Person | None, address: str, reason_code: str, facts: Mapping[str, str]) -> None:
-        """Note a refusal before it is answered. Raises `Transient` when it cannot be noted."""
-        await self.flush()
-        ENTERED.set(True)
-        now = self._clock()
-        who = person.person_id if person else address
-        if self._refusals.alone(who, reason_code, known=person is not None, now=now):
-            profile = self._profiles.get(person.agency) if person else None
-            version = profile.version if profile else ""
-            await self._outbox.refuse(person, address, reason_code, now, facts, version)
-
-    async def flush(self, *, ending: bool = False) -> None:
-        """Write what was counted in a minute that is over."""
-        now = self._clock()
-        self._waiting += self._refusals.due(now, ending=ending)
-        while self._waiting:
-            crowd = self._waiting[0]
-            facts = {"count": str(crowd.count), "since": crowd.since.isoformat()}
-            await self._outbox.refuse(None, crowd.who, crowd.reason_code, now, facts)
-            self._waiting.remove(crowd)
+    return RefusalLog(enter, clock)

@@ -21,6 +21,7 @@ from alprcore.errors import Misconfigured, Transient
 from alprcore.model import Person, Refused
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
 from alprcore.policy import ACTIVITIES, AgencyProfile, local_day, may_access, valid_training
+from alprcore.refusals import RefusalLog
 from alprcore.runtime import run, serve_http, together
 from alprcore.seal import ListKeys, SigningKey
 from alprcore.topics import Topic, physical
@@ -35,7 +36,7 @@ from .administration import rules as administration_rules
 from .administration.store import AdministrationStore
 from .audits import pages as audits_pages
 from .audits import rules as audits_rules
-from .doors import Doors, Outbox, RefusalLog
+from .doors import Doors, Outbox, refusal_log
 from .equipment import api as equipment_api
 from .equipment import pages as equipment_pages
 from .equipment.store import EquipmentStore
@@ -156,7 +157,7 @@ def build(
     equipment = EquipmentStore(pool, queries)
     urls = {"ingest": settings.ingest_url, "audit": settings.audit_url, "retention": settings.retention_url}
     doors = Doors(urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s)
-    refusals = RefusalLog(outbox, policies, clock)
+    refusals = refusal_log(outbox, policies, clock)
     web = Web(settings, policies, clock, accounts.sessions.find, accounts.sessions.touch, doors, stop, refusals)
     versions = ProfileStore(pool, outbox, policies)
     publication = PublicationStore(pool, outbox, policies)
@@ -170,7 +171,7 @@ def build(
         training_api.router(training, administration.authority, administration.may_see),
         training_pages.router(training, administration.authority, administration.may_see),
         accounts_api.router(accounts, provider, administration.may_manage),
-        accounts_pages.router(accounts, provider=provider is not None),
+        accounts_pages.router(accounts, provider),
         hits_api.router(hits, wakeups),
         hits_pages.router(),
         sources_api.router(sources, registrations, hits.hit, hits_rules.check_expires_at),
@@ -186,6 +187,7 @@ def build(
         audits_pages.router(),
     )
     app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)
+    audited.require("console", app.routes)
     return Console(
         app, accounts, administration, training, hits, outbox, wakeups, doors, refusals, versions, sources, publication
     )
@@ -229,14 +231,20 @@ async def seed_demo(console: Console, settings: Settings, policies: Mapping[str,
         await seed_papers(console, policies[DEMO], username, roles)
 
 
+def shipped_policies(settings: Settings) -> dict[str, AgencyProfile]:
+    """Read the profiles that ship and those of the operator's folder. Raises `Misconfigured` naming agency and key."""
+    documents = profiles.shipped_documents(settings.profiles_folder)
+    return {agency: profiles.profile_from_json(document) for agency, document in documents.items()}
+
+
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop`. Raises `Misconfigured` or `Transient`; both say what is missing."""
-    policies = profiles.load_profiles()
+    policies = shipped_policies(settings)
     pool = await postgres.connect(settings.database_url.get_secret_value())
     try:
         await postgres.require_schema(pool, SCHEMA, "alpr_console")
         console = build(settings, pool, policies, stop)
-        await console.versions.start(profiles.shipped_documents(), utc_now())
+        await console.versions.start(profiles.shipped_documents(settings.profiles_folder), utc_now())
         if settings.seed_demo:
             await seed_demo(console, settings, policies)
         health = Health(SERVICE)
@@ -336,7 +344,7 @@ async def purge(console: Console, health: Health, stop: asyncio.Event) -> None:
 
 
 async def _seed_only(settings: Settings, stop: asyncio.Event) -> None:
-    policies = profiles.load_profiles()
+    policies = shipped_policies(settings)
     pool = await postgres.connect(settings.database_url.get_secret_value())
     try:
         await postgres.require_schema(pool, SCHEMA, "alpr_console")
@@ -350,7 +358,7 @@ async def _seed_only(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _add_person(settings: Settings, stop: asyncio.Event, values: Sequence[str]) -> None:
     agency, username, full_name, roles = values
-    policies = profiles.load_profiles()
+    policies = shipped_policies(settings)
     if agency not in policies:
         raise Misconfigured(f"no profile for agency {agency}")
     password, secret = new_password(), new_second_factor()

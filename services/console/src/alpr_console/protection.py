@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alprcore.errors import Transient
@@ -28,6 +29,13 @@ _PROTECTION: Final = (
     ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
     ("cross-origin-opener-policy", "same-origin"),
 )  # fmt: skip
+
+
+_ENTRANCES: Final = ("/login", "/logout", "/locked", "/account", "/v1/session", "/v1/sign-in", "/v1/me")
+_STREAMED: Final = ("/v1/hotlists", "/v1/devices")
+"""Paths whose bodies are passed on as they come, to a service that bounds them itself."""
+_LONGEST_FORM: Final = 65_536
+_LONGEST_BODY: Final = 1_048_576
 
 
 class Problem(Exception):
@@ -69,6 +77,28 @@ def problem_answer(problem: Problem) -> JSONResponse:
     return JSONResponse(body, problem.status, media_type="application/problem+json")
 
 
+def _longest(path: str, kind: str) -> int | None:
+    """How many bytes a call may bring: what is held in memory before anybody is known is bounded; files stream on."""
+    if path.startswith(_STREAMED):
+        return None
+    small = path.startswith(_ENTRANCES) or not kind.startswith("application/json")
+    return _LONGEST_FORM if small else _LONGEST_BODY
+
+
+def _bounded(receive: Receive, longest: int) -> Receive:
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > longest:
+            raise HTTPException(413, f"more than {longest} bytes")
+        return message
+
+    return bounded
+
+
 class Protect:
     """Refuses changes that come from another site, and marks every answer: no foreign code, no framing, no copies."""
 
@@ -103,6 +133,9 @@ class Protect:
                 headers["cache-control"] = "public, max-age=86400" if static else "no-store"
             await send(message)
 
+        longest = _longest(scope["path"], request.headers.get("content-type", ""))
+        if longest is not None:
+            receive = _bounded(receive, longest)
         if scope["method"] not in SAFE and _foreign(request):
             problem = Problem(403, "CROSS_ORIGIN", "changes are taken from this site's own pages only")
             answer = await scope["app"].state.refuse(request, problem)

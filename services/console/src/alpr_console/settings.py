@@ -41,6 +41,9 @@ class Settings(ServiceSettings):
     registration_url: str = Field(
         default="", description="address of the vehicle registration source; without: registrations are not looked up"
     )
+    profiles_folder: Path | None = Field(
+        default=None, description="folder with the first profiles of further agencies, one YAML file each"
+    )
     keep_hits_days: int = Field(default=7, ge=1, le=365, description="days the console keeps its copy of a hit")
     seed_demo: bool = Field(default=False, description="make the demonstration's people at start")
     demo_password: SecretStr = Field(default=SecretStr(""), description="their password, as long as password_length")

@@ -27,15 +27,15 @@ from starlette.exceptions import HTTPException
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
 from alprcore.policy import RECORDED, AgencyProfile
+from alprcore.refusals import RefusalLog
 
-from .doors import ENTERED, DoorAway, Doors, RefusalLog
+from .doors import ENTERED, DoorAway, Doors
 from .proofs import SecurityKeys
 from .protection import AWAY, SAFE, Protect, problem_answer
 from .protection import Problem as Problem  # noqa: PLC0414 - part of what every feature takes from here
 from .settings import Settings
 
 _CODES: Final = {401: "NO_SESSION", 403: "ROLE_NOT_AUTHORISED", 409: "STATE_CONFLICT", 422: "FIELD_INVALID"}
-"""What a refused page's entry says where the page names no code of its own."""
 COOKIE: Final = "plateline_session"
 CSRF_HEADER: Final = "x-csrf-token"
 _FOLDER: Final = resources.files(__package__ or "alpr_console")
@@ -89,7 +89,15 @@ class SignInFirst(Exception):
 LOCKED: Final = "SESSION_LOCKED"
 SETUP: Final = ("PASSWORD_FIRST", "SECOND_FACTOR_NOT_ENROLLED")
 POLICY: Final = "POLICY_NOT_READ"
-_FIRST_PAGES: Final = {LOCKED: "/locked", POLICY: "/policy", **dict.fromkeys(SETUP, "/setup")}
+REVIEW: Final = "OWN_ACCESS_REVIEW_OVERDUE"
+LIMITS: Final = (POLICY, REVIEW)
+"""What is missing, and yet somebody comes in: to read the policy, or to decide in the access review (TRN-06, ACC-12)."""
+_FIRST_PAGES: Final = {
+    LOCKED: "/locked",
+    POLICY: "/policy",
+    REVIEW: "/people-reviews",
+    **dict.fromkeys(SETUP, "/setup"),
+}
 
 
 def web_of(request: Request) -> Web:
@@ -351,8 +359,8 @@ class Pages:
             "path": request.url.path,
             "session": session,
             "now": web_of(request).clock(),
-            "places": [place for place in self._places if session and place.open_to(session)],
-            "menu": [place for place in self._menu if session and place.open_to(session)],
+            "places": [place for place in self._places if session and not session.limit and place.open_to(session)],
+            "menu": [place for place in self._menu if session and not session.limit and place.open_to(session)],
         }
         text = self._environment.get_template(name).render({**frame, **values})
         return HTMLResponse(text, status)
@@ -386,12 +394,9 @@ async def enter_refusal(request: Request, status: int, reason_code: str = "", ru
     """Enter a refused call, unless it is entered; the code is the page's where no problem names one (AUD-09)."""
     if ENTERED.get():
         return
-    facts = {
-        "method": request.method,
-        "route": getattr(request.scope.get("route"), "path", ""),
-        "status": str(status),
-        "rule_id": rule_id,
-    }
+    ENTERED.set(True)
+    route = getattr(request.scope.get("route"), "path", "")
+    facts = {"method": request.method, "route": route, "status": str(status), "rule_id": rule_id}
     code = reason_code or getattr(request.state, "reason_code", "") or _CODES.get(status, "REFUSED")
     await web_of(request).refusals.tell(getattr(request.state, "person", None), caller(request), code, facts)
 
@@ -428,7 +433,11 @@ def create_app(
     @app.exception_handler(DoorAway)
     async def on_door_away(_request: Request, away: DoorAway) -> Response:
         return problem_answer(
-            Problem(away.status, f"{away.door.upper()}_NOT_AVAILABLE", f"{away.door} does not answer; nothing was done")
+            Problem(
+                away.status,
+                f"{away.door.upper()}_NOT_AVAILABLE",
+                f"{away.door} does not answer: look before you repeat it",
+            )
         )
 
     @app.exception_handler(Transient)

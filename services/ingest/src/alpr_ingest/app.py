@@ -7,7 +7,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,7 +18,7 @@ from alpr_ingest.store import Load, Outgoing, Store
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka import Ack, Publisher
 from alprcore.model import AuditEvent, Entry, ListVersion, Person, Refused, entry_id, event_id
-from alprcore.policy import Crowd, Refusals
+from alprcore.refusals import RefusalLog
 from alprcore.seal import ListKeys
 from alprcore.topics import Topic
 from alprcore.wire import encode_audit_event, encode_bucket, encode_entry_details, encode_list_version, headers_for
@@ -84,35 +84,11 @@ def _named(person: Person) -> dict[str, str]:
     }
 
 
-class RefusalLog:
-    """Every refused call into the ledger's topic: one event each, a flood of nameless ones counted (AUD-09)."""
+def refusal_log(store: Store, clock: Callable[[], datetime]) -> RefusalLog:
+    """Enter ingest's refusals through its outbox."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
-        self._store, self._clock = store, clock
-        self._refusals = Refusals()
-        self._waiting: list[Crowd] = []
-
-    async def tell(self, person: Person | None, address: str, reason_code: str, facts: dict[str, str]) -> None:
-        """Note a refusal before it is answered. Raises `Transient` when it cannot be noted."""
-        await self.flush()
-        now = self._clock()
-        who = person.person_id if person else address
-        if self._refusals.alone(who, reason_code, known=person is not None, now=now):
-            await self._put(person, address, reason_code, facts, now)
-
-    async def flush(self) -> None:
-        """Write what was counted in a minute that is over."""
-        now = self._clock()
-        self._waiting += self._refusals.due(now)
-        while self._waiting:
-            crowd = self._waiting[0]
-            facts = {"count": str(crowd.count), "since": crowd.since.isoformat()}
-            await self._put(None, crowd.who, crowd.reason_code, facts, now)
-            self._waiting.remove(crowd)
-
-    async def _put(
-        self, person: Person | None, address: str, reason_code: str, facts: dict[str, str], now: datetime
-    ) -> None:
+    async def enter(person: Person | None, address: str, reason_code: str, facts: Mapping[str, str]) -> None:
+        now = clock()
         event = AuditEvent(
             event_id=event_id(reason_code, "refused", f"{now.isoformat()} {secrets.token_hex(8)}"),
             occurred_at=now,
@@ -125,7 +101,9 @@ class RefusalLog:
             personal=_named(person) if person else {"source_ip": address},
         )
         value = encode_audit_event(event)
-        await self._store.put_out([Outgoing(Topic.AUDIT, event.event_id, value, event.event_id, now)])
+        await store.put_out([Outgoing(Topic.AUDIT, event.event_id, value, event.event_id, now)])
+
+    return RefusalLog(enter, clock)
 
 
 class Relay:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alpr_ingest.api import Doors, build_app
-from alpr_ingest.app import ListLoader, RefusalLog, Relay
+from alpr_ingest.app import ListLoader, Relay, refusal_log
 from alpr_ingest.settings import Settings
 from alpr_ingest.store import Store
 from alprcore.errors import Transient
@@ -19,6 +19,7 @@ from alprcore.ops import Health, ops_routes
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import connect, require_schema
 from alprcore.profiles import Profiles, load_profiles
+from alprcore.refusals import RefusalLog
 from alprcore.runtime import run, serve_http, together
 from alprcore.seal import ListKeys
 from alprcore.topics import Topic
@@ -68,7 +69,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             profiles=profiles,
             person_key=settings.person_key,
             clock=clock,
-            refusals=RefusalLog(store, clock),
+            refusals=refusal_log(store, clock),
         )
         app = ops_routes(health, build_app(doors))
         await together(
@@ -92,6 +93,8 @@ async def _tell_crowds(refusals: RefusalLog, stop: asyncio.Event) -> None:
             await refusals.flush()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _LISTS_S)
+    with suppress(Transient):
+        await refusals.flush(ending=True)
 
 
 def _lists(profiles: Mapping[str, AgencyProfile]) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from alprcore import audited
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.model import ImageRole, Person, make_id
 from alprcore.plates import normalize
@@ -215,4 +216,5 @@ def create_app(house: House, person_key: bytes, clock: Callable[[], datetime]) -
         await house.tell_of(person, "hold_placed", hold.hold_id, facts)
         return JSONResponse({"hold_id": hold.hold_id, "state": "active"}, 201)
 
+    audited.require("retention", app.routes)
     return app

@@ -16,7 +16,8 @@ from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka import Message, Publisher
 from alprcore.model import AuditEvent, Hit, ImageKey, Person, Read, event_id, make_id, to_us
 from alprcore.objects import ImageStore
-from alprcore.policy import AgencyProfile, Refusals, add_years, due_day
+from alprcore.policy import AgencyProfile, add_years, due_day
+from alprcore.refusals import RefusalLog
 from alprcore.seal import open_image, seal_image
 from alprcore.topics import Topic, physical
 from alprcore.wire import (
@@ -139,7 +140,7 @@ class House:
         self.records, self.images, self.profiles = records, images, profiles
         self._publisher, self._clock = publisher, clock
         self._published: set[tuple[str, date]] = set()
-        self._refusals = Refusals()
+        self._refusals = RefusalLog(self._refused, clock)
 
     async def tell(self, event: AuditEvent) -> None:
         """Hand an event to the ledger's topic and wait until it is there; `Transient` when it cannot be."""
@@ -181,14 +182,15 @@ class House:
 
     async def tell_refusal(self, person: Person | None, address: str, code: str, facts: Mapping[str, str]) -> None:
         """Tell of a refused call: one event each, a flood of nameless ones by address and minute (AUD-09)."""
-        now = self._clock()
-        for crowd in self._refusals.due(now):
-            counted = {"count": str(crowd.count), "since": crowd.since.isoformat()}
-            await self.tell_of(None, "refused", crowd.who, counted, refused=crowd.reason_code, address=crowd.who)
-        who = person.person_id if person else address
-        if self._refusals.alone(who, code, known=person is not None, now=now):
-            subject = f"{facts['route']} {who} {secrets.token_hex(8)}"
-            await self.tell_of(person, "refused", subject, facts, refused=code, address=address)
+        await self._refusals.tell(person, address, code, facts)
+
+    async def tell_counted_refusals(self) -> None:
+        """Tell of the refusals of the last minute that had no event of their own."""
+        await self._refusals.flush()
+
+    async def _refused(self, person: Person | None, address: str, code: str, facts: Mapping[str, str]) -> None:
+        subject = f"{facts.get('route', '')} {secrets.token_hex(8)}"
+        await self.tell_of(person, "refused", subject, facts, refused=code, address=address)
 
     async def prepare_days(self) -> None:
         """Have keys ready for every due day that images may fall on, partitions for the usual ones; publish the keys.

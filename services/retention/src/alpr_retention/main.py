@@ -53,6 +53,7 @@ async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
                 every(settings.keys_every_seconds, stop, house.prepare_days),
                 every(settings.purge_every_hours * 3600, stop, house.purge),
                 every(settings.notes_every_seconds, stop, house.note_days),
+                every(60.0, stop, house.tell_counted_refusals),
             )
 
         await together(

@@ -226,13 +226,8 @@ class Records:
             return {}
         ids, reads = [found for found, _ in wanted], [read for _, read in wanted]
         with translated():
-            rows = await self._pool.fetch(
-                _QUERIES["stored_days"],
-                what,
-                ids,
-                [read.agency for read in reads],
-                [read.captured_at for read in reads],
-            )
+            agencies, times = [read.agency for read in reads], [read.captured_at for read in reads]
+            rows = await self._pool.fetch(_QUERIES["stored_days"], what, ids, agencies, times)
         return {row["id"]: row["due_day"] for row in rows if row["due_day"] is not None}
 
     async def open_view(self, entry: int, person_id: str) -> dict[str, Any] | None:
@@ -367,9 +362,8 @@ class Records:
     async def runs(self, run_id: str = "") -> list[dict[str, Any]]:
         """The last hundred purges, newest first, or the named one."""
         with translated():
-            rows = await (
-                self._pool.fetch(_QUERIES["run"], UUID(run_id)) if run_id else self._pool.fetch(_QUERIES["runs"])
-            )
+            asked = (_QUERIES["run"], UUID(run_id)) if run_id else (_QUERIES["runs"],)
+            rows = await self._pool.fetch(*asked)
         return [
             {
                 "run_id": str(row["run_id"]),

@@ -39,6 +39,11 @@ def test_the_author_approves_only_where_nobody_else_can(managers, ends):
     assert approve(person("program_manager"), managers=managers) == "approved"
 
 
+def test_a_designee_never_approves_what_they_wrote():
+    author = person("custodian", person_id="p-author")
+    assert approve(author, delegated=True) == "APPROVER_NOT_AUTHORISED"
+
+
 def test_a_version_is_decided_once_and_against_what_is_in_force():
     manager = person("program_manager")
     for state in ("approved", "withdrawn"):

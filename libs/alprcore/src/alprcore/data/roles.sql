@@ -1,7 +1,8 @@
 -- Roles and schemas of Plateline, safe to run again and again, by an administrator of the database.
 --
 -- Each schema has two roles: the owner migrates, the other one is the running service and holds only what the
--- owner's migrations grant. alpr_reader is the connection of the query door: it may execute one function.
+-- owner's migrations grant. alpr_reader is the connection of the query door: it may execute two
+-- functions, which answer committed entries.
 --
 -- Passwords arrive as SCRAM verifiers in the setting alpr.verifiers, a JSON object of role to verifier, so that no
 -- password is sent to the server; a role without one cannot log in by password. `python -m alprcore.migrate prepare`
@@ -50,7 +51,7 @@ BEGIN
         );
     END LOOP;
 
-    -- retention.search_reads, owned by alpr_retention_owner, reads the committed intent; the reader executes it
+    -- retention.search_reads, owned by alpr_retention_owner, asks audit.permitted what an entry permits
     GRANT USAGE ON SCHEMA audit TO alpr_retention_owner;
     GRANT USAGE ON SCHEMA retention TO alpr_reader;
 END

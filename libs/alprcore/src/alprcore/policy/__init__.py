@@ -32,6 +32,7 @@ from .approving import (
     Known,
     ProtectedEvent,
     approval_lacks,
+    approvals_lack,
     may_approve,
     may_receive,
 )
@@ -63,7 +64,7 @@ from .querying import (
     case_number_state,
     may_query,
     purpose_refusal,
-    training_lacking,
+    standing_refusal,
 )
 from .refusing import RECORDED, Crowd, Refusals
 from .screening import folded, protected_term, says_nothing
@@ -111,6 +112,7 @@ __all__ = [
     "TrainingNeed",
     "add_years",
     "approval_lacks",
+    "approvals_lack",
     "by_place",
     "case_number_state",
     "due_day",
@@ -133,7 +135,7 @@ __all__ = [
     "purpose_refusal",
     "says_nothing",
     "second_factor_needed",
-    "training_lacking",
+    "standing_refusal",
     "training_refusal",
     "valid_training",
 ]

@@ -219,7 +219,8 @@ def may_access(standing: Standing, profile: AgencyProfile, activity: str, now: d
     """Decide whether a person may do an activity of `ACTIVITIES` now.
 
     Order: account, papers, training, access review, policy. The policy comes last, so that a refusal with
-    `POLICY_NOT_READ` means that reading it is all that is left to do.
+    `POLICY_NOT_READ` means that reading it is all that is left to do. Managers of access on whom nobody decided are
+    refused data with a code of their own: they may still decide on others, or one forgotten review would lock out all.
     """
     if standing.state != "active":
         return Refused("ACC-11", "ACCOUNT_NOT_ACTIVE", f"the account is {standing.state}")
@@ -229,7 +230,8 @@ def may_access(standing: Standing, profile: AgencyProfile, activity: str, now: d
     covered = valid_training(standing, profile, now)
     refusal = training_refusal(missing_training(covered, standing.category, profile, activity))
     if refusal is None and profile.access.review_quarterly and standing.review_overdue:
-        refusal = Refused(
-            "ACC-12", "ACCESS_REVIEW_OVERDUE", "the access review ended without a decision on this account"
-        )
+        decides = activity == "access_data" and not standing.contractor
+        decides = decides and not set(profile.governance.access_managers).isdisjoint(standing.roles)
+        code = "OWN_ACCESS_REVIEW_OVERDUE" if decides else "ACCESS_REVIEW_OVERDUE"
+        refusal = Refused("ACC-12", code, "the access review ended without a decision on this account")
     return refusal or policy_refusal(standing, profile, now) or ADMITTED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -42,7 +42,10 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One dated, numbered approval: of a use beyond the list, or of area searches around a protected event."""
+    """One dated, numbered approval: of a use beyond the list, or of area searches around a protected event.
+
+    It is given for one case, for one person, or for one person in one case: to nobody else's question and no other.
+    """
 
     approval_id: int
     agency: str
@@ -52,6 +55,8 @@ class Approval:
     valid_to: datetime
     event_id: int | None = None
     revoked: bool = False
+    case_number: str = ""
+    for_username: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,24 @@ class ProtectedEvent:
     area: Area
     begins_at: datetime
     ends_at: datetime
+    ended_at: datetime | None = None
+    ended_by: str = ""
+
+    def protects_until(self, asker: str) -> datetime:
+        """Give the end of its protection from a person: ending it early takes nothing from the time before.
+
+        Whoever ended it stays bound by it as declared: nobody lifts a protection for a search of their own.
+        """
+        if self.ended_at is None or self.ended_by == asker:
+            return self.ends_at
+        return min(self.ends_at, self.ended_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the door knows beside the question: the approval it names, declared events, where fixed devices stand."""
+    """What the door knows beside the question: the approvals it names, declared events, where fixed devices stand."""
 
-    approval: Approval | None = None
+    approvals: tuple[Approval, ...] = ()
     events: tuple[ProtectedEvent, ...] = ()
     positions: Mapping[str, GeoPoint] | None = None
 
@@ -93,21 +109,44 @@ def may_approve(kind: str, person: Person, profile: AgencyProfile) -> Decision:
     return ADMITTED
 
 
-def approval_lacks(
-    approval: Approval | None, kind: str, person: Person, now: datetime, *, event_id: int | None = None
+def approvals_lack(
+    approvals: Iterable[Approval],
+    kind: str,
+    person: Person,
+    now: datetime,
+    *,
+    event_id: int | None = None,
+    case_number: str = "",
 ) -> str:
-    """Tell why an approval does not carry this person's question now; empty when it does.
+    """Tell why none of the named approvals of this kind, or for this event, carries a question; empty when one does."""
+    lacks = [
+        approval_lacks(approval, person, now, case_number=case_number)
+        for approval in approvals
+        if approval.kind == kind and approval.event_id == event_id
+    ]
+    return "" if "" in lacks else next(iter(lacks), "no such approval")
+
+
+def approval_lacks(approval: Approval, person: Person, now: datetime, *, case_number: str = "") -> str:
+    """Tell why an approval does not carry this person's question about this case now; empty when it does.
 
     Nobody's own approval carries a question: an approval is another person's.
     """
-    if approval is None or approval.agency != person.agency or approval.kind != kind:
-        return "no such approval"
-    if approval.event_id != event_id:
-        return "the approval is of another event"
+    bound = approval.case_number or approval.for_username
     checks = (
+        (approval.agency != person.agency, "no such approval"),
+        (not bound.strip(), "the approval names neither a case nor a person"),
+        (approval.for_username not in ("", person.username), "the approval is for another person"),
+        (bool(_case(approval.case_number)) and _case(approval.case_number) != _case(case_number),
+         "the approval is for another case"),
         (approval.revoked, "the approval was revoked"),
         (now < approval.valid_from, "the approval is not valid yet"),
         (now > approval.valid_to, "the approval has ended"),
         (approval.approved_by == person.person_id, "an approval is another person's to give"),
-    )
+    )  # fmt: skip
     return next((words for broken, words in checks if broken), "")
+
+
+def _case(number: str) -> str:
+    """Write a case number so that blanks and case of letters do not make it another one."""
+    return "".join(number.split()).casefold()

@@ -9,7 +9,8 @@ from typing import Final
 
 from alprcore.model import ADMITTED, Decision, Person, Refused
 
-from .approving import OTHER_APPROVED, OTHER_USE, PROTECTED_EVENT, Area, Known, ProtectedEvent, approval_lacks
+from .access import missing_training, training_refusal
+from .approving import OTHER_APPROVED, OTHER_USE, PROTECTED_EVENT, Area, Known, ProtectedEvent, approvals_lack
 from .profile import AgencyProfile
 from .screening import protected_term, says_nothing
 
@@ -29,6 +30,8 @@ MAX_DEVICES: Final = 50
 """Devices one question may name; a question to more is one by area."""
 CORNERS: Final = range(3, 51)
 """Corners an area drawn by hand may have."""
+_NAMED: Final = 10
+"""Protected events a refusal names; whoever touches more learns of the others once these are approved."""
 
 
 NOTHING_KNOWN: Final = Known()
@@ -55,6 +58,11 @@ class Criteria:
     own_detections: bool = False
     read_id: str = ""
 
+    @property
+    def fixed(self) -> int:
+        """Count the characters that a partial plate fixes."""
+        return sum(letter.isalnum() for letter in self.partial)
+
     def bounds(self) -> Area | None:
         """Give the rectangle that the searched area lies in; None when no area is named."""
         if not self.polygon:
@@ -76,19 +84,19 @@ class Query:
     need_to_know: str = ""
     attest_no_first_amendment: bool = False
     offense_code: str = ""
-    approval_id: int | None = None
     limit: int = 100
     after: str = ""
 
 
-def may_query(query: Query, person: Person, profile: AgencyProfile, now: datetime, known: Known = NOTHING_KNOWN) -> Decision:
+def may_query(
+    query: Query, person: Person, profile: AgencyProfile, now: datetime, known: Known = NOTHING_KNOWN
+) -> Decision:
     """Decide whether this person may put this query (USE-01..07, USE-11, QRY-02..04, TRN-04).
 
     Order: role, training, purpose, reasons, protected activities, criteria.
     """
     return (
-        _role_refusal(person, profile)
-        or training_lacking(person, profile)
+        standing_refusal(person, profile)
         or purpose_refusal(query.purpose_code, person, profile, own=query.criteria.own_detections)
         or _approval_refusal(query, person, known, now)
         or _reason_refusal(query, profile)
@@ -98,19 +106,11 @@ def may_query(query: Query, person: Person, profile: AgencyProfile, now: datetim
     )
 
 
-def training_lacking(person: Person, profile: AgencyProfile) -> Refused | None:
-    """Refuse who lacks a training that the profile asks for before queries; the refusal names its tag (TRN-04)."""
-    for need in profile.access.training:
-        applies = need.activity == "query" and (not need.categories or person.category in need.categories)
-        if applies and need.tag not in person.training:
-            return Refused("TRN-04", "TRAINING_MISSING", f"training is missing: {need.tag}")
-    return None
-
-
-def _role_refusal(person: Person, profile: AgencyProfile) -> Refused | None:
+def standing_refusal(person: Person, profile: AgencyProfile) -> Refused | None:
+    """Refuse who may not search or follow up a search at all: role, agency, training (ACC-03, TRN-02..04)."""
     if QUERY_ROLES.isdisjoint(person.roles) or person.agency != profile.agency:
         return Refused("ACC-03", "ROLE_NOT_AUTHORISED", "this role may not search reads")
-    return None
+    return training_refusal(missing_training(person.training, person.category, profile, "query"))
 
 
 def purpose_refusal(code: str, person: Person, profile: AgencyProfile, *, own: bool = False) -> Refused | None:
@@ -139,7 +139,7 @@ def purpose_refusal(code: str, person: Person, profile: AgencyProfile, *, own: b
 def _approval_refusal(query: Query, person: Person, known: Known, now: datetime) -> Refused | None:
     if query.purpose_code != OTHER_APPROVED:
         return None
-    lacks = approval_lacks(known.approval, OTHER_USE, person, now)
+    lacks = approvals_lack(known.approvals, OTHER_USE, person, now, case_number=query.case_number)
     return Refused("USE-11", "APPROVAL_REQUIRED", f"another use needs a valid approval: {lacks}") if lacks else None
 
 
@@ -187,30 +187,42 @@ def case_number_state(query: Query, profile: AgencyProfile) -> str:
 def _event_refusal(query: Query, person: Person, profile: AgencyProfile, known: Known, now: datetime) -> Refused | None:
     if not profile.first_amendment_block:
         return None
+    lacking = []
     for event in known.events:
-        if touches(query.criteria, event, known):
-            lacks = approval_lacks(known.approval, PROTECTED_EVENT, person, now, event_id=event.event_id)
+        if touches(query.criteria, event, known, person.person_id):
+            lacks = approvals_lack(known.approvals, PROTECTED_EVENT, person, now, event_id=event.event_id,
+                                   case_number=query.case_number)  # fmt: skip
             if lacks:
-                return Refused("USE-07", "FIRST_AMENDMENT_PROHIBITED",
-                               f"the search touches a protected event and needs a supervisor's approval: {lacks}")  # fmt: skip
-    return None
+                lacking.append(f"event {event.event_id}: {lacks}")
+    if not lacking:
+        return None
+    words = "the search touches a protected event and needs a supervisor's approval of each"
+    return Refused("USE-07", "FIRST_AMENDMENT_PROHIBITED", f"{words} ({'; '.join(lacking[:_NAMED])})")
 
 
 def by_place(criteria: Criteria) -> bool:
-    """Tell whether a search lists who was somewhere: it names an area, or no vehicle, list or own detections."""
+    """Tell whether a search lists who was somewhere: it names an area, or no vehicle, list or own detections.
+
+    A pattern is no vehicle where it fixes fewer characters than `MIN_PATTERN_FIXED` or is asked of named devices:
+    either lists whoever passed.
+    """
+    vehicle = criteria.plate or (criteria.fixed >= MIN_PATTERN_FIXED and not criteria.device_ids)
     return criteria.bounds() is not None or not (
-        criteria.plate or criteria.partial or criteria.list_code or criteria.read_id or criteria.own_detections
+        vehicle or criteria.list_code or criteria.read_id or criteria.own_detections
     )
 
 
-def touches(criteria: Criteria, event: ProtectedEvent, known: Known) -> bool:
-    """Tell whether a search could list who came to a protected event.
+def touches(criteria: Criteria, event: ProtectedEvent, known: Known, asker: str) -> bool:
+    """Tell whether a person's search could list who came to a protected event.
 
     A search for one vehicle without an area does not; a search by area does where both rectangles and times overlap; a
-    search by devices does unless each is known to stand elsewhere; a search by time alone covers every place.
+    search by devices does unless each is known to stand elsewhere; a search by time alone covers every place. An event
+    that was called off before it began is none, but to whoever called it off.
     """
-    begins, ends = criteria.captured_from, criteria.captured_to
-    if (begins is not None and begins > event.ends_at) or (ends is not None and ends < event.begins_at):
+    begins, ends, until = criteria.captured_from, criteria.captured_to, event.protects_until(asker)
+    if until <= event.begins_at or (begins is not None and begins > until):
+        return False
+    if ends is not None and ends < event.begins_at:
         return False
     area = criteria.bounds()
     if area is not None or not by_place(criteria):
@@ -225,7 +237,6 @@ def _criteria_refusal(criteria: Criteria, limit: int, now: datetime) -> Refused 
     span_given = criteria.captured_from is not None and criteria.captured_to is not None
     area = criteria.bounds()
     narrowing = criteria.plate or criteria.partial or criteria.device_ids or criteria.list_code or criteria.read_id
-    fixed = sum(letter.isalnum() for letter in criteria.partial)
     refusals = (
         (
             not (narrowing or area or criteria.own_detections or span_given),
@@ -233,7 +244,7 @@ def _criteria_refusal(criteria: Criteria, limit: int, now: datetime) -> Refused 
         ),
         (bool(criteria.plate and criteria.partial), "give a plate or a partial plate, not both"),
         (
-            bool(criteria.partial) and fixed < MIN_PATTERN_FIXED and not span_given,
+            bool(criteria.partial) and criteria.fixed < MIN_PATTERN_FIXED and not span_given,
             f"a partial plate needs {MIN_PATTERN_FIXED} fixed characters or a time range",
         ),
         (criteria.partial.count("*") > 1, "a partial plate may hold one *"),

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
+from alprcore import audited
 from alprcore.errors import Transient
 
 from .. import ledger, metrics
@@ -73,4 +74,5 @@ def create_app(door: Door, reviews: Reviews, digest: Callable[[str], bytes]) -> 
         app.include_router(part.router(door))
     app.include_router(reports.router(door, reviews))
     app.include_router(reviewing.router(door, reviews, digest))
+    audited.require("audit", app.routes)
     return app

@@ -1,6 +1,7 @@
 """Approvals of uses beyond the profile's list, and protected events: dated, numbered entries of the ledger.
 
-The number of an approval or event is that of its entry. Neither can be altered; each can be ended once.
+The number of an approval or event is that of its entry. Neither can be altered; each can be ended once. A
+protected event that was ended keeps protecting the time before its end.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from alprcore.model import Person, Refused, event_id
 from alprcore.policy import EVENT_ROLES, OTHER_USE, PROTECTED_EVENT, may_approve, says_nothing
 
 from .answers import Refusal, refusal_of
 from .door import Door
-from .shapes import INDEX_LIMIT, AreaBody, Body, read_body
+from .shapes import INDEX_LIMIT, AreaBody, Body, EntryNumber, Moment, read_body
 
 LONGEST: Final = timedelta(days=366)
 """Longest time an approval is valid: a use that goes on is approved anew every year."""
@@ -27,14 +28,15 @@ _READERS: Final = frozenset({"officer", "dispatcher", "investigator", "superviso
 
 
 class ApprovalBody(Body):
-    """An approval, as posted."""
+    """An approval, as posted: of what, when, and for which case or whom."""
 
     kind: Literal["other_use", "protected_event"]
-    event_id: int | None = Field(None, ge=0, lt=INDEX_LIMIT)
+    event_id: EntryNumber | None = None
     description: str = Field(max_length=4000)
     case_number: str = Field("", max_length=100)
-    valid_from: AwareDatetime
-    valid_to: AwareDatetime
+    for_username: str = Field("", max_length=200)
+    valid_from: Moment
+    valid_to: Moment
 
 
 class EventBody(Body):
@@ -42,8 +44,8 @@ class EventBody(Body):
 
     name: str = Field(min_length=1, max_length=200)
     area: AreaBody
-    begins_at: AwareDatetime
-    ends_at: AwareDatetime
+    begins_at: Moment
+    ends_at: Moment
 
 
 class EndBody(Body):
@@ -88,7 +90,9 @@ def router(door: Door) -> APIRouter:
             raise refusal_of(decision, person)
         if says_nothing(body.description, profile.querying):
             raise invalid(person, "description: say in words what is approved")
-        if not body.valid_from < body.valid_to <= body.valid_from + LONGEST:
+        if not (body.case_number.strip() or body.for_username.strip()):
+            raise invalid(person, "case_number or for_username: say for which case or for whom")
+        if not timedelta(0) < body.valid_to - body.valid_from <= LONGEST:
             raise invalid(person, f"valid_to: after valid_from, at most {LONGEST.days} days later")
         if (body.kind == PROTECTED_EVENT) != (body.event_id is not None):
             raise invalid(person, "event_id: with approvals for a protected event, and only there")
@@ -104,8 +108,8 @@ def router(door: Door) -> APIRouter:
     async def get_approvals(request: Request) -> Response:
         person = reader(request)
         await door.record("use_approvals_read", person, facts={}, personal={})
-        rows = await door.questions.approvals(person.agency)
-        return JSONResponse({"rows": [_listed(row, "approval_id") for row in rows[:LISTED]]})
+        rows = await door.questions.declared("use_approval", person.agency, LISTED)
+        return JSONResponse({"rows": [_listed(row, "approval_id") for row in rows]})
 
     @routes.post("/v1/use-approvals/{approval_id}/revocation")
     async def post_revocation(request: Request, approval_id: int) -> Response:
@@ -133,8 +137,8 @@ def router(door: Door) -> APIRouter:
     async def get_events(request: Request) -> Response:
         person = reader(request)
         await door.record("protected_events_read", person, facts={}, personal={})
-        rows = await door.questions.declared_events(person.agency)
-        return JSONResponse({"rows": [_listed(row, "event_id") for row in rows[:LISTED]]})
+        rows = await door.questions.declared("protected_event", person.agency, LISTED)
+        return JSONResponse({"rows": [_listed(row, "event_id") for row in rows]})
 
     @routes.post("/v1/protected-events/{event}/end")
     async def post_event_end(request: Request, event: int) -> Response:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from alprcore.model import Person, Refused
 from alprcore.plates import lookalike_positions, normalize, skeleton
 from alprcore.policy import Criteria, Known, Query, approval_lacks, by_place, case_number_state, may_query
 
 from .answers import Refusal, refusal_of
-from .door import Answered, Ask, Door
-from .shapes import QueryBody, SourceSystem
-
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+from .door import UUID, Answered, Ask, Door
+from .shapes import QueryBody, SourceSystem, in_utc
 
 
 def search_of(criteria: Criteria, limit: int, after: str) -> dict[str, Any]:
@@ -40,10 +37,17 @@ def search_of(criteria: Criteria, limit: int, after: str) -> dict[str, Any]:
     }
     if after:
         captured_at, _, read_id = after.partition("/")
-        if datetime.fromisoformat(captured_at).tzinfo is None or not _UUID.fullmatch(read_id):
+        fields["after"] = {"captured_at": _moment(captured_at), "read_id": read_id}
+        if not UUID.fullmatch(read_id):
             raise ValueError("after")
-        fields["after"] = {"captured_at": captured_at, "read_id": read_id}
     return {**{name: value for name, value in fields.items() if value}, "limit": limit}
+
+
+def _moment(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("after")
+    return in_utc(moment).isoformat()
 
 
 def elements_of(criteria: Mapping[str, Any]) -> list[str]:
@@ -91,33 +95,35 @@ def put(door: Door, kind: str, body: QueryBody, person: Person, known: Known) ->
         "case_number": case,
         "elements": elements_of(asked["criteria"]),
     }
-    approval = known.approval
-    if approval and approval_lacks(approval, approval.kind, person, door.clock(), event_id=approval.event_id):
-        approval = None  # named, but not what this question rests on
-    if approval is not None:
-        facts["approval_id"] = approval.approval_id
+    more_facts, approvers = rests_on(known, query, person, door.clock())
     personal = {
         **asked,
         "limit": query.limit,
         "after": query.after,
         "on_behalf_of": body.on_behalf_of,
-        "supervisor_id": approval.approved_by if approval else "",
+        **approvers,
     }
     if case == "due" and not query.after:
         personal["case_number"] = "due"
-    return Ask(kind, act, search, facts, personal, body.source.value), query
+    return Ask(kind, act, search, {**facts, **more_facts}, personal, body.source.value), query
+
+
+def rests_on(known: Known, query: Query, person: Person, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Name the approvals that a question rests on, and who gave them; one named in vain is left out."""
+    held = [one for one in known.approvals if not approval_lacks(one, person, now, case_number=query.case_number)]
+    numbers = {"approval_ids": [one.approval_id for one in held]} if held else {}
+    return numbers, {"supervisor_id": ", ".join(dict.fromkeys(one.approved_by for one in held))}
 
 
 async def known_of(door: Door, body: QueryBody, person: Person) -> Known:
-    """Look up what the policy must know beside the question: the named approval, events, where fixed devices stand."""
-    approval = None
-    if body.approval_id is not None:
-        approval = await door.questions.approval(body.approval_id, person.agency)
-    if not by_place(body.criteria.criteria(person)):
-        return Known(approval)
-    events = await door.questions.events(person.agency)
+    """Look up what the policy must know beside the question: named approvals, events, where fixed devices stand."""
+    approvals = await door.questions.approvals_named(body.approvals(), person.agency)
+    criteria = body.criteria.criteria(person)
+    if not by_place(criteria):
+        return Known(approvals)
+    events = await door.questions.events(person.agency, criteria)
     positions = {name: point for name, point in door.devices(person.agency).items() if point is not None}
-    return Known(approval, tuple(events), positions)
+    return Known(approvals, events, positions)
 
 
 def rows_of(answered: Answered, ask: Ask, plate: str) -> list[dict[str, Any]]:

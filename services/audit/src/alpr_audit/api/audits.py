@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -39,10 +40,12 @@ class LogBody(Body):
 def router(door: Door) -> APIRouter:
     """Bind the routes to the door."""
     routes = APIRouter()
+    verifying = asyncio.Lock()
 
-    async def look(kind: str, person: Person, criteria: dict[str, Any], about: int | None = None) -> None:
+    async def look(kind: str, person: Person, criteria: dict[str, Any]) -> None:
+        door.count(person, "looks")
         personal = {"ip": person.source_ip, "criteria": criteria, "reasons": {"purpose_code": "audit"}}
-        await door.record(kind, person, facts={}, personal=personal, about=about)
+        await door.record(kind, person, facts={}, personal=personal)
 
     @routes.get("/v1/audit/checkpoint")
     async def get_checkpoint() -> Response:
@@ -53,8 +56,11 @@ def router(door: Door) -> APIRouter:
     @routes.get("/v1/audit/verify")
     async def get_verify(request: Request) -> Response:
         person = door.auditor(request)
-        await door.record("ledger_verified", person, facts={}, personal={"ip": person.source_ip})
-        return JSONResponse(await door.store.verify(door.writer.verifier, door.writer.head()))
+        if verifying.locked():
+            raise Refusal(429, "RATE_LIMITED", "a verification is under way; ask again", person=person, retry_after_s=5)
+        async with verifying:  # one at a time: it computes the whole tree in the process that also writes it
+            await door.record("ledger_verified", person, facts={}, personal={"ip": person.source_ip})
+            return JSONResponse(await door.store.verify(door.writer.verifier, door.writer.head()))
 
     @routes.get("/v1/audit/log")
     async def get_log(request: Request, before: int = _LAST, kind: str = "", limit: int = LOG_LIMIT) -> Response:
@@ -94,10 +100,10 @@ def router(door: Door) -> APIRouter:
         intent = await door.store.intent(index) if 0 <= index < _LAST else None
         if "auditor" not in person.roles and (intent is None or intent["person_id"] != person.person_id):
             raise Refusal(403, "ROLE_NOT_AUTHORISED", "auditors, and who asked the question", person=person)
-        await look("proof_read", person, {"index": index}, index)
+        await look("proof_read", person, {"index": index})
         made = await proof(index)
-        if made is None:
-            raise Refusal(404, "ENTRY_UNKNOWN", "no such entry", person=person)
+        if made is None or ledger.decode_entry(made["leaf"].encode())["agency"] != person.agency:
+            raise Refusal(404, "ENTRY_UNKNOWN", "no such entry of your agency", person=person)
         path = [bytes.fromhex(part) for part in made["inclusion"]]
         text = ledger.proof_text(index, path, made["checkpoint"], made["leaf"].encode())
         return Response(text, media_type="text/plain; charset=utf-8")

@@ -15,15 +15,18 @@ from fastapi import Request
 
 from alprcore.errors import Transient
 from alprcore.model import GeoPoint, Person
-from alprcore.policy import AgencyProfile
+from alprcore.policy import AgencyProfile, standing_refusal
+from alprcore.refusals import RefusalLog
 from alprcore.seal import read_person
 
 from .. import ledger, metrics
 from ..reviews import accesses
 from ..store import Learn, Ledger, Questions, Receipt, Writer
-from .answers import REVIEWED, Refusal, SearchAway
+from .answers import REVIEWED, Refusal, SearchAway, refusal_of
 from .limits import Limits
 
+NEARBY: Final = timedelta(days=1)
+"""A correction may move the time of a capture a little; the bounds spare opening every due day."""
 FOLLOW_UP: Final = timedelta(minutes=15)
 """How long a person may open reads and images of an answered query without asking anew."""
 RESULT_OF: Final[Mapping[str, str]] = {
@@ -32,7 +35,7 @@ RESULT_OF: Final[Mapping[str, str]] = {
     "export": "export_result",
 }
 """Kind of the entry that says how an intent was answered."""
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOBODY: Final[Mapping[str, GeoPoint | None]] = {}
 
 
@@ -87,6 +90,13 @@ class Door:
     limits: Limits
     devices: Callable[[str], Mapping[str, GeoPoint | None]] = field(default=lambda _agency: _NOBODY)
     learn: Learn | None = None
+    refusals: RefusalLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refusals = RefusalLog(self._enter_crowd, self._now)
+
+    def _now(self) -> datetime:
+        return self.clock()
 
     def person(self, request: Request) -> Person:
         """Who asks, by the console's token; never by anything in the body (QRY-06, QRY-07)."""
@@ -226,10 +236,15 @@ class Door:
         }
 
     async def own_query(self, person: Person, query_id: int) -> Followed:
-        """The reasons and the search of an own query, not older than 15 minutes."""
+        """The reasons and the search of an own query, not older than 15 minutes, of one who may still search."""
+        lost = standing_refusal(person, self.profile(person))
+        if lost is not None:
+            raise refusal_of(lost, person)
         found = await self.store.intent(query_id)
         if found is None or found["kind"] not in ("query", "hit_query") or found["person_id"] != person.person_id:
             raise Refusal(403, "QUERY_UNKNOWN", "no such query of yours", person=person)
+        if "read_id" in found["content"]["criteria"]:  # a look at one read: following it would never end
+            raise Refusal(403, "QUERY_UNKNOWN", "a look at one read is no question to follow", person=person)
         if self.clock() - found["committed_at"] > FOLLOW_UP:
             raise Refusal(403, "QUERY_EXPIRED", "the query is older than 15 minutes", person=person)
         source = "learn" if found["query"]["act"] == "learn" else "local"
@@ -238,7 +253,7 @@ class Door:
     async def follow_up(self, person: Person, query_id: int, read_id: str) -> tuple[Followed, datetime]:
         """An own query, and when the read it handed out was captured."""
         followed = await self.own_query(person, query_id)
-        captured = await self.store.answered(query_id, read_id) if _UUID.fullmatch(read_id) else None
+        captured = await self.store.answered(query_id, read_id) if UUID.fullmatch(read_id) else None
         if captured is None:
             raise Refusal(403, "READ_NOT_ANSWERED", "the query did not answer this read", person=person)
         if followed.source != "local":
@@ -251,29 +266,43 @@ class Door:
         peer = request.client.host if request.client else ""
         route = request.scope.get("route")
         profile = self.profiles.get(person.agency) if person else None
-        facts: dict[str, Any] = {
-            "method": request.method,
-            "route": getattr(route, "path", ""),
-            "status": refusal.status,
-        }
+        told = {"method": request.method, "route": getattr(route, "path", ""), "status": str(refusal.status)}
         if refusal.code in REVIEWED:
-            facts["review"] = REVIEWED[refusal.code]
-        personal: dict[str, Any] = {"peer": peer}
-        if person:
-            personal = {"person": asdict(person), "ip": person.source_ip}
-            if refusal.asked is not None:
-                personal["asked"] = dict(refusal.asked)
+            told["review"] = REVIEWED[refusal.code]
+
+        async def enter(person: Person | None, address: str, code: str, facts: Mapping[str, str]) -> None:
+            personal: dict[str, Any] = {"peer": address}
+            if person:
+                personal = {"person": asdict(person), "ip": person.source_ip}
+                if refusal.asked is not None:
+                    personal["asked"] = dict(refusal.asked)
+            await self._enter(person.agency if person else "", code, facts, personal, profile)
+
+        await self.refusals.tell(person, peer, refusal.code, told, enter)
+
+    async def _enter(
+        self,
+        agency: str,
+        code: str,
+        facts: Mapping[str, str],
+        personal: Mapping[str, Any],
+        profile: AgencyProfile | None = None,
+    ) -> None:
+        version = profile.version if profile else ""
         await self.writer.append(
             ledger.Draft(
                 kind="refused",
-                agency=person.agency if person else "",
+                agency=agency,
                 outcome="refused",
-                reason_code=refusal.code,
-                profile_version=profile.version if profile else "",
+                reason_code=code,
+                profile_version=version,
                 facts=facts,
                 personal=personal,
             )
         )
+
+    async def _enter_crowd(self, _person: Person | None, address: str, code: str, facts: Mapping[str, str]) -> None:
+        await self._enter("", code, facts, {"peer": address})
 
     def auditor(self, request: Request) -> Person:
         """Who asks, if it is an auditor."""
@@ -281,6 +310,14 @@ class Door:
         if "auditor" not in person.roles:
             raise Refusal(403, "ROLE_NOT_AUTHORISED", "auditors only", person=person)
         return person
+
+
+def around(captured: Iterable[datetime]) -> dict[str, str]:
+    """Bound a search for reads that were captured at these times; without any, it is not bounded."""
+    times = sorted(captured)
+    if not times:
+        return {}
+    return {"captured_from": (times[0] - NEARBY).isoformat(), "captured_to": (times[-1] + NEARBY).isoformat()}
 
 
 def _handed_out(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -18,15 +18,17 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from alprcore.model import Person, Refused
-from alprcore.policy import MAX_ROWS, AgencyProfile, may_receive, protected_term, purpose_refusal, says_nothing
+from alprcore.policy import MAX_ROWS, OTHER_APPROVED, SYSTEM_PURPOSES, AgencyProfile, may_query, may_receive
 
 from .. import metrics
 from ..store import HandedOut
 from .answers import Refusal, refusal_of
-from .door import Ask, Door, Followed
-from .shapes import INDEX_LIMIT, Body, read_body
+from .asking import known_of, rests_on
+from .door import Ask, Door, Followed, around
+from .shapes import Body, EntryNumber, QueryBody, read_body
 
-NEARBY: Final = timedelta(days=1)
+_KEPT_PURPOSES: Final = frozenset({OTHER_APPROVED, *SYSTEM_PURPOSES})
+"""Purposes that an answer keeps: whoever was let in by an approval or a role takes nothing away for another one."""
 COLUMNS: Final = (
     "plate", "state", "captured_at", "received_at", "device_id", "device_name", "camera_id", "direction", "latitude",
     "longitude", "confidence", "read_id", "agency",
@@ -47,7 +49,7 @@ class Format(StrEnum):
 class ExportBody(Body):
     """A wish to take the answer of an own query away; the purpose is asked for again: taking away is another act."""
 
-    query_id: int = Field(ge=0, lt=INDEX_LIMIT)
+    query_id: EntryNumber
     format: Format
     purpose_code: str = Field("", max_length=64)
     justification: str = Field("", max_length=4000)
@@ -97,18 +99,18 @@ def router(door: Door) -> APIRouter:
         body: ExportBody = await read_body(request, ExportBody, person)
         profile = door.profile(person)
         followed = await door.own_query(person, body.query_id)
-        _judge(body, person, profile, followed)
+        facts, approvers = await _judge(door, body, person, followed)
         door.count(person, "exports")
         given = await door.questions.handed_out(body.query_id)
-        ask = _ask(body, followed, given)
+        ask = _ask(body, followed, given, facts, approvers)
         intent = await door.intend(person, ask)
         began = time.monotonic()
         rows = [row for row in await door.fetch(person, ask, intent) if _was_given(row, given)]
         marks = marks_of(profile, person, intent.index, door.clock())
         content = _content(body.format, rows, followed.kind, marks, intent.index)
         digest = hashlib.sha256(content).hexdigest()
-        facts = {"bytes": len(content), "sha256": digest, "format": body.format.value}
-        await door.conclude(person, ask, intent, rows, time.monotonic() - began, facts)
+        made = {"bytes": len(content), "sha256": digest, "format": body.format.value}
+        await door.conclude(person, ask, intent, rows, time.monotonic() - began, made)
         metrics.QUERIES.labels("exported").inc()
         headers = {"etag": f'"{digest}"'}
         if body.format is not Format.PRINT:
@@ -120,44 +122,57 @@ def router(door: Door) -> APIRouter:
     return routes
 
 
-def _judge(body: ExportBody, person: Person, profile: AgencyProfile, followed: Followed) -> None:
+async def _judge(
+    door: Door, body: ExportBody, person: Person, followed: Followed
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Judge the question anew, now and with the reasons of the export; gives the approvals that it rests on."""
+    reasons, criteria = followed.content.get("reasons", {}), followed.content.get("criteria", {})
     asked = {"criteria": {"query_id": body.query_id}, "reasons": body.model_dump(mode="json", exclude={"query_id"})}
-    own = bool(followed.content.get("criteria", {}).get("own_detections"))
     decision = may_receive(body.recipient_class)
-    refused = (
-        decision if isinstance(decision, Refused) else purpose_refusal(body.purpose_code, person, profile, own=own)
+    if isinstance(decision, Refused):
+        raise refusal_of(decision, person, asked)
+    if followed.source != "local":
+        raise Refusal(409, "SOURCE_EXTERNAL", "reads of an external source are not kept here", person=person)
+    question = QueryBody.model_validate(
+        {**reasons, "criteria": criteria, "purpose_code": body.purpose_code, "justification": body.justification}
     )
-    if refused is None and says_nothing(body.justification, profile.querying):
-        refused = Refused("QRY-02", "PURPOSE_REQUIRED", "say in words what the export is needed for")
-    if refused is None and profile.first_amendment_block and protected_term([body.justification], profile.querying):
-        refused = Refused("USE-07", "FIRST_AMENDMENT_PROHIBITED", "the reasons name a protected activity")
-    if refused is not None:
+    query, known = question.query(person), await known_of(door, question, person)
+    refused = may_query(query, person, door.profile(person), door.clock(), known)
+    before = reasons.get("purpose_code", "")
+    if (
+        not isinstance(refused, Refused)
+        and body.purpose_code != before
+        and {body.purpose_code, before} & _KEPT_PURPOSES
+    ):
+        words = f"the question was asked for {before}, and its answer is not taken away for another purpose"
+        refused = Refused("USE-01", "PURPOSE_NOT_PERMITTED", words)
+    if isinstance(refused, Refused):
         raise refusal_of(refused, person, asked)
     if body.recipient_class != "own_agency":
         raise Refusal(403, "RECIPIENT_CLASS_NOT_PERMITTED", "an export stays in the agency; others ask for a release",
                       person=person, asked=asked)  # fmt: skip
-    if followed.source != "local":
-        raise Refusal(409, "SOURCE_EXTERNAL", "reads of an external source are not kept here", person=person)
+    return rests_on(known, query, person, door.clock())
 
 
 def _was_given(row: Mapping[str, Any], given: HandedOut) -> bool:
     return row["hit_id"] in given.hits if "hit_id" in row else row["read_id"] in given.reads
 
 
-def _ask(body: ExportBody, followed: Followed, given: HandedOut) -> Ask:
-    """The same rows again: the reads that the query handed out, or its search of past hits as it was put."""
-    reads, reasons = given.reads, followed.content.get("reasons", {})
-    if followed.kind == "hit_query":  # hits that came since must not push out those of the answer
-        act, search = "hits", {**followed.search, "limit": MAX_ROWS}
-    else:
-        times = [datetime.fromisoformat(captured) for captured in reads.values()]
-        act, search = "search", {"read_ids": sorted(reads), "limit": max(1, len(reads))}
-        if times:
-            search["captured_from"] = (min(times) - NEARBY).isoformat()
-            search["captured_to"] = (max(times) + NEARBY).isoformat()
+def _ask(
+    body: ExportBody, followed: Followed, given: HandedOut, facts: Mapping[str, Any], approvers: Mapping[str, Any]
+) -> Ask:
+    """The reads that the query handed out and no others; of a query about hits, those hits of them."""
+    reasons, hits = followed.content.get("reasons", {}), followed.kind == "hit_query"
+    search = {
+        "read_ids": sorted(given.reads),
+        "limit": MAX_ROWS if hits else max(1, len(given.reads)),  # a read may have hits that came since
+        **around(datetime.fromisoformat(captured) for captured in given.reads.values()),
+    }
+    if hits and "list_code" in followed.search:
+        search["list_code"] = followed.search["list_code"]
     return Ask(
         kind="export",
-        act=act,
+        act="hits" if hits else "search",
         search=search,
         facts={
             "follows": followed.query_id,
@@ -166,6 +181,7 @@ def _ask(body: ExportBody, followed: Followed, given: HandedOut) -> Ask:
             "offense_code": reasons.get("offense_code", ""),
             "recipient_class": body.recipient_class,
             "elements": ["query_id"],
+            **facts,
         },
         personal={
             "criteria": {"query_id": followed.query_id, "of": followed.content.get("criteria", {})},
@@ -174,6 +190,7 @@ def _ask(body: ExportBody, followed: Followed, given: HandedOut) -> Ask:
                 "purpose_code": body.purpose_code,
                 "justification": body.justification,
             },
+            **approvers,
         },
     )
 

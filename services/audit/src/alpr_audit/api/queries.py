@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -11,10 +10,8 @@ from fastapi.responses import JSONResponse, Response
 from .. import metrics
 from .answers import Refusal
 from .asking import known_of, put, rows_of
-from .door import Ask, Door
+from .door import Ask, Door, around
 from .shapes import ImageViewBody, QueryBody, read_body
-
-NEARBY: Final = timedelta(days=1)
 
 
 def router(door: Door) -> APIRouter:
@@ -55,13 +52,11 @@ def router(door: Door) -> APIRouter:
         if not query_id.isascii() or not query_id.isdigit() or len(query_id) > 15:
             raise Refusal(422, "FIELD_MISSING", "query_id: the query that answered this read", person=person)
         followed, captured = await door.follow_up(person, int(query_id), read_id)
-        # a correction may move the time of capture a little; the bounds spare opening every due day
-        span = {"captured_from": (captured - NEARBY).isoformat(), "captured_to": (captured + NEARBY).isoformat()}
         reasons = followed.content.get("reasons", {})
         ask = Ask(
             kind="query",
             act="search",
-            search={"read_id": read_id, "limit": 1, **span},
+            search={"read_id": read_id, "limit": 1, **around([captured])},
             facts={
                 "follows": followed.query_id,
                 "purpose_code": reasons.get("purpose_code", ""),

@@ -214,9 +214,11 @@ def router(door: Door, reviews: Reviews, digest: Callable[[str], bytes]) -> APIR
     @routes.delete("/v1/audit/employee-plates/{plate_id}")
     async def delete_employee_plate(request: Request, plate_id: str) -> Response:
         person = registrar(request)
-        await door.record("employee_plate_removed", person, facts={"subject": plate_id}, personal={})
-        if not await reviews.delete_employee_plate(person.agency, plate_id):
+        known = {row["plate_id"] for row in await reviews.employee_plates(person.agency)}
+        if plate_id not in known:  # before it is entered: a path can be of any length
             raise Refusal(404, "PLATE_UNKNOWN", "no such registered plate", person=person)
+        await door.record("employee_plate_removed", person, facts={"subject": plate_id}, personal={})
+        await reviews.delete_employee_plate(person.agency, plate_id)
         return Response(status_code=204)
 
     return routes

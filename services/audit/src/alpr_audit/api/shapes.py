@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    ValidationError,
+)
 
 from alprcore.model import ImageRole, Person
 from alprcore.plates import normalize
@@ -20,7 +30,23 @@ BODY_SECONDS: Final = 10.0
 """Time a body may take to arrive: a caller that drips bytes holds nothing for longer."""
 INDEX_LIMIT: Final = 2**53
 """Entry numbers stay below what JSON numbers hold exactly."""
+NAMED_APPROVALS: Final = 20
+DECIMALS: Final = 6
+"""Decimals of a degree that a search keeps: 0.11 m, and no number that JSON and PostgreSQL write differently."""
 
+
+def in_utc(moment: datetime) -> datetime:
+    """Write a moment in UTC: PostgreSQL reads no offset beyond 15:59. Raises `ValueError` beyond the calendar."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("beyond the calendar") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
+"""A moment, as posted with any offset and kept in UTC."""
+EntryNumber = Annotated[int, Field(ge=0, lt=INDEX_LIMIT)]
+"""The number of an entry of the ledger."""
 
 _NO_REASONS: Final = frozenset({"criteria", "limit", "after", "source"})
 
@@ -51,8 +77,8 @@ class AreaBody(Body):
     east: FiniteFloat
 
     def area(self) -> Area:
-        """The rectangle as the policy judges it."""
-        return Area(self.south, self.west, self.north, self.east)
+        """The rectangle as the policy judges it and PostgreSQL searches it."""
+        return Area(*(round(side, DECIMALS) for side in (self.south, self.west, self.north, self.east)))
 
 
 class CriteriaBody(Body):
@@ -62,8 +88,8 @@ class CriteriaBody(Body):
     partial: str = Field("", max_length=32)
     lookalike: StrictBool = False
     state: str = Field("", max_length=16)
-    captured_from: AwareDatetime | None = None
-    captured_to: AwareDatetime | None = None
+    captured_from: Moment | None = None
+    captured_to: Moment | None = None
     area: AreaBody | None = None
     polygon: list[tuple[FiniteFloat, FiniteFloat]] = Field([], max_length=100)
     device_id: str = Field("", max_length=200)
@@ -84,7 +110,9 @@ class CriteriaBody(Body):
             captured_from=self.captured_from,
             captured_to=self.captured_to,
             area=self.area.area() if self.area else None,
-            polygon=tuple(self.polygon),
+            polygon=tuple(
+                (round(latitude, DECIMALS), round(longitude, DECIMALS)) for latitude, longitude in self.polygon
+            ),
             device_ids=named,
             list_code=self.list_code,
             own_detections=self.own_detections,
@@ -102,7 +130,8 @@ class QueryBody(Body):
     reasonable_suspicion: _Basis | None = None
     need_to_know: _Basis | None = None
     attest_no_first_amendment: StrictBool = False
-    approval_id: int | None = Field(None, ge=0, lt=INDEX_LIMIT)
+    approval_id: EntryNumber | None = None
+    approval_ids: list[EntryNumber] = Field([], max_length=NAMED_APPROVALS)
     on_behalf_of: str = Field("", max_length=200)
     source: SourceSystem = SourceSystem.LOCAL
     criteria: CriteriaBody
@@ -121,13 +150,16 @@ class QueryBody(Body):
             need_to_know=self.need_to_know.basis if self.need_to_know else "",
             attest_no_first_amendment=self.attest_no_first_amendment,
             offense_code=self.offense_code,
-            approval_id=self.approval_id,
             limit=self.limit,
             after=self.after,
         )
 
+    def approvals(self) -> tuple[int, ...]:
+        """The numbers of the approvals that the question names; a search may touch several protected events."""
+        return tuple(dict.fromkeys((*(() if self.approval_id is None else (self.approval_id,)), *self.approval_ids)))
+
     def asked(self) -> dict[str, Any]:
-        """What was submitted, word for word: criteria and reasons as the ledger keeps them (QRY-05)."""
+        """What was submitted, word for word, times in UTC: criteria and reasons as the ledger keeps them (QRY-05)."""
         posted = self.model_dump(mode="json", exclude_unset=True)
         reasons = {name: value for name, value in posted.items() if name not in _NO_REASONS}
         return {"criteria": posted["criteria"], "reasons": reasons}
@@ -138,7 +170,7 @@ class ImageViewBody(Body):
 
     read_id: str = Field(max_length=36)
     role: ImageRole
-    query_id: int = Field(ge=0, lt=INDEX_LIMIT)
+    query_id: EntryNumber
 
 
 async def read_body(request: Request, model: type[Body], person: Person) -> Any:

@@ -6,6 +6,8 @@ Proofs are made here and verified by code of its own in the command `alpr audit`
 
 from .entries import (
     NEVER_EMPTY,
+    OWN_KINDS,
+    REDACTION,
     REQUIRED,
     Draft,
     Encoded,
@@ -36,7 +38,7 @@ from .jcs import (
     encode_entry,
     parse,
 )
-from .recompute import REDACTION, Audit, Stored, flaw
+from .recompute import Audit, Stored, flaw
 from .tiles import ENTRIES, WIDTH, Tile, bundle, tiles_between
 from .tree import (
     EMPTY_ROOT,
@@ -55,6 +57,7 @@ __all__ = [
     "ENTRIES",
     "ENTRY_LIMIT",
     "NEVER_EMPTY",
+    "OWN_KINDS",
     "REDACTION",
     "REQUIRED",
     "SALT_BYTES",

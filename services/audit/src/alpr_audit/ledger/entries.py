@@ -18,6 +18,8 @@ from ..reviews.accesses import lacking
 from .jcs import EntryInvalid, canonical, commit, encode_entry
 
 VERSION: Final = 2
+REDACTION: Final = "redaction"
+"""Kind of the entry that says whose personal content was erased: facts `from` and `through`, both included."""
 _PERSON: Final = (
     "person_id", "username", "full_name", "organization", "agency", "roles", "session_id", "source_ip",
     "authenticated_at", "authenticated_by",
@@ -39,6 +41,21 @@ NEVER_EMPTY: Final = frozenset(
     {"profile_version", "facts.purpose_code", "facts.source_system", "facts.read_ids_sha256", "facts.cameras.sha256",
      "personal.person.person_id", "personal.person.username", "personal.person.agency", "personal.ip"}
 )  # fmt: skip
+
+
+OWN_KINDS: Final = frozenset(
+    {
+        *REQUIRED, REDACTION, "epoch_opened", "image_view", "log_read", "proof_read", "ledger_verified",
+        "use_approval", "use_approval_revoked", "use_approvals_read", "protected_event", "protected_event_ended",
+        "protected_events_read", "case_number_added", "incomplete_queries_read", "report_made", "report_read",
+        "report_removed", "trail_read", "audit_finding", "audit_closed", "finding_disposed", "employee_plate_added",
+        "employee_plate_removed",
+    }
+)  # fmt: skip
+"""Kinds that this service alone writes, because it acts on what they say; from elsewhere they are refused."""
+LONGEST_NAME: Final = 200
+"""Characters of what stands in an index of the database, which takes no key of a third of a page."""
+_LINKS: Final = ("follows", "query_id", "read_id", "hit_id", "incident_id", "hold_id", "release_id", "subject")
 
 
 class FieldsMissing(EntryInvalid):
@@ -100,33 +117,48 @@ def missing(draft: Draft) -> tuple[str, ...]:
     absent = list(lacking(draft.kind, draft.agency, draft.personal))
     if draft.outcome == "error":
         return tuple(absent)  # a result that never came has no rows to count
-    for path, names in _PLACES.get(draft.kind, ()):
+    for path, names, filled in _PLACES.get(draft.kind, ()):
         found: Any = getattr(draft, path[0])
         for step in path[1:]:
             found = found.get(step) if isinstance(found, Mapping) else None
-        said = found.keys() if isinstance(found, Mapping) else ()
-        absent += [".".join((*path, name)) for name in sorted(names.difference(said))]
-        if said:
-            absent += [".".join((*path, name)) for name in _FILLED[path] & names if name in said and not found[name]]
+        said = found if isinstance(found, Mapping) else {}
+        if not names <= said.keys():
+            absent += [".".join((*path, name)) for name in sorted(names - said.keys())]
+        absent += [".".join((*path, name)) for name in filled if name in said and not said[name]]
     if draft.kind in _PLACES and "profile_version" in REQUIRED[draft.kind] and not draft.profile_version:
         absent.append("profile_version")
     return tuple(absent)
 
 
-def _places(names: Iterable[str]) -> tuple[tuple[tuple[str, ...], frozenset[str]], ...]:
-    """Group dotted names by the object that holds them, so that each object is looked at once."""
+_Place = tuple[tuple[str, ...], frozenset[str], tuple[str, ...]]
+
+
+def _places(names: Iterable[str]) -> tuple[_Place, ...]:
+    """Group dotted names by the object that holds them, so that each object is looked at once: path, names, filled."""
     places: dict[tuple[str, ...], set[str]] = {}
     for name in names:
         *path, last = name.split(".")
         if path:
             places.setdefault(tuple(path), set()).add(last)
-    return tuple((path, frozenset(lasts)) for path, lasts in places.items())
+    return tuple(
+        (path, frozenset(lasts), tuple(last for last in sorted(lasts) if ".".join((*path, last)) in NEVER_EMPTY))
+        for path, lasts in places.items()
+    )
 
 
 _PLACES: Final = {kind: _places(names) for kind, names in REQUIRED.items()}
-_FILLED: Final = {
-    path: dict(_places(NEVER_EMPTY)).get(path, frozenset()) for places in _PLACES.values() for path, _ in places
-}
+
+
+def _bounded(draft: Draft) -> None:
+    """Refuse names that no index can hold; raises `EntryInvalid`."""
+    names = {name: getattr(draft, name) for name in ("kind", "agency", "service", "event_id", "profile_version")}
+    names |= {name: draft.facts[name] for name in _LINKS if name in draft.facts}
+    criteria = draft.personal.get("criteria")
+    if isinstance(criteria, Mapping) and "read_id" in criteria:
+        names["read_id of the criteria"] = criteria["read_id"]
+    for name, value in names.items():
+        if len(value if isinstance(value, str) else canonical(value)) > LONGEST_NAME:
+            raise EntryInvalid(f"{name} is longer than {LONGEST_NAME} characters")
 
 
 def encode_draft(draft: Draft, salt: bytes, now: datetime, *, software: str = "", behind_ms: int = 0) -> Encoded:
@@ -138,6 +170,7 @@ def encode_draft(draft: Draft, salt: bytes, now: datetime, *, software: str = ""
     absent = missing(draft)
     if absent:
         raise FieldsMissing(absent)
+    _bounded(draft)
     personal = canonical(draft.personal) if draft.personal else b""
     query = canonical(draft.intent.query) if draft.intent is not None else b""
     fields: dict[str, Any] = {

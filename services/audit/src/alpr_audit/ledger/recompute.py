@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .entries import REDACTION
 from .jcs import EntryInvalid, commitment, decode_entry
 from .tree import Place, Tree, leaf_hash
-
-REDACTION = "redaction"
-"""Kind of the entry that says whose personal content was erased: facts `from` and `through`, both included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,17 @@ def _beside(stored: Stored, entry: Mapping[str, Any]) -> str:
     return ""
 
 
+def erased_by(entry: Mapping[str, Any], index: int) -> tuple[int, int]:
+    """Whose content this entry says was erased, before it in the log; an empty range for all other entries."""
+    facts = entry["facts"]
+    if (entry["kind"], entry["service"]) != (REDACTION, "audit"):
+        return 0, 0
+    begin, through = facts.get("from"), facts.get("through")
+    if type(begin) is not int or type(through) is not int:
+        return 0, 0
+    return begin, min(through + 1, index)
+
+
 class Erasures:
     """Entries without their personal content, and the redactions that say so."""
 
@@ -76,6 +85,8 @@ class Erasures:
 
     def redacted(self, begin: int, end: int) -> None:
         """Take what a redaction says: the content of the entries `begin` to `end` was erased."""
+        if begin >= end:
+            return
         left = []
         for first, last in self._bare:
             left += [(first, min(last, begin)), (max(first, end), last)]
@@ -106,8 +117,7 @@ class Audit:
         entry = decode_entry(stored.leaf)
         if stored.salt is None and "personal" in entry:
             self._erasures.bare(index)
-        if stored.kind == REDACTION:
-            self._erasures.redacted(entry["facts"]["from"], min(entry["facts"]["through"] + 1, index))
+        self._erasures.redacted(*erased_by(entry, index))
         self._completed = self.tree.append(stored.leaf_hash)
         return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,10 +21,9 @@ from .acts import ACCESSES, BEGINNING, ENDING, QUERIES, Act, Level, Signal
 
 WEEK: Final = timedelta(days=7)
 QUARTER: Final = timedelta(days=90)
-YEAR: Final = timedelta(days=365)
 REPEATS_A_WEEK: Final = 3
 REPEATS_LONG: Final = 5
-"""Searches of one plate without one case that covers them: 3 in 7 days, or 5 in a quarter, is no coincidence."""
+"""Searches of one plate without one case that covers them: 3 in 7 days, or 5 in 90 days, is no coincidence."""
 REPEATS_CRITICAL: Final = 10
 FAN_OUT_PLATES: Final = 25
 FAN_OUT_SPAN: Final = timedelta(hours=1)
@@ -60,6 +60,8 @@ HOUR: Final = timedelta(hours=1)
 TOKEN_LIFE: Final = timedelta(seconds=5)
 """A call that had begun may end: tokens between the services live so long (ACC-11)."""
 _NOISE: Final = re.compile(r"[\W\d_]+")
+ODD_LIMIT: Final = 100
+"""Odd hours of 28 days that are compared; whoever has more is found by the first."""
 _TOLD_LIMIT: Final = 200
 
 
@@ -72,7 +74,7 @@ class _Someone:
     month: deque[Act] = field(default_factory=deque)
     hours: deque[tuple[datetime, int]] = field(default_factory=deque)
     usual: Counter[int] = field(default_factory=Counter)
-    regular: deque[datetime] = field(default_factory=deque)
+    regular: list[datetime] = field(default_factory=list)
     bare: deque[tuple[Act, str]] = field(default_factory=deque)
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     odd: deque[Act] = field(default_factory=deque)
@@ -95,18 +97,38 @@ class Watch:
         self._zone, self._digest = zone, digest
         self._people: dict[str, _Someone] = {}
         self._addresses: dict[str, deque[Act]] = {}
-        self._told: dict[str, None] = {}
+        self._told: dict[str, datetime] = {}
         self._baseline: tuple[tuple[int, int], float, float] | None = None
         self._caseless: dict[str, float] = {}
+        self._swept: datetime | None = None
 
     def feed(self, act: Act) -> tuple[Signal, ...]:
         """Take the next act; gives what is new to tell."""
         signals = []
         for signal in self._judge(act):
             if signal.key not in self._told:
-                self._told[signal.key] = None
+                self._told[signal.key] = signal.at
                 signals.append(signal)
+        self._swept = self._swept or act.at
+        if act.at - self._swept > DAY:
+            self._swept = act.at
+            self._forget(act.at)
         return tuple(signals)
+
+    def _forget(self, now: datetime) -> None:
+        """Drop what no pattern looks back to: memory is bounded by three months of work."""
+        self._told = {key: at for key, at in self._told.items() if now - at <= QUARTER}
+        self._addresses = {ip: acts for ip, acts in self._addresses.items() if now - acts[-1].at <= FAILURE_SPAN}
+        weeks = {(now - n * WEEK).isocalendar()[:2] for n in range(-1, VOLUME_WEEKS + 1)}
+        for name, someone in list(self._people.items()):
+            someone.plates = {plate: acts for plate, acts in someone.plates.items() if now - acts[-1].at <= QUARTER}
+            someone.counts = Counter({week: count for week, count in someone.counts.items() if week in weeks})
+            latest = max(
+                (acts[-1].at for acts in (someone.month, someone.near, someone.refusals, someone.failures) if acts),
+                default=None,
+            )
+            if not someone.plates and not someone.states and (latest is None or now - latest > QUARTER):
+                del self._people[name]
 
     def _judge(self, act: Act) -> Iterator[Signal]:
         if act.kind in ENDING | BEGINNING:
@@ -123,7 +145,7 @@ class Watch:
             someone = self._people.setdefault(act.person_id, _Someone())
             yield from self._unauthorised(someone, act)
             yield from _switching(someone, act)
-            if act.kind in QUERIES:
+            if act.kind in QUERIES and act.follows is None:  # opening what a question answered is no new question
                 yield from self._query(someone, act)
 
     def _query(self, someone: _Someone, act: Act) -> Iterator[Signal]:
@@ -163,17 +185,20 @@ class Watch:
         someone.hours.append((act.at, hour))
         someone.usual[hour] += 1
         if act.case_number or not unusual:
-            someone.regular.append(act.at)
-            while act.at - someone.regular[0] > MONTH:
-                someone.regular.popleft()
+            insort(someone.regular, act.at)  # entries of other services may come late
+            del someone.regular[: bisect_left(someone.regular, act.at - MONTH)]
             return
         _add(someone.odd, act, MONTH)
-        lone = [a for a in someone.odd if not any(_same_work(a.at, other) for other in someone.regular)]
+        lone = [a for a in list(someone.odd)[-ODD_LIMIT:] if not _same_work(a.at, someone.regular)]
         recent = [a for a in lone if act.at - a.at <= WEEK]
         if len(recent) >= OFF_SHIFT_ACTS and len({a.at.date() for a in recent}) > 1:
             words = f"{len(recent)} searches without case number in 7 days, outside the usual hours and away from other work"
             yield _signal("off_shift", Level.ANOMALY, act, recent, words, "week")
-        alone = [a for a in lone if all(a is b or abs(a.at - b.at) > ISOLATION for b in someone.odd)]
+        alone = [
+            a
+            for n, a in enumerate(lone)
+            if all(abs(a.at - b.at) > ISOLATION for b in (*lone[:n][-1:], *lone[n + 1 :][:1]))
+        ]
         if len(alone) >= ISOLATED_ACTS:
             words = f"{len(alone)} lone searches in 28 days, hours away from any other work"
             yield _signal("isolated_session", Level.NOTICE, act, alone, words, "month")
@@ -256,22 +281,26 @@ class Watch:
             yield _signal("refused_queries", Level.ANOMALY, act, someone.refusals, words, "day")
 
 
-def _same_work(at: datetime, other: datetime) -> bool:
+def _same_work(at: datetime, regular: list[datetime]) -> bool:
     """Tell whether regular work explains an odd hour: done the same day nearby, or at that hour within a week."""
-    apart = abs(at - other)
-    return apart <= AWAY or (apart <= WEEK and min(apart % DAY, DAY - apart % DAY) <= HOUR)
+    hours = ((at + n * DAY, HOUR) for n in range(-7, 8))
+    return any(_between(regular, middle - span, middle + span) for middle, span in ((at, AWAY), *hours))
+
+
+def _between(moments: list[datetime], first: datetime, last: datetime) -> bool:
+    place = bisect_left(moments, first)
+    return place < len(moments) and moments[place] <= last
 
 
 def _repeats(someone: _Someone, act: Act) -> Iterator[Signal]:
     searches = someone.plates.setdefault(act.plate, deque())
-    _add(searches, act, YEAR)
+    _add(searches, act, QUARTER)
     if len(searches) < REPEATS_A_WEEK:
         return
     week, quarter = _unrelated(searches, act.at - WEEK), _unrelated(searches, act.at - QUARTER)
-    without = sum(not a.case_number for a in searches)
-    if week >= REPEATS_A_WEEK or quarter >= REPEATS_LONG or without >= REPEATS_LONG:
-        level = Level.CRITICAL if max(quarter, without) >= REPEATS_CRITICAL else Level.ANOMALY
-        words = f"the same plate {len(searches)} times in a year, {week} of 7 days without one case that covers them"
+    if week >= REPEATS_A_WEEK or quarter >= REPEATS_LONG:
+        level = Level.CRITICAL if quarter >= REPEATS_CRITICAL else Level.ANOMALY
+        words = f"the same plate {len(searches)} times in 90 days, {quarter} without one case that covers them"
         first = str(searches[0].index)
         yield _signal("repeat_plate", level, act, searches, words, "month", first)
 

@@ -132,7 +132,6 @@ class Ledger:
             await self._verify_part(audit, begin, min(begin + _VERIFY_STEP, size))
             if audit.first_bad is not None:
                 break
-            await asyncio.sleep(0)
         audit.finish()
         if audit.first_bad is None and (last["entries"] or 0) > size:
             audit.bad(size, "an entry that no signed head covers")
@@ -160,18 +159,24 @@ class Ledger:
             rows = await self._pool.fetch(_LEDGER["copy"], begin, end)
             heads = {row["size"]: row for row in await self._pool.fetch(_LEDGER["heads_between"], begin, end)}
             nodes = await self._pool.fetch(_LEDGER["nodes_between"], begin, end)
-        stored = {row["idx"]: row for row in rows}
-        above = {(row["level"], row["idx"]): bytes(row["hash"]) for row in nodes}
-        for index in range(begin, end):
-            row = stored.get(index)
-            if row is None:
-                audit.missing(index)
-            elif audit.entry(_stored(row)):
-                head = heads.get(index + 1)
-                if head is None or audit.head(index + 1, bytes(head["root"])):
-                    audit.nodes(above)
-            if audit.first_bad is not None:
-                return
+        await asyncio.to_thread(_judge, audit, (begin, end), rows, heads, nodes)  # the writer's loop goes on meanwhile
+
+
+def _judge(
+    audit: ledger.Audit, span: tuple[int, int], rows: list[Any], heads: dict[int, Any], nodes: list[Any]
+) -> None:
+    stored = {row["idx"]: row for row in rows}
+    above = {(row["level"], row["idx"]): bytes(row["hash"]) for row in nodes}
+    for index in range(*span):
+        row = stored.get(index)
+        if row is None:
+            audit.missing(index)
+        elif audit.entry(_stored(row)):
+            head = heads.get(index + 1)
+            if head is None or audit.head(index + 1, bytes(head["root"])):
+                audit.nodes(above)
+        if audit.first_bad is not None:
+            return
 
 
 def note_verifier_of(note: str, verifier: str) -> str:

@@ -140,11 +140,13 @@ async def open_tree(connection: Any, trust: Trust, sign: Callable[[ledger.Head],
     broken = _fork(stored, kept, before, trust)
     if not broken:
         return Opened(tree, stored.origin, row["note"] if row else sign(stored), when)
-    draft = _ordered(trust, kept or ledger.Head(trust.name, 0, ledger.EMPTY_ROOT), stored)
-    if isinstance(draft, str):  # the order was carried out, and the checkpoint file not yet replaced
-        return Opened(tree, stored.origin, row["note"], when)
-    if draft is None:
+    kept = kept or ledger.Head(trust.name, 0, ledger.EMPTY_ROOT)
+    found = trust.order()
+    if found is not None and _carried_out(found[0], kept, stored):
+        return Opened(tree, stored.origin, row["note"], when)  # only the checkpoint file was not yet replaced
+    if found is None or not _meant(found[0], kept, stored):
         raise LedgerBroken(broken)
+    draft = _opening(*found)
     return Opened(tree, draft.facts["origin"], row["note"] if row else "", when, draft)
 
 
@@ -164,16 +166,19 @@ def _fork(stored: ledger.Head, kept: ledger.Head | None, before: bytes | None, t
     return ""
 
 
-def _ordered(trust: Trust, kept: ledger.Head, stored: ledger.Head) -> ledger.Draft | str | None:
-    """Make the entry that opens the ordered epoch; its origin when that epoch is open already; None without order."""
-    found = trust.order()
-    if found is None:
-        return None
-    order, note, signers = found
-    if order.kept == kept and order.origin == stored.origin and stored.size > order.stored.size:
-        return order.origin
-    if (order.kept, order.stored) != (kept, stored) or order.origin != ledger.next_epoch(kept, stored):
-        return None
+def _carried_out(order: ledger.Rollover, kept: ledger.Head, stored: ledger.Head) -> bool:
+    """Whether the ordered epoch is open already, in the database."""
+    return order.kept == kept and order.origin == stored.origin and stored.size > order.stored.size
+
+
+def _meant(order: ledger.Rollover, kept: ledger.Head, stored: ledger.Head) -> bool:
+    """Whether the order was made for exactly this state."""
+    return (order.kept, order.stored) == (kept, stored) and order.origin == ledger.next_epoch(kept, stored)
+
+
+def _opening(order: ledger.Rollover, note: str, signers: tuple[str, ...]) -> ledger.Draft:
+    """Make the entry that opens the ordered epoch."""
+    kept, stored = order.kept, order.stored
     facts = {
         "origin": order.origin,
         "signed_before": {"origin": kept.origin, "size": kept.size, "root": kept.root.hex()},

@@ -49,9 +49,13 @@ class Publication:
         folder = self.place(head.origin)
         try:
             done = await asyncio.to_thread(self.published, head.origin)
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             for tile in ledger.tiles_between(min(done, head.size), head.size, entries=self._entries):
                 content = await self._content(tile)
                 await asyncio.to_thread(_write, folder, tile, content)
+            if not done:
+                vkey = note_verifier(head.origin, self._public)  # a copy from elsewhere is what makes it trustworthy
+                await asyncio.to_thread(write_note_file, folder / "key", f"{vkey}\n")
             await asyncio.to_thread(write_note_file, folder / "checkpoint", note)
         except OSError as error:
             raise Transient(f"public folder: {type(error).__name__}") from error

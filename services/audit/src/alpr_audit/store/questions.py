@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
 
-from alprcore.policy import Approval, Area, ProtectedEvent
+from alprcore.policy import Approval, Area, Criteria, ProtectedEvent
 from alprcore.postgres import load_queries, translated
 
 _QUERIES: Final = load_queries("alpr_audit")
@@ -60,40 +60,62 @@ class Questions:
 
     async def approval(self, index: int, agency: str) -> Approval | None:
         """The approval with this number; None when the agency has none such."""
-        found = await self._declared("use_approval", agency, index)
-        return _approval(found[0]) if found else None
+        return next(iter(await self.approvals_named((index,), agency)), None)
 
-    async def approvals(self, agency: str) -> list[dict[str, Any]]:
-        """Approvals of an agency, newest first, with what they say and whether they were revoked."""
-        return await self._declared("use_approval", agency, None)
+    async def approvals_named(self, numbers: Sequence[int], agency: str) -> tuple[Approval, ...]:
+        """The approvals with these numbers; a number of something else is left out."""
+        rows = await self._declared("use_approval", agency, numbers) if numbers else []
+        return tuple(_approval(row) for row in rows)
 
     async def event(self, index: int, agency: str) -> ProtectedEvent | None:
-        """The protected event with this number, unless it was ended."""
-        found = await self._declared("protected_event", agency, index)
-        return _event(found[0]) if found and not found[0]["ended"] else None
+        """The protected event with this number, whether or not it was ended."""
+        rows = await self._declared("protected_event", agency, (index,))
+        return _event(rows[0]) if rows else None
 
-    async def events(self, agency: str) -> list[ProtectedEvent]:
-        """Protected events of an agency that were not ended."""
-        return [_event(row) for row in await self._declared("protected_event", agency, None) if not row["ended"]]
+    async def events(self, agency: str, criteria: Criteria) -> tuple[ProtectedEvent, ...]:
+        """Protected events of an agency that this search may touch, as far as their places and times tell."""
+        begins, ends, area = criteria.captured_from, criteria.captured_to, criteria.bounds()
+        rows = await self._declared(
+            "protected_event",
+            agency,
+            begins=begins.astimezone(UTC).isoformat() if begins else None,
+            ends=ends.astimezone(UTC).isoformat() if ends else None,
+            area=json.dumps(asdict(area)) if area else None,
+        )
+        return tuple(_event(row) for row in rows)
 
-    async def declared_events(self, agency: str) -> list[dict[str, Any]]:
-        """Protected events of an agency, newest first, as they were declared."""
-        return await self._declared("protected_event", agency, None)
+    async def declared(self, kind: str, agency: str, limit: int) -> list[dict[str, Any]]:
+        """Approvals or protected events of an agency, newest first: as they were declared, by whom, whether ended."""
+        rows = await self._declared(kind, agency, limit=limit)
+        for row in rows:
+            row["ended"] = row.pop("ended_at") is not None
+            del row["ended_by"]
+        return rows
 
-    async def _declared(self, kind: str, agency: str, index: int | None) -> list[dict[str, Any]]:
+    async def _declared(
+        self,
+        kind: str,
+        agency: str,
+        numbers: Sequence[int] | None = None,
+        *,
+        limit: int | None = None,
+        begins: str | None = None,
+        ends: str | None = None,
+        area: str | None = None,
+    ) -> list[dict[str, Any]]:
         with translated():
-            rows = await self._pool.fetch(_QUERIES["declared"], kind, agency, index)
+            rows = await self._pool.fetch(_QUERIES["declared"], kind, agency, numbers, limit, begins, ends, area)
         return [
             {
-                **json.loads(row["content"])["declared"],
+                **json.loads(row["declared"]),
                 "index": row["idx"],
                 "at": row["committed_at"].isoformat(),
-                "by": json.loads(row["content"])["person"],
+                "by": json.loads(row["by"]),
                 "agency": agency,
-                "ended": row["ended"],
+                "ended_at": row["ended_at"],
+                "ended_by": row["ended_by"] or "",
             }
             for row in rows
-            if row["content"]
         ]
 
 
@@ -106,7 +128,9 @@ def _approval(row: dict[str, Any]) -> Approval:
         valid_from=datetime.fromisoformat(row["valid_from"]),
         valid_to=datetime.fromisoformat(row["valid_to"]),
         event_id=row.get("event_id"),
-        revoked=row["ended"],
+        revoked=row["ended_at"] is not None,
+        case_number=row["case_number"],
+        for_username=row["for_username"],
     )
 
 
@@ -116,4 +140,6 @@ def _event(row: dict[str, Any]) -> ProtectedEvent:
         area=Area(**row["area"]),
         begins_at=datetime.fromisoformat(row["begins_at"]),
         ends_at=datetime.fromisoformat(row["ends_at"]),
+        ended_at=row["ended_at"],
+        ended_by=row["ended_by"],
     )

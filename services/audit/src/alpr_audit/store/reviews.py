@@ -101,7 +101,7 @@ class Reviews:
                 names = (who.get("username", ""), who.get("full_name", ""))
                 overrides.append(reports.Override(*names, facts.get("step", ""), reason))
             else:
-                refusals.append(reports.Refusal(entry["reason_code"], int(facts.get("count", 1))))
+                refusals.append(reports.Refusal(entry["reason_code"], _count(facts)))
         return refusals, overrides
 
     async def put_report(self, report_id: str, order: reports.Order, report: reports.Report, agency: str) -> None:
@@ -138,7 +138,20 @@ class Reviews:
 
     async def worked_before(self, agency: str, when: datetime) -> bool:
         """Tell whether the agency used the system before this time."""
-        return bool(await self._value("has_entries", agency, when))
+        first = await self._value("first_entry", agency)
+        return first is not None and first < when
+
+    async def first_since(self, when: datetime) -> int:
+        """Index of the first entry that was committed at this time or later; found in a few steps, however long the log."""
+        low, high = 0, await self._value("last_index")
+        high = 0 if high is None else high + 1
+        while low < high:
+            middle = (low + high) // 2
+            if await self._value("committed_at", middle) < when:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     async def has_task(self, agency: str, period: str, scope: str) -> bool:
         """Tell whether the audit of a period is open or closed already."""
@@ -146,10 +159,13 @@ class Reviews:
 
     async def audited(self, agency: str, period: audits.Period, scope: str) -> tuple[list[int], list[int]]:
         """Entries of a period that an audit of this scope may draw: accesses, and acts on accounts."""
-        ends = (period.starts_at, period.ends_at)
-        rows = await self._fetch("accesses_between", agency, *ends, sorted(audits.kinds_of(scope)))
-        kinds = f"^({'|'.join(audits.ACCOUNT_KINDS)})"
-        accounts = await self._fetch("accounts_between", agency, *ends, kinds) if scope == "system" else []
+        kinds = sorted(audits.kinds_of(scope))
+        rows = await self._fetch("accesses_between", agency, period.starts_at, period.ends_at, kinds)
+        accounts = []
+        if scope == "system":
+            first, end = await self.first_since(period.starts_at), await self.first_since(period.ends_at)
+            beginnings = f"^({'|'.join(audits.ACCOUNT_KINDS)})"
+            accounts = await self._fetch("accounts_between", agency, first, end, beginnings)
         return [row["idx"] for row in rows], [row["idx"] for row in accounts]
 
     async def flagged(self, agency: str, indexes: Sequence[int]) -> dict[int, list[str]]:
@@ -207,12 +223,13 @@ class Reviews:
         """Tasks of all agencies that are overdue now."""
         return int(await self._value("count_overdue", now))
 
-    async def acts(self, after: int, since: datetime) -> list[Told]:
+    async def acts(self, after: int) -> list[Told]:
         """The next entries that the patterns read, oldest first; empty when there is none."""
-        rows = await self._fetch("acts", after, list(ACT_KINDS), since, _ACTS_AT_ONCE)
-        return [
-            Told(row["idx"], row["agency"], json.loads(row["leaf"]), _parsed(row["content"]) or None) for row in rows
-        ]
+        return _told(await self._fetch("acts", after, list(ACT_KINDS), _ACTS_AT_ONCE))
+
+    async def account_acts(self, before: int) -> list[Told]:
+        """Ends and beginnings of accounts before an entry, oldest first: an account that ended stays ended."""
+        return _told(await self._fetch("account_acts", before))
 
     async def put_signal(self, finding_id: str, agency: str, signal: Signal, now: datetime) -> bool:
         """Keep what a pattern found; False when it was found before."""
@@ -262,6 +279,17 @@ class Reviews:
             found, below = found | fresh, fresh
         rows = await self._fetch("entries", list(found | parents), agency)
         return [Told(row["idx"], agency, json.loads(row["leaf"]), _parsed(row["content"]) or None) for row in rows]
+
+
+def _told(rows: Sequence[Any]) -> list[Told]:
+    return [Told(row["idx"], row["agency"], json.loads(row["leaf"]), _parsed(row["content"]) or None) for row in rows]
+
+
+def _count(facts: Mapping[str, Any]) -> int:
+    try:
+        return max(1, int(facts.get("count", 1)))
+    except (TypeError, ValueError):
+        return 1
 
 
 def _parsed(text: str | None) -> dict[str, Any]:

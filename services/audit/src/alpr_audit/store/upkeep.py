@@ -89,6 +89,8 @@ class Upkeep:
                 if self.publication is not None and self.witnesses.note.startswith(note):
                     await self.publication.publish(head, self.witnesses.note)
             self.witnesses.tell_age()
+            if self.witnesses.overdue():
+                logger.error("ledger_not_cosigned", extra={"size": head.size})
 
         return be_witnessed
 

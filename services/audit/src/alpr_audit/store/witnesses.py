@@ -23,7 +23,7 @@ from .opening import read_note_file, write_note_file
 logger = logging.getLogger(__name__)
 
 OVERDUE: Final = timedelta(minutes=5)
-"""A head that no witness signed for so long is an alarm: the log stands still for them, or splits."""
+"""A witness that signed nothing for so long is an alarm: the log stands still for it, or splits."""
 _ANSWER_S: Final = 10.0
 _ANSWER_BYTES: Final = 64 * 1024
 
@@ -95,7 +95,7 @@ class Witnesses:
             return 0
 
     def overdue(self) -> bool:
-        """Whether the newest cosigned head is older than five minutes."""
+        """Whether a witness has been behind for five minutes."""
         return self._behind and self._clock() - self._since > OVERDUE
 
     async def submit(self, head: ledger.Head, note: str) -> None:

@@ -32,6 +32,7 @@ BATCH_LIMIT: Final = 512
 QUEUE_LIMIT: Final = 8192
 _RETRY_S: Final = 0.5
 _SWEEP_S: Final = 0.25
+_ITS_FAULT: Final = ("22", "23", "54")  # SQLSTATE classes: data exception, integrity constraint, program limit
 _QUERIES: Final = load_queries("alpr_audit", "ledger.sql")
 
 
@@ -96,6 +97,7 @@ class Writer:
         self._committed: deque[_Committed] = deque()
         self._files = ThreadPoolExecutor(1)  # one: an older head never overtakes a newer one
         self._wake, self._keep = asyncio.Event(), asyncio.Event()
+        self._keeping = asyncio.Lock()
         self._tree = ledger.Tree()
         self._head = ledger.Head(origin, 0, ledger.EMPTY_ROOT)
         self._last_time: datetime | None = None
@@ -255,9 +257,33 @@ class Writer:
             except asyncpg.UniqueViolationError as error:
                 _fail(batch, Transient("the ledger could not write"))
                 raise Transient("another writer was faster") from error
+            except asyncpg.PostgresError as error:
+                await self._one_by_one(connection, batch, error)
             except BaseException:
                 _fail(batch, Transient("the ledger could not write"))
                 raise
+
+    async def _one_by_one(self, connection: Any, batch: Sequence[_Waiting], error: asyncpg.PostgresError) -> None:
+        """After a statement that the database refuses: the entry at fault fails, and nobody else.
+
+        Values, constraints and limits are the entry's fault; whatever else the database says is ours, and may pass.
+        """
+        if len(batch) > 1:
+            for waiting in batch:
+                try:
+                    await self._commit(connection, [waiting])
+                except asyncpg.UniqueViolationError:
+                    _fail(batch, Transient("the ledger could not write"))
+                    raise Transient("another writer was faster") from None
+                except asyncpg.PostgresError as its_own:
+                    await self._one_by_one(connection, [waiting], its_own)
+            return
+        metrics.ENTRIES.labels("refused_by_database").inc()
+        logger.error("ledger_entry_refused", extra={"reason": type(error).__name__, "sqlstate": error.sqlstate})
+        at_fault = str(error.sqlstate or "")[:2] in _ITS_FAULT
+        _fail(
+            batch, ledger.EntryInvalid("the database refuses it") if at_fault else Transient("the database refuses it")
+        )
 
     async def _commit(self, connection: Any, batch: Sequence[_Waiting]) -> None:
         named = [waiting.draft.event_id for waiting in batch if waiting.draft.event_id]
@@ -295,7 +321,10 @@ class Writer:
 
     async def _keep_newest(self) -> None:
         """Write the newest head outside the database, then tell everybody whom it covers."""
-        batches = list(self._committed)
+        async with self._keeping:  # the keeper, and the writer's last act when it stops
+            await self._keep_committed(list(self._committed))
+
+    async def _keep_committed(self, batches: Sequence[_Committed]) -> None:
         if not batches:
             return
         newest = batches[-1]

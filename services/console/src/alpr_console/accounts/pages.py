@@ -14,10 +14,11 @@ from fastapi.responses import RedirectResponse
 from alprcore import glossary
 from alprcore.model import Refused
 
+from ..proofs import Provider
 from ..web import (
     COOKIE,
+    LIMITS,
     LOCKED,
-    POLICY,
     SETUP,
     Problem,
     SignedIn,
@@ -33,7 +34,7 @@ from ..web import (
 from . import rules
 from .store import AccountStore, Outcome, came, problem_of, status_of
 
-HALTED: Final = Depends(page_limited(LOCKED, POLICY, *SETUP))
+HALTED: Final = Depends(page_limited(LOCKED, *LIMITS, *SETUP))
 """Whoever has a session, also where something has to be done first."""
 SETTING_UP: Final = Depends(page_limited(*SETUP))
 ENROLLING: Final = Depends(page_limited("SECOND_FACTOR_NOT_ENROLLED"))
@@ -53,13 +54,13 @@ def onward(wanted: str) -> str:
     return wanted if wanted.startswith("/") and not (parts.scheme or parts.netloc or "\\" in wanted) else "/"
 
 
-def router(store: AccountStore, *, provider: bool = False) -> APIRouter:
-    """Bind the pages to the store; `provider`: people can sign in through the agency's identity provider."""
+def router(store: AccountStore, provider: Provider | None) -> APIRouter:
+    """Bind the pages to the store, and to the agency's identity provider where there is one."""
     routes = APIRouter(include_in_schema=False)
 
     def sign_in_page(request: Request, *, username: str = "", refusal: Refused | None = None) -> Response:
         text = web_of(request).settings.banner
-        values = {"username": username, "refusal": refusal, "provider": provider, "local": True}
+        values: dict[str, Any] = {"username": username, "refusal": refusal, "provider": provider is not None}
         status = status_of(refusal) if refusal else 200
         version = banner_version(text)
         return pages_of(request).render(
@@ -118,7 +119,10 @@ def router(store: AccountStore, *, provider: bool = False) -> APIRouter:
     @routes.post("/logout")
     async def logout(request: Request, session: SignedIn = HALTED) -> Response:
         await store.sessions.sign_out(session.person, web_of(request).clock())
-        response = RedirectResponse("/login", 303)
+        response: Response = RedirectResponse("/login", 303)
+        if provider is not None:  # its own session goes on: whoever comes next at this desk would be let in by it
+            after = await provider.way_out(f"{web_of(request).settings.public_url.rstrip('/')}/login")
+            response = pages_of(request).render(request, "accounts/signed_out.html", None, way_out=after)
         response.delete_cookie(COOKIE, path="/")
         return response
 
@@ -151,7 +155,7 @@ def router(store: AccountStore, *, provider: bool = False) -> APIRouter:
             "locked": session.limit is not None and session.limit.reason_code == LOCKED,
             "has_totp": await store.factors.has_totp(session),
             "has_key": security_keys(request) is not None and bool(await store.factors.keys(session)),
-            "provider": provider,
+            "provider": provider is not None,
         }
         status = status_of(refusal) if refusal else 200
         return pages_of(request).render(request, "accounts/locked.html", session, status, **values)
@@ -218,7 +222,7 @@ def router(store: AccountStore, *, provider: bool = False) -> APIRouter:
         if isinstance(offered, Refused):
             return await changed(request, session, offered, "")
         secret, address = offered
-        qr = segno.make(address, error="m").svg_inline(scale=5, border=4, svgclass="qr", lineclass="")
+        qr = segno.make(address, error="m").svg_inline(omitsize=True, border=4, svgclass="qr", lineclass="")
         return await account_page(request, session, secret=secret, qr=qr)
 
     @routes.post("/account/totp/confirm")

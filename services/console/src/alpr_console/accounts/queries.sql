@@ -52,7 +52,8 @@ SET password_hash = $2, password_first = true, password_at = $3, totp_secret = '
 WHERE person_id = $1 RETURNING person_id
 
 -- set_password --
-UPDATE console.people SET password_hash = $2, password_first = false, password_at = $3 WHERE person_id = $1
+UPDATE console.people SET password_hash = $2, password_first = false, password_at = $3
+WHERE person_id = $1 AND password_hash = $4 RETURNING person_id
 
 -- rehash_password --
 UPDATE console.people SET password_hash = $3 WHERE person_id = $1 AND password_hash = $2
@@ -182,4 +183,9 @@ UPDATE console.alerts SET seen_at = $3, seen_by = $4 WHERE agency = $1 AND alert
 RETURNING alert_id
 
 -- person_named --
-SELECT person_id FROM console.people WHERE username = $1 AND agency = $2
+SELECT person_id, username, full_name, agency, roles FROM console.people
+WHERE username = $1 AND agency = $2 FOR UPDATE
+
+-- close_local --
+UPDATE console.people SET password_hash = '', password_first = false, totp_secret = '', totp_offered = ''
+WHERE person_id = $1

@@ -38,6 +38,8 @@ MAX_KEYS: Final = 10
 TOTP_STEP_S: Final = 30
 ALERTED: Final = frozenset({"alpr_admin"})
 """To whom alerts about accounts go, besides those who manage them (USE-04)."""
+GUARDED: Final = frozenset({"program_manager", "alpr_admin", "auditor"})
+"""Roles that decide on others: what opens such an account is the program manager's to say."""
 DISPATCH: Final = "dispatcher"
 DEMO_PEOPLE: Final = (
     ("dispatcher", "Dana Dispatcher", "", ("dispatcher",)),
@@ -226,10 +228,13 @@ def may_sign_in(
 ) -> Decision:
     """Decide a sign-in with a password. Until the password is right, nothing is told about the account (CJIS IA-6).
 
+    A lock is told before the password is looked at; a name that is no account's is locked in the same way, so it does
+    not tell which names exist.
+
     A first password opens a session without second factor, in which nothing can be done but to set one up.
     """
     if locked(login.locked_at, opens_after, now):
-        return Refused("ACC-01", "ACCOUNT_LOCKED", _locked_words(opens_after))
+        return locked_refusal(opens_after)
     if not login.password_ok or login.disabled or profile is None:
         return Refused("ACC-01", "CREDENTIALS_WRONG", "username or password is wrong")
     if login.by_provider:
@@ -246,10 +251,12 @@ def may_sign_in(
     return ADMITTED
 
 
-def _locked_words(opens_after: timedelta | None) -> str:
-    if opens_after is None:
-        return "too many wrong attempts: this account is locked until an ALPR administrator releases it"
-    return f"too many wrong attempts: wait {opens_after // timedelta(minutes=1)} minutes or ask an administrator"
+def locked_refusal(opens_after: timedelta | None) -> Refused:
+    """Say that an account is locked, and what opens it."""
+    words = "this account is locked until an ALPR administrator releases it"
+    if opens_after is not None:
+        words = f"wait {opens_after // timedelta(minutes=1)} minutes or ask an administrator"
+    return Refused("ACC-01", "ACCOUNT_LOCKED", f"too many wrong attempts: {words}")
 
 
 def left_to_set_up(*, password_first: bool, enrolled: bool, waived: bool) -> Refused | None:
@@ -339,6 +346,19 @@ def _in_order(password: str) -> bool:
     return sum(pair in _NEIGHBORS for pair in pairs) * 4 >= len(pairs) * 3
 
 
+def may_link(by: Person, username: str, roles: Sequence[str]) -> Decision:
+    """Decide whether somebody who manages accounts may say which subject of the provider opens one (ACC-11).
+
+    Never one's own account; one that holds power over others, or audits them, only by a program manager: whoever
+    chooses the subject could choose themselves.
+    """
+    if by.username == username:
+        return Refused("ACC-11", "OWN_ACCOUNT", "nobody links their own account: ask somebody else who manages them")
+    if not GUARDED.isdisjoint(roles) and "program_manager" not in by.roles:
+        return Refused("ACC-11", "ROLE_NOT_AUTHORISED", "accounts with this role are linked by the program manager")
+    return ADMITTED
+
+
 def watches(person: Person, profile: AgencyProfile) -> bool:
     """Tell to whom alerts about accounts go, and who releases locked ones (USE-04, CJIS AC-7)."""
     return not ALERTED.union(profile.governance.access_managers).isdisjoint(person.roles)
@@ -368,14 +388,16 @@ def totp_step(secret: str, code: str, last_step: int, now: datetime) -> int | No
 
 
 class Attempts:
-    """Wrong attempts by address within the last minute: past the limit an address waits (OWASP API4).
+    """Attempts by address within the last minute: past the limit an address waits (OWASP API4).
 
     Counted by each replica for itself, for at most `most` addresses; the account's own lock does not depend on it.
+    Also counts wrong attempts on names that are no account's, which then seem locked as any account would (CJIS IA-6).
     """
 
-    def __init__(self, limit: int, most: int = 10_000) -> None:
+    def __init__(self, limit: int, most: int = 10_000, window: timedelta = timedelta(minutes=1)) -> None:
         self._limit = limit
         self._most = most
+        self._window = window
         self._seen: dict[str, list[datetime]] = {}
 
     def waits(self, address: str, now: datetime) -> bool:
@@ -391,4 +413,4 @@ class Attempts:
             del self._seen[next(iter(self._seen))]  # whoever failed longest ago
 
     def _recent(self, address: str, now: datetime) -> list[datetime]:
-        return [moment for moment in self._seen.get(address, ()) if now - moment < timedelta(minutes=1)]
+        return [moment for moment in self._seen.get(address, ()) if now - moment < self._window]

@@ -10,19 +10,22 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alprcore.model import Refused
+from alprcore.model import Decision, Refused
 from alprcore.policy import Standing, may_access
 
 from ..protection import Problem
-from ..web import SignedIn, signed_in, web_of
+from ..web import REVIEW, SignedIn, limited, signed_in, web_of
 from . import rules
 from .store import AdministrationStore
 
 FindStanding = Callable[[str, datetime], Awaitable[Standing]]
 """Everything on file about a person (training/)."""
+reviewing: Final = Depends(limited(REVIEW))
+"""Whoever decides on others comes to the review also while nobody has decided on them (ACC-12)."""
 _STATUS: Final = {
     "CATEGORY_NOT_ELIGIBLE": 422, "TITLE_NOT_AUTHORISED": 422, "ACCOUNT_EXISTS": 409, "USERNAME_TAKEN": 409,
-    "ACCOUNT_NOT_ACTIVE": 409,
+    "ACCOUNT_NOT_ACTIVE": 409, "CHANGED_MEANWHILE": 409, "FIELD_INVALID": 422, "REVIEW_UNKNOWN": 404,
+    "REVIEW_UNDECIDED": 409,
 }  # fmt: skip
 
 
@@ -110,7 +113,7 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         if found is None:
             raise Problem(404, "PERSON_UNKNOWN", "the agency has no such account")
         if others and found["person_id"] == session.person.person_id:
-            raise Problem(403, "OWN_ACCOUNT", "somebody else changes your own account", rule_id="ACC-08")
+            raise Problem.of(rules.OWN_ACCOUNT)
         return found
 
     def refuse(refusal: Refused | None, status: int = 403) -> None:
@@ -136,7 +139,7 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         now, under = await manage(request, session)
         draft = body.draft(body.username.strip())
         refuse(rules.draft_refusal(draft, session.profile), 422)
-        _roles(session, (), draft.roles)
+        _judge(rules.may_look_after(session.person.roles, draft.roles, session.profile))
         organization = body.organization or session.profile.name
         made = await store.create(session.person, session.profile, draft, organization, under, now)
         if isinstance(made, Refused):
@@ -148,12 +151,11 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         request: Request, username: str, body: Account, session: SignedIn = Depends(signed_in)
     ) -> Response:
         now, under = await manage(request, session)
-        before = await account_of(session, username, others=True)
+        account = await account_of(session, username, others=True)
         draft = body.draft(username)
         refuse(rules.draft_refusal(draft, session.profile), 422)
-        _roles(session, before["roles"], draft.roles)
-        organization = body.organization or before["organization"]
-        refuse(await store.change(session.person, session.profile, before, draft, organization, under, now))
+        changed = (account["person_id"], draft, body.organization, under, now)
+        refuse(await store.change(session.person, session.profile, *changed))
         return Response(status_code=204)
 
     @routes.post("/v1/accounts/{username}/activation")
@@ -163,7 +165,9 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         found = await standing(account["person_id"], now)
         decision = rules.may_activate(found, session.profile, now)
         refuse(decision if isinstance(decision, Refused) else None)
-        fresh = await store.activate(session.person, session.profile, account["person_id"], under, now)
+        fresh = await store.activate(session.person, session.profile, account, under, now)
+        if isinstance(fresh, Refused):
+            raise Problem.of(fresh, 409)
         return JSONResponse({"state": "active"}, 201 if fresh else 200)
 
     @routes.post("/v1/accounts/{username}/credentials")
@@ -172,7 +176,10 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         account = await account_of(session, username, others=True)
         decision = may_access(await standing(account["person_id"], now), session.profile, "access_data", now)
         refuse(decision if isinstance(decision, Refused) else None)
+        _judge(rules.may_look_after(session.person.roles, account["roles"], session.profile))
         password = await store.issue_credentials(session.person, session.profile, account["person_id"], under, now)
+        if isinstance(password, Refused):
+            raise Problem.of(password)
         return JSONResponse({"username": username, "first_password": password}, 201)
 
     @routes.put("/v1/people/{username}/state")
@@ -195,11 +202,7 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         now, under = await demand(request, session, "grant_sources", "access")
         account = await account_of(session, username, others=True)
         found = await standing(account["person_id"], now)
-        refusal = rules.grants_refusal(account["grants"], body.grants, found, session.profile, now)
-        refuse(refusal, 422 if refusal and refusal.reason_code == "FIELD_INVALID" else 403)
-        await store.set_grants(
-            session.person, session.profile, account["person_id"], account["grants"], body.grants, under, now
-        )
+        refuse(await store.set_grants(session.person, session.profile, found, body.grants, under, now))
         return Response(status_code=204)
 
     @routes.get("/v1/assignments")
@@ -240,12 +243,16 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         now, under = await demand(request, session, body.power, "access")
         if under:
             raise Problem(403, "APPROVER_NOT_AUTHORISED", "a designee does not pass the power on", rule_id="ACC-10")
+        if "program_manager" not in session.person.roles:
+            title = session.profile.role_title("program_manager")
+            raise Problem(403, "ROLE_NOT_AUTHORISED", f"a designee is named by: {title}", rule_id="ACC-10")
         designee = await account_of(session, body.designee, others=True)
         starts = body.starts_at or now
         if body.ends_at <= starts or designee["state"] != "active" or not designee["job_title"]:
             raise Problem(
                 422, "FIELD_INVALID", "a designee is an active person with a title; the end lies after the start"
             )
+        refuse(rules.designee_refusal(designee["roles"]), 422)
         one = await store.delegate(session.person, session.profile, body.power, designee, starts, body.ends_at, now)
         return JSONResponse({"delegation_id": one}, 201)
 
@@ -259,7 +266,7 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         return Response(status_code=204)
 
     @routes.get("/v1/access-reviews")
-    async def get_reviews(request: Request, session: SignedIn = Depends(signed_in)) -> dict[str, Any]:
+    async def get_reviews(request: Request, session: SignedIn = reviewing) -> dict[str, Any]:
         await _see(request, session)
         return {"cycles": await store.cycles(session.person.agency)}
 
@@ -272,38 +279,34 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
         return JSONResponse({"cycle_id": cycle_id}, 201)
 
     @routes.get("/v1/access-reviews/{cycle_id}")
-    async def get_review(request: Request, cycle_id: str, session: SignedIn = Depends(signed_in)) -> dict[str, Any]:
+    async def get_review(request: Request, cycle_id: str, session: SignedIn = reviewing) -> dict[str, Any]:
         await _see(request, session)
         return {"accounts": await store.cycle_accounts(session.person.agency, cycle_id)}
 
     @routes.put("/v1/access-reviews/{cycle_id}/decisions/{username}")
     async def put_decision(
-        request: Request, cycle_id: str, username: str, body: ReviewDecision, session: SignedIn = Depends(signed_in)
+        request: Request, cycle_id: str, username: str, body: ReviewDecision, session: SignedIn = reviewing
     ) -> Response:
         now, _ = await manage(request, session)
         account = await account_of(session, username)
         own = account["person_id"] == session.person.person_id
-        refusal = rules.decision_refusal(body.decision, body.reason, own=own)
-        refuse(refusal, 403 if own else 422)
-        decided = await store.decide(
-            session.person, session.profile, cycle_id, account["person_id"], body.decision, body.reason, now
-        )
-        if not decided:
-            raise Problem(404, "REVIEW_UNKNOWN", "this review does not list this account")
+        if own:
+            own = not await store.sole_manager(session.person.agency, account["person_id"], session.profile, now)
+        refuse(rules.decision_refusal(body.decision, body.reason, own=own))
+        said = (cycle_id, account["person_id"], body.decision, body.reason, now)
+        refuse(await store.decide(session.person, session.profile, *said))
         return Response(status_code=204)
 
     @routes.post("/v1/access-reviews/{cycle_id}/closure")
     async def post_closure(request: Request, cycle_id: str, session: SignedIn = Depends(signed_in)) -> Response:
         now, _ = await manage(request, session)
-        if not await store.close_cycle(session.person, session.profile, cycle_id, now):
-            raise Problem(404, "REVIEW_UNKNOWN", "no open review has this id")
+        refuse(await store.close_cycle(session.person, session.profile, cycle_id, now))
         return Response(status_code=204)
 
     return routes
 
 
-def _roles(session: SignedIn, before: Any, after: Any) -> None:
-    decision = rules.may_give_roles(session.person.roles, before, after, session.profile)
+def _judge(decision: Decision) -> None:
     if isinstance(decision, Refused):
         raise Problem.of(decision)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from alprcore.model import Refused
 from alprcore.policy import ROLES, SOURCES, AgencyProfile
 
-from ..web import SignedIn, page_person, pages_of, web_of
+from ..web import REVIEW, SignedIn, page_limited, page_person, pages_of, web_of
 from . import rules
 from .store import AdministrationStore
 
+reviewing: Final = Depends(page_limited(REVIEW))
 FileOf = Callable[[str, str, AgencyProfile, datetime], Awaitable[dict[str, Any]]]
 """What a person's papers cover and lack, and the papers themselves (training/)."""
 
@@ -75,9 +76,8 @@ def router(store: AdministrationStore, file_of: FileOf) -> APIRouter:
         if page := await refused(request, session):
             return page
         agency, now = session.person.agency, web_of(request).clock()
-        powers = [
-            one for one in rules.POWERS if set(rules.power_owners(one, session.profile)) & set(session.person.roles)
-        ]
+        owns = "program_manager" in session.person.roles
+        powers = [one for one in rules.POWERS if owns and "program_manager" in rules.power_owners(one, session.profile)]
         return pages_of(request).render(
             request, "administration/assignments.html", session, moment_now=now,
             assignments=await store.assignments(agency), delegations=await store.delegations(agency),
@@ -87,7 +87,7 @@ def router(store: AdministrationStore, file_of: FileOf) -> APIRouter:
         )  # fmt: skip
 
     @routes.get("/people-reviews")
-    async def reviews(request: Request, session: SignedIn = Depends(page_person)) -> Response:
+    async def reviews(request: Request, session: SignedIn = reviewing) -> Response:
         if page := await refused(request, session):
             return page
         cycles = await store.cycles(session.person.agency)
@@ -97,7 +97,7 @@ def router(store: AdministrationStore, file_of: FileOf) -> APIRouter:
         )  # fmt: skip
 
     @routes.get("/people-reviews/{cycle_id}")
-    async def review(request: Request, cycle_id: str, session: SignedIn = Depends(page_person)) -> Response:
+    async def review(request: Request, cycle_id: str, session: SignedIn = reviewing) -> Response:
         if page := await refused(request, session):
             return page
         cycles = await store.cycles(session.person.agency)

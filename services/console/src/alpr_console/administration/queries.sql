@@ -10,6 +10,12 @@ FROM console.people p WHERE p.agency = $1 AND ($2::text IS NULL OR p.username = 
 SELECT username FROM console.people
 WHERE agency = $1 AND employee_id = $2 AND disabled_at IS NULL AND username <> $3
 
+-- lock_account --
+SELECT full_name, organization, employee_id, category, job_title, roles, grants, disabled_at,
+       CASE WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN activated_at IS NULL THEN 'created' ELSE 'active' END
+       AS state
+FROM console.people WHERE agency = $1 AND person_id = $2 FOR UPDATE
+
 -- put_account --
 INSERT INTO console.people
     (person_id, username, full_name, organization, agency, roles, password_hash, created_at, employee_id, category,
@@ -27,14 +33,15 @@ SET employee_id = $3, category = $4, job_title = $5, activated_at = $6, credenti
 WHERE agency = $1 AND person_id = $2
 
 -- activate --
-UPDATE console.people SET activated_at = $3 WHERE agency = $1 AND person_id = $2 AND activated_at IS NULL
-RETURNING person_id
+UPDATE console.people SET activated_at = $3 WHERE agency = $1 AND person_id = $2
 
 -- note_credentials --
 UPDATE console.people SET credentials_at = $3 WHERE agency = $1 AND person_id = $2
 
 -- set_state --
-UPDATE console.people SET disabled_at = $3, failures = 0, last_failure_at = NULL, locked_at = NULL
+UPDATE console.people
+SET disabled_at = $3, opened_at = CASE WHEN $3::timestamptz IS NULL THEN $4::timestamptz ELSE opened_at END, failures = 0,
+    last_failure_at = NULL, locked_at = NULL
 WHERE agency = $1 AND person_id = $2
 
 -- end_sessions --
@@ -72,7 +79,7 @@ RETURNING designee_id
 -- delegations --
 SELECT d.delegation_id, d.power, d.designee_id, d.designee_name, d.designee_title, d.starts_at, d.ends_at,
        g.username AS delegator, g.full_name AS delegator_name, p.username AS designee, d.delegator_id,
-       g.disabled_at IS NULL AS delegator_active
+       CASE WHEN g.disabled_at IS NULL THEN g.roles ELSE '{}' END AS delegator_roles
 FROM console.delegations d
 JOIN console.people g ON g.person_id = d.delegator_id
 JOIN console.people p ON p.person_id = d.designee_id
@@ -88,8 +95,22 @@ SELECT $2, agency, person_id FROM console.people WHERE agency = $1 AND disabled_
 ON CONFLICT DO NOTHING
 
 -- close_cycle --
-UPDATE console.review_cycles SET closed_at = $3 WHERE agency = $1 AND cycle_id = $2 AND closed_at IS NULL
+UPDATE console.review_cycles y SET closed_at = $3
+WHERE agency = $1 AND cycle_id = $2 AND closed_at IS NULL
+  AND (due_at <= $3 OR NOT EXISTS (
+      SELECT 1 FROM console.review_accounts a JOIN console.people p USING (person_id)
+      WHERE a.cycle_id = y.cycle_id AND a.decision IS NULL AND p.disabled_at IS NULL))
 RETURNING cycle_id
+
+-- cycle_open --
+SELECT EXISTS (SELECT 1 FROM console.review_cycles WHERE agency = $1 AND cycle_id = $2 AND closed_at IS NULL)
+
+-- other_managers --
+SELECT EXISTS (SELECT 1 FROM console.people p
+    WHERE p.agency = $1 AND p.person_id <> $2 AND p.disabled_at IS NULL AND p.activated_at IS NOT NULL
+      AND (p.roles && $3::text[] OR (p.roles && $4::text[] AND EXISTS (
+          SELECT 1 FROM console.assignments a WHERE a.person_id = p.person_id AND a.scope = 'access'
+            AND a.starts_at <= $5 AND (a.ends_at IS NULL OR a.ends_at > $5)))))
 
 -- cycles --
 SELECT c.cycle_id, c.period, c.opened_at, c.due_at, c.closed_at, count(a.person_id) AS accounts,
@@ -111,7 +132,8 @@ WHERE agency = $1 AND cycle_id = $2 AND person_id = $3 RETURNING person_id
 SELECT agency, cycle_id, period FROM console.review_cycles WHERE closed_at IS NULL AND due_at <= $1
 
 -- living_accounts --
-SELECT p.person_id, p.username, p.full_name, p.organization, p.agency, p.roles, p.activated_at, p.last_login_at,
+SELECT p.person_id, p.username, p.full_name, p.organization, p.agency, p.roles, p.activated_at, p.opened_at,
+       p.last_login_at,
        (SELECT l.contract_end FROM console.clearances l WHERE l.person_id = p.person_id
         ORDER BY l.recorded_at DESC LIMIT 1) AS contract_end
-FROM console.people p WHERE p.disabled_at IS NULL
+FROM console.people p WHERE p.disabled_at IS NULL AND ($1::text IS NULL OR p.person_id = $1)

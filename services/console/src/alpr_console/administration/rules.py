@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from alprcore.model import ADMITTED, Decision, Refused
@@ -31,6 +31,9 @@ IDLE_LIMIT: Final = timedelta(days=90)
 """An account nobody signed in to for this long is disabled (CJIS AC-2(3))."""
 _NEVER_TOGETHER: Final = frozenset({"alpr_admin", "auditor"})
 """Whoever manages accounts does not audit their use (CJIS AC-5)."""
+_NO_DESIGNEES: Final = frozenset({"auditor", "contractor"})
+"""Who audits decides nothing that is audited (CJIS AC-5); a contractor maintains and does no more (ACC-06)."""
+OWN_ACCOUNT: Final = Refused("ACC-08", "OWN_ACCOUNT", "somebody else changes your own account")
 _USERNAME: Final = re.compile(r"[a-z][a-z0-9._-]{2,39}")
 _GENERIC: Final = frozenset(
     re.findall(
@@ -57,14 +60,17 @@ class AccountDraft:
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """A power that its holder gave to a named designee for a time (ACC-10)."""
+    """A power that its holder gave to a named designee for a time (ACC-10).
+
+    `delegator_roles` are the roles of who gave it as they stand now; none while that account is disabled.
+    """
 
     delegation_id: str
     power: str
     designee_id: str
     starts_at: datetime
     ends_at: datetime
-    delegator_active: bool = True
+    delegator_roles: tuple[str, ...]
 
 
 POWERS: Final = (
@@ -72,13 +78,10 @@ POWERS: Final = (
     "record_training",
     "grant_sources",
     "assign_people",
-    "approve_release",
-    "approve_other_use",
     "approve_profile",
     "approve_guidelines",
-    "approve_special_list",
 )
-"""What the agency's policy lets a holder "or designee" do (ACC-10)."""
+"""What a holder "or designee" does here (ACC-10): only powers that some act asks for can be given."""
 
 
 def power_owners(power: str, profile: AgencyProfile) -> tuple[str, ...]:
@@ -89,22 +92,31 @@ def power_owners(power: str, profile: AgencyProfile) -> tuple[str, ...]:
         "record_training": governance.training_owners,
         "grant_sources": _GRANTORS,
         "assign_people": ("program_manager",),
-        "approve_release": governance.release_approvers,
-        "approve_other_use": governance.other_uses_approvers,
         "approve_profile": ("program_manager",),
         "approve_guidelines": ("program_manager",),
-        "approve_special_list": ("program_manager",),
     }
     return owners.get(power, ())
 
 
-def may_act(power: str, person_id: str, delegations: Iterable[Delegation], now: datetime) -> Delegation | Refused:
-    """Find the living delegation under which somebody exercises a power "or designee" (ACC-10).
+def designee_refusal(roles: Collection[str]) -> Refused | None:
+    """Refuse a designee whose own roles do not go with anybody's powers (ACC-06, CJIS AC-5)."""
+    if _NO_DESIGNEES.isdisjoint(roles):
+        return None
+    return Refused("ACC-10", "ROLES_CONFLICT", "auditors and contractors exercise no power of the program manager")
 
-    It counts from its start to its end and while its delegator's account is open.
+
+def may_act(
+    power: str, person_id: str, roles: Collection[str], delegations: Iterable[Delegation], now: datetime
+) -> Delegation | Refused:
+    """Find the living delegation under which somebody with these roles exercises a power "or designee" (ACC-10).
+
+    It counts from its start to its end, and while who gave it is still a program manager with an open account.
     """
+    conflict = designee_refusal(roles)
+    if conflict is not None:
+        return conflict
     for one in delegations:
-        living = one.starts_at <= now < one.ends_at and one.delegator_active
+        living = one.starts_at <= now < one.ends_at and "program_manager" in one.delegator_roles
         if one.power == power and one.designee_id == person_id and living:
             return one
     return Refused("ACC-10", "APPROVER_NOT_AUTHORISED", "there is no living delegation of this power to this person")
@@ -149,17 +161,27 @@ def draft_refusal(draft: AccountDraft, profile: AgencyProfile) -> Refused | None
     return next((Refused(rule, code, words) for wrong, rule, code, words in checks if wrong), None)
 
 
-def may_give_roles(
-    giver: Collection[str], before: Collection[str], after: Collection[str], profile: AgencyProfile
-) -> Decision:
-    """Decide who gives or takes roles: those that manage access change hands by the program manager only."""
-    changed = set(before).symmetric_difference(after)
-    guarded = {"program_manager", *profile.governance.access_managers}
-    if changed & guarded and "program_manager" not in giver:
-        return Refused(
-            "ACC-08", "ROLE_NOT_AUTHORISED", "roles that manage access are given by the program manager only"
-        )
-    return ADMITTED
+def may_look_after(actor: Collection[str], roles: Iterable[str], profile: AgencyProfile) -> Decision:
+    """Decide who makes, changes, closes, links or gives credentials to an account that holds, or will hold, `roles`.
+
+    Whoever can reset an account can become its person. So accounts that manage access, and those that audit it, are
+    looked after by the program manager alone, and by no designee (ACC-08, CJIS AC-5).
+    """
+    guarded = {"program_manager", "auditor", *profile.governance.access_managers}
+    if "program_manager" in actor or guarded.isdisjoint(roles):
+        return ADMITTED
+    words = "accounts that manage access or audit it are looked after by the program manager only"
+    return Refused("ACC-08", "ROLE_NOT_AUTHORISED", words)
+
+
+def change_refusal(
+    actor: Collection[str], roles: Collection[str], state: str, draft: AccountDraft, profile: AgencyProfile
+) -> Refused | None:
+    """Refuse a change of an account that holds `roles` now: what could not be activated is not changed into either."""
+    decision = may_look_after(actor, {*roles, *draft.roles}, profile)
+    if isinstance(decision, Refused):
+        return decision
+    return title_refusal(draft.category, draft.job_title, profile) if state == "active" else None
 
 
 def title_refusal(category: str, title: str, profile: AgencyProfile) -> Refused | None:
@@ -208,7 +230,10 @@ def quarter(now: datetime, profile: AgencyProfile) -> tuple[str, datetime]:
 
 
 def decision_refusal(decision: str, reason: str, *, own: bool) -> Refused | None:
-    """Refuse a decision on continued need that says nothing, or on one's own account (ACC-12)."""
+    """Refuse a decision on continued need that says nothing, or on one's own account (ACC-12).
+
+    `own` does not hold for the only person who manages access: nobody else could decide, and the ledger tells.
+    """
     if decision not in ("keep", "disable"):
         return Refused("ACC-12", "FIELD_INVALID", "decision: keep or disable")
     if len(reason.strip()) < 5:
@@ -218,10 +243,19 @@ def decision_refusal(decision: str, reason: str, *, own: bool) -> Refused | None
     return None
 
 
-def idle_since(activated_at: datetime | None, last_login_at: datetime | None, now: datetime) -> bool:
-    """Tell whether an account has not been used for 90 days, counted from its activation or last sign-in."""
-    used = max((moment for moment in (activated_at, last_login_at) if moment is not None), default=None)
-    return used is not None and now - used > IDLE_LIMIT
+def idle_since(used: Iterable[datetime | None], now: datetime) -> bool:
+    """Tell whether 90 days went by since an account was last `used`: activated, opened again or signed in to."""
+    newest = max((moment for moment in used if moment is not None), default=None)
+    return newest is not None and now - newest > IDLE_LIMIT
+
+
+def closing_cause(account: Mapping[str, Any], profile: AgencyProfile, now: datetime) -> str:
+    """Name why the timer closes an account, '' when it does not: its contract ended, or nobody uses it."""
+    ended = account["contract_end"] is not None and account["contract_end"] < local_day(profile, now)
+    if ended and "contractor" in account["roles"]:
+        return "CONTRACT_ENDED"
+    used = (account["activated_at"], account["opened_at"], account["last_login_at"])
+    return "INACTIVE_90_DAYS" if idle_since(used, now) else ""
 
 
 def looks_after_people(roles: Collection[str], profile: AgencyProfile) -> bool:

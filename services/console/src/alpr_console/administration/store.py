@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from alprcore.model import ADMITTED, Decision, Person, Refused, make_id
-from alprcore.policy import AgencyProfile, local_day, may_administer
+from alprcore.policy import AgencyProfile, Standing, may_administer
 
 from ..doors import Outbox
 from . import rules
@@ -48,18 +49,27 @@ class AdministrationStore:
         own = [one for one in own if one.power == power]
         if not own:
             return decision, ""
-        found = rules.may_act(power, person.person_id, own, now)
+        found = rules.may_act(power, person.person_id, person.roles, own, now)
         return (found, "") if isinstance(found, Refused) else (ADMITTED, found.delegation_id)
 
     async def acting(self, person: Person, power: str, now: datetime) -> str:
         """Name the living delegation under which a person exercises a power, '' when there is none (ACC-10)."""
-        found = rules.may_act(power, person.person_id, await self._delegations(person.agency), now)
+        delegations = await self._delegations(person.agency)
+        found = rules.may_act(power, person.person_id, person.roles, delegations, now)
         return "" if isinstance(found, Refused) else found.delegation_id
 
-    async def may_manage(self, person: Person, profile: AgencyProfile, now: datetime) -> Decision:
-        """Decide whether a person manages the agency's accounts now, by role and assignment or as designee (ACC-08)."""
+    async def may_manage(self, person: Person, profile: AgencyProfile, now: datetime, username: str = "") -> Decision:
+        """Decide whether a person manages the agency's accounts now, by role and assignment or as designee (ACC-08).
+
+        With a `username`: whether also that account; one's own never, and guarded ones by the program manager only.
+        """
         decision, _ = await self.authority(person, profile, "manage_access", "access", now)
-        return decision
+        account = await self.account(person.agency, username) if username else None
+        if isinstance(decision, Refused) or account is None:
+            return decision
+        if account["person_id"] == person.person_id:
+            return rules.OWN_ACCOUNT
+        return rules.may_look_after(person.roles, account["roles"], profile)
 
     async def may_see(self, person: Person, profile: AgencyProfile, now: datetime) -> Decision:
         """Decide whether a person may look at others' accounts and papers: who manages them, who trains, who audits."""
@@ -105,42 +115,54 @@ class AdministrationStore:
             ):  # fmt: skip
                 return Refused("ACC-02", "USERNAME_TAKEN", "usernames are never given twice")
             facts = {"after": _written(draft), "delegation_id": under}
-            await self._note(
-                connection, by, "account_created", person_id, profile, now, facts, {"name": draft.full_name}
-            )
+            await self._note(connection, by, "account_created", person_id, profile, now, facts, _whose(draft, "after"))
         return person_id
 
     async def change(
-        self, by: Person, profile: AgencyProfile, before: Mapping[str, Any], draft: rules.AccountDraft,
-        organization: str, under: str, now: datetime,
+        self, by: Person, profile: AgencyProfile, person_id: str, draft: rules.AccountDraft, organization: str,
+        under: str, now: datetime,
     ) -> Refused | None:  # fmt: skip
-        """Change what stands in an account; the ledger keeps what stood there before (ACC-08)."""
-        person_id = before["person_id"]
+        """Change what stands in an account, judged as it stands then; the ledger keeps what stood before (ACC-08)."""
         async with self._outbox.change(by.agency) as connection:
+            before = await self._held(connection, by.agency, person_id)
+            refusal = rules.change_refusal(by.roles, before["roles"], before["state"], draft, profile)
+            if refusal is not None:
+                return refusal
             if await self._twin(connection, by.agency, draft):
                 return Refused("ACC-02", "ACCOUNT_EXISTS", "this person has an active account")
             await connection.execute(
-                self._queries["change_account"], by.agency, person_id, draft.full_name, organization, draft.employee_id,
-                draft.category, draft.job_title, list(draft.roles),
+                self._queries["change_account"], by.agency, person_id, draft.full_name,
+                organization or before["organization"], draft.employee_id, draft.category, draft.job_title, list(draft.roles),
             )  # fmt: skip
             facts = {"before": _written(before), "after": _written(draft), "delegation_id": under}
-            names = {"name_before": before["full_name"], "name_after": draft.full_name}
+            names = {**_whose(before, "before"), **_whose(draft, "after")}
             await self._note(connection, by, "account_changed", person_id, profile, now, facts, names)
         return None
 
-    async def activate(self, by: Person, profile: AgencyProfile, person_id: str, under: str, now: datetime) -> bool:
-        """Activate an account; what it needs is decided before. False when it is active already."""
+    async def activate(
+        self, by: Person, profile: AgencyProfile, account: Mapping[str, Any], under: str, now: datetime
+    ) -> Refused | bool:
+        """Activate an account as it was judged before; False when it is active already."""
+        person_id, judged = account["person_id"], ("category", "job_title", "roles", "disabled_at")
         async with self._outbox.change(by.agency) as connection:
-            if not await connection.fetchval(self._queries["activate"], by.agency, person_id, now):
+            held = await self._held(connection, by.agency, person_id)
+            if held["state"] == "active":
                 return False
+            if any(held[name] != account[name] for name in judged):
+                return Refused("ACC-08", "CHANGED_MEANWHILE", "somebody changed the account meanwhile: look again")
+            await connection.execute(self._queries["activate"], by.agency, person_id, now)
             await self._note(connection, by, "account_activated", person_id, profile, now, {"delegation_id": under})
         return True
 
     async def issue_credentials(
         self, by: Person, profile: AgencyProfile, person_id: str, under: str, now: datetime
-    ) -> str:
-        """Give an account its first password, or a new one; it is answered once and kept nowhere (TRN-05)."""
+    ) -> Refused | str:
+        """Give an account its first password, or a new one; it is answered once and kept nowhere (TRN-05, ACC-08)."""
         async with self._outbox.change(by.agency) as connection:
+            held = await self._held(connection, by.agency, person_id)
+            decision = rules.may_look_after(by.roles, held["roles"], profile)
+            if isinstance(decision, Refused):
+                return decision
             password = await self._issue_password(connection, person_id, now)
             await connection.execute(self._queries["note_credentials"], by.agency, person_id, now)
             await self._note(connection, by, "credentials_issued", person_id, profile, now, {"delegation_id": under})
@@ -153,22 +175,34 @@ class AdministrationStore:
         """Disable an account and end its sessions at once, or open it again; the row stays either way (ACC-11)."""
         person_id = account["person_id"]
         async with self._outbox.change(by.agency) as connection:
-            if not disabled and account["employee_id"] and account["disabled_at"] is not None:
-                values = (by.agency, account["employee_id"], account["username"])
+            held = await self._held(connection, by.agency, person_id)
+            decision = rules.may_look_after(by.roles, held["roles"], profile)
+            if isinstance(decision, Refused):
+                return decision
+            if not disabled and held["employee_id"] and held["disabled_at"] is not None:
+                values = (by.agency, held["employee_id"], account["username"])
                 if await connection.fetchval(self._queries["active_twin"], *values):
                     return Refused("ACC-02", "ACCOUNT_EXISTS", "this person has another active account")
-            await self._disable(connection, by, profile, person_id, reason, now if disabled else None, now, under)
+            await self._set_state(
+                connection, by, profile, person_id, now if disabled else None, now, {"delegation_id": under},
+                {"reason": reason},
+            )  # fmt: skip
         return None
 
     async def set_grants(
-        self, by: Person, profile: AgencyProfile, person_id: str, before: Sequence[str], after: Sequence[str],
-        under: str, now: datetime,
-    ) -> None:  # fmt: skip
-        """Set which other sources a person may see (ACC-07); what it needs is decided before."""
+        self, by: Person, profile: AgencyProfile, standing: Standing, after: Sequence[str], under: str, now: datetime
+    ) -> Refused | None:  # fmt: skip
+        """Set which other sources a person may see, judged by what is granted then (ACC-07)."""
+        person_id = standing.person_id
         async with self._outbox.change(by.agency) as connection:
+            before = (await self._held(connection, by.agency, person_id))["grants"]
+            refusal = rules.grants_refusal(before, after, standing, profile, now)
+            if refusal is not None:
+                return refusal
             await connection.execute(self._queries["set_grants"], by.agency, person_id, sorted(after))
             facts = {"before": " ".join(sorted(before)), "after": " ".join(sorted(after)), "delegation_id": under}
             await self._note(connection, by, "grants_changed", person_id, profile, now, facts)
+        return None
 
     async def vouch(
         self, person: Person, profile: AgencyProfile, employee_id: str, category: str, title: str, now: datetime
@@ -222,12 +256,12 @@ class AdministrationStore:
                 designee["full_name"], designee["job_title"], starts_at, ends_at,
             )  # fmt: skip
             facts = {
-                "power": power, "delegation_id": one, "title": designee["job_title"],
+                "power": power, "delegation_id": one,
                 "starts_at": starts_at.isoformat(), "ends_at": ends_at.isoformat(),
             }  # fmt: skip
             await self._note(
                 connection, by, "delegation_made", designee["person_id"], profile, now, facts,
-                {"designee": designee["full_name"]},
+                {"designee": designee["full_name"], "title": designee["job_title"]},
             )  # fmt: skip
         return one
 
@@ -264,13 +298,28 @@ class AdministrationStore:
             await self._note(connection, by, "access_review_opened", cycle_id, profile, now, {"period": period})
         return cycle_id
 
-    async def close_cycle(self, by: Person, profile: AgencyProfile, cycle_id: str, now: datetime) -> bool:
-        """Close a review: accounts nobody decided on stay out until somebody does (ACC-12)."""
+    async def close_cycle(self, by: Person, profile: AgencyProfile, cycle_id: str, now: datetime) -> Refused | None:
+        """Close a review: accounts nobody decided on stay out until somebody does (ACC-12).
+
+        Refuses it before the quarter's end while an account is undecided: a closure shuts nobody out by surprise.
+        """
         async with self._outbox.change(by.agency) as connection:
             if not await connection.fetchval(self._queries["close_cycle"], by.agency, cycle_id, now):
-                return False
+                if await connection.fetchval(self._queries["cycle_open"], by.agency, cycle_id):
+                    return Refused(
+                        "ACC-12", "REVIEW_UNDECIDED", "the review ends with its quarter or its last decision"
+                    )
+                return Refused("ACC-12", "REVIEW_UNKNOWN", "no open review has this id")
             await self._note(connection, by, "access_review_closed", cycle_id, profile, now, {})
-        return True
+        return None
+
+    async def sole_manager(self, agency: str, person_id: str, profile: AgencyProfile, now: datetime) -> bool:
+        """Tell whether nobody else manages the agency's access now: no other open account that could decide (ACC-12)."""
+        managers = set(profile.governance.access_managers)
+        assigned = managers & {"alpr_admin"} if profile.governance.assignment_required else set[str]()
+        others = (list(managers - assigned), list(assigned), now)
+        async with self._outbox.change(agency) as connection:
+            return not await connection.fetchval(self._queries["other_managers"], agency, person_id, *others)
 
     async def decide(
         self,
@@ -281,20 +330,28 @@ class AdministrationStore:
         decision: str,
         reason: str,
         now: datetime,
-    ) -> bool:
+    ) -> Refused | None:
         """Record continued need, or disable the account; late decisions count from now on (ACC-12)."""
         async with self._outbox.change(by.agency) as connection:
+            if decision == "disable":
+                held = await self._held(connection, by.agency, person_id)
+                allowed = rules.may_look_after(by.roles, held["roles"], profile)
+                if isinstance(allowed, Refused):
+                    return allowed
             if not await connection.fetchval(
                 self._queries["decide"], by.agency, cycle_id, person_id, decision, reason, by.username, now
             ):
-                return False
-            facts = {"cycle_id": cycle_id, "decision": decision}
+                return Refused("ACC-12", "REVIEW_UNKNOWN", "this review does not list this account")
+            own = str(person_id == by.person_id).lower()
+            facts = {"cycle_id": cycle_id, "decision": decision, "own": own}
             await self._note(
                 connection, by, "access_review_decided", person_id, profile, now, facts, {"justification": reason}
             )
             if decision == "disable":
-                await self._disable(connection, by, profile, person_id, "NO_CONTINUED_NEED", now, now, "")
-        return True
+                await self._set_state(
+                    connection, by, profile, person_id, now, now, {"cause": "NO_CONTINUED_NEED", "delegation_id": ""}
+                )
+        return None
 
     async def on_timer(self, now: datetime) -> dict[str, int]:
         """Do what is due: open and close reviews, disable idle accounts and those whose contract ended.
@@ -307,32 +364,37 @@ class AdministrationStore:
                 counts["reviews_opened"] += 1
         for row in await self._rows("*", "cycles_due", now):
             profile = self._profiles[row["agency"]]
-            counts["reviews_closed"] += await self.close_cycle(_nobody(row["agency"]), profile, row["cycle_id"], now)
-        for row in await self._rows("*", "living_accounts"):
+            refusal = await self.close_cycle(_nobody(row["agency"]), profile, row["cycle_id"], now)
+            counts["reviews_closed"] += refusal is None
+        for row in await self._rows("*", "living_accounts", None):
             found = self._profiles.get(row["agency"])
-            if found is None:
-                continue
-            ended = row["contract_end"] is not None and row["contract_end"] < local_day(found, now)
-            cause = "CONTRACT_ENDED" if ended and "contractor" in row["roles"] else ""
-            if not cause and rules.idle_since(row["activated_at"], row["last_login_at"], now):
-                cause = "INACTIVE_90_DAYS"
-            if cause:
-                async with self._outbox.change(row["agency"]) as connection:
-                    by = _nobody(row["agency"])
-                    await self._disable(connection, by, found, row["person_id"], cause, now, now, "")
-                counts["accounts_closed"] += 1
+            if found is not None and rules.closing_cause(row, found, now):
+                counts["accounts_closed"] += await self._close_unused(row["agency"], row["person_id"], found, now)
         return counts
 
-    async def _disable(
-        self, connection: Any, by: Person, profile: AgencyProfile, person_id: str, reason: str,
-        disabled_at: datetime | None, now: datetime, under: str,
+    async def _close_unused(self, agency: str, person_id: str, profile: AgencyProfile, now: datetime) -> bool:
+        async with self._outbox.change(agency) as connection:
+            await self._held(connection, agency, person_id)
+            row = await connection.fetchrow(self._queries["living_accounts"], person_id)  # as it stands now
+            cause = rules.closing_cause(row, profile, now) if row is not None else ""
+            if cause:
+                facts = {"cause": cause, "delegation_id": ""}
+                await self._set_state(connection, _nobody(agency), profile, person_id, now, now, facts)
+        return bool(cause)
+
+    async def _held(self, connection: Any, agency: str, person_id: str) -> Mapping[str, Any]:
+        """Read an account anew and hold it to the transaction's end: what is judged is what is changed."""
+        return dict(await connection.fetchrow(self._queries["lock_account"], agency, person_id))
+
+    async def _set_state(
+        self, connection: Any, by: Person, profile: AgencyProfile, person_id: str, disabled_at: datetime | None,
+        now: datetime, facts: Mapping[str, str], personal: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
-        await connection.execute(self._queries["set_state"], by.agency, person_id, disabled_at)
+        await connection.execute(self._queries["set_state"], by.agency, person_id, disabled_at, now)
         if disabled_at is not None:
             await connection.execute(self._queries["end_sessions"], person_id, now, "disabled")
         kind = "account_disabled" if disabled_at is not None else "account_opened"
-        facts = {"cause": reason, "delegation_id": under}
-        await self._note(connection, by, kind, person_id, profile, now, facts)
+        await self._note(connection, by, kind, person_id, profile, now, facts, personal)
 
     async def _twin(self, connection: Any, agency: str, draft: rules.AccountDraft) -> bool:
         values = (agency, draft.employee_id, draft.username)
@@ -342,7 +404,7 @@ class AdministrationStore:
         return [
             rules.Delegation(
                 row["delegation_id"], row["power"], row["designee_id"], row["starts_at"], row["ends_at"],
-                row["delegator_active"],
+                tuple(row["delegator_roles"]),
             )
             for row in await self.delegations(agency)
         ]  # fmt: skip
@@ -365,8 +427,14 @@ def _nobody(agency: str) -> Person:
     return Person("", SYSTEM, SYSTEM, "", agency, (), "", "")
 
 
+def _whose(one: rules.AccountDraft | Mapping[str, Any], when: str) -> dict[str, str]:
+    """Lay out whose account it is, or was, for the part of the ledger that can be erased."""
+    values = one if isinstance(one, Mapping) else asdict(one)
+    shown = {"name": "full_name", "employee_id": "employee_id", "job_title": "job_title"}
+    return {f"{name}_{when}": values[column] for name, column in shown.items()}
+
+
 def _written(one: rules.AccountDraft | Mapping[str, Any]) -> str:
-    """Lay out what stands in an account for the ledger; the name travels apart, with what can be erased."""
-    names = ("employee_id", "category", "job_title", "roles")
-    values = {name: one[name] if isinstance(one, Mapping) else getattr(one, name) for name in names}
-    return json.dumps({**values, "roles": sorted(values["roles"])}, sort_keys=True)
+    """Lay out what stands in an account for the ledger; what names or describes the person travels apart, erasable."""
+    values = one if isinstance(one, Mapping) else asdict(one)
+    return json.dumps({"category": values["category"], "roles": sorted(values["roles"])}, sort_keys=True)

@@ -140,7 +140,7 @@ def criteria_words(criteria: Any) -> str:
     """Say what was searched for: `plate 8KBO042, state US-CA, look-alikes too`."""
     if isinstance(criteria, str):
         try:
-            criteria = json.loads(criteria)
+            return criteria_words(json.loads(criteria)) if criteria[:1] == "{" else criteria
         except ValueError:
             return criteria
     if not isinstance(criteria, Mapping):
@@ -164,9 +164,7 @@ def flat(content: Any, name: str = "") -> list[tuple[str, str]]:
         if any(isinstance(item, Mapping | list) for item in content):
             return [pair for at, item in enumerate(content, 1) for pair in flat(item, f"{name}.{at}")]
         content = ", ".join(str(item) for item in content)
-    text = (
-        {None: "", True: "yes", False: "no"}[content] if content is None or isinstance(content, bool) else str(content)
-    )
+    text = ("yes" if content else "no") if isinstance(content, bool) else str("" if content is None else content)
     return [(name.replace("_", " "), text)] if text else []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,15 +9,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from alprcore.model import Person, Refused
+from alprcore.model import Refused
 
 from ..web import Problem, SignedIn, signed_in, web_of
 from . import rules
-from .store import ProfileStore
+from .store import Acting, ProfileStore
 
-Acting = Callable[[Person, str, datetime], Awaitable[str]]
-"""Tells under which live delegation a person uses a power: its id, or an empty text (ACC-10)."""
-POWER = "approve_profile"
 _CONFLICTS = frozenset({"VERSION_DECIDED", "VERSION_OUTDATED", "VERSION_WAITS"})
 _INVALID = frozenset({"NOTHING_CHANGED", "EFFECTIVE_IN_PAST"})
 
@@ -27,7 +23,7 @@ class NewVersion(BaseModel):
     """Body of `POST /v1/profiles`: a whole document, or values by key with dots; None takes a key out."""
 
     model_config = ConfigDict(extra="forbid")
-    note: str = Field(min_length=8, max_length=500)
+    note: str = Field(min_length=rules.LEAST_NOTE, max_length=rules.MOST_NOTE)
     document: dict[str, Any] | None = None
     changes: dict[str, Any] | None = None
 
@@ -107,7 +103,7 @@ def router(store: ProfileStore, acting: Acting) -> APIRouter:
         moment = rules.effective(body.effective_at, now)
         if isinstance(moment, Refused):
             raise Problem.of(moment, 422)
-        delegation = await acting(session.person, POWER, now)
+        delegation = await acting(session.person, rules.POWER, now)
         title = rules.title_of(session.profile, session.person)
         found = await store.approve(session.person, title, number, moment, now, delegation)
         if isinstance(found, Refused):
@@ -123,7 +119,7 @@ def router(store: ProfileStore, acting: Acting) -> APIRouter:
         now = web_of(request).clock()
         if agency != session.person.agency:
             raise Problem(404, "PROFILE_UNKNOWN", "no such profile of your agency")
-        delegation = await acting(session.person, POWER, now)
+        delegation = await acting(session.person, rules.POWER, now)
         done = await store.withdraw(
             session.person, rules.title_of(session.profile, session.person), number, now, delegation
         )

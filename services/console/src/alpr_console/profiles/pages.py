@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,15 +11,11 @@ from fastapi.responses import RedirectResponse
 
 from alprcore import profiles
 from alprcore.errors import Misconfigured
-from alprcore.model import Person, Refused
+from alprcore.model import Refused
 
 from ..web import Problem, SignedIn, page_person, pages_of, web_of
 from . import rules
-from .store import ProfileStore
-
-Acting = Callable[[Person, str, datetime], Awaitable[str]]
-POWER = "approve_profile"
-LEAST_NOTE = 8
+from .store import Acting, ProfileStore
 
 
 def router(store: ProfileStore, acting: Acting) -> APIRouter:
@@ -48,7 +43,7 @@ def router(store: ProfileStore, acting: Acting) -> APIRouter:
     async def post_edit(request: Request, session: SignedIn = Depends(page_person)) -> Response:
         form = await request.form()
         text, note = str(form.get("document", "")), " ".join(str(form.get("note", "")).split())
-        if len(note) < LEAST_NOTE:
+        if not rules.LEAST_NOTE <= len(note) <= rules.MOST_NOTE:
             return _editor(request, session, text, note, 422, note_wrong="Say in a sentence what changes and why.")
         try:
             document = profiles.document_from_yaml(text)
@@ -93,14 +88,14 @@ def router(store: ProfileStore, acting: Acting) -> APIRouter:
         moment = rules.effective(asked, now)
         if isinstance(moment, Refused):
             return await _version(request, session, number, 422, moment.detail)
-        delegation = await acting(session.person, POWER, now)
+        delegation = await acting(session.person, rules.POWER, now)
         done = await store.approve(session.person, _title(session), number, moment, now, delegation)
         return await _told(request, session, number, done)
 
     @routes.post("/profile/versions/{number}/withdraw")
     async def withdraw(request: Request, number: int, session: SignedIn = Depends(page_person)) -> Response:
         now = web_of(request).clock()
-        delegation = await acting(session.person, POWER, now)
+        delegation = await acting(session.person, rules.POWER, now)
         done = await store.withdraw(session.person, _title(session), number, now, delegation)
         return await _told(request, session, number, done)
 

@@ -44,6 +44,9 @@ LEFT JOIN console.profile_decisions w
 LEFT JOIN console.profile_in_force f ON f.agency = d.agency AND f.number = d.number
 WHERE d.agency = $1 ORDER BY d.number DESC
 
+-- known_since --
+SELECT effective_at FROM console.profile_versions WHERE agency = $1 AND version = $2
+
 -- draft_document --
 SELECT document FROM console.profile_drafts WHERE agency = $1 AND number = $2
 
@@ -64,5 +67,4 @@ WHERE d.agency = coalesce($1, d.agency) AND a.effective_at <= $2
 ORDER BY a.effective_at, d.number
 
 -- count_managers --
-SELECT count(*) FROM console.people
-WHERE agency = $1 AND 'program_manager' = ANY (roles) AND disabled_at IS NULL
+SELECT count(*) FROM console.program_managers WHERE agency = $1

@@ -12,6 +12,10 @@ from alprcore.model import ADMITTED, Decision, Person, Refused
 from alprcore.policy import AgencyProfile
 
 APPROVER: Final = "program_manager"
+POWER: Final = "approve_profile"
+"""What a program manager may give to a designee (ACC-10)."""
+LEAST_NOTE: Final = 8
+MOST_NOTE: Final = 500
 DRAFT_ROLES: Final = frozenset({APPROVER, "training_manager", "custodian"})
 """Who may propose a version: the program manager, and those who answer for training and for records. An ALPR
 administrator works under the profile and never changes it (CFG-02, section 7 of the requirements)."""
@@ -71,13 +75,13 @@ def may_approve(
 ) -> Decision:
     """Decide whether this person may approve a version (CFG-02, ACC-10).
 
-    `managers` counts the agency's program managers: where there are two, nobody approves what they wrote themselves.
-    `waiting` names approved versions whose day has not come: a second one would be undone by it or undo it.
+    `managers` counts everybody who ever was the agency's program manager: once there were two, nobody approves what
+    they wrote themselves, and closing the other's account changes nothing. A designee never does. `waiting` names approved versions whose day has not come: a second one would be undone by it or undo it.
     """
     if APPROVER not in person.roles and not delegated:
         return Refused("CFG-02", "ROLE_NOT_AUTHORISED", "a version of the profile is approved by the program manager")
-    if draft.author_id == person.person_id and managers > 1:
-        return Refused("CFG-02", "APPROVER_NOT_AUTHORISED", "another program manager approves what you wrote")
+    if draft.author_id == person.person_id and (managers > 1 or APPROVER not in person.roles):
+        return Refused("CFG-02", "APPROVER_NOT_AUTHORISED", "another person approves what you wrote")
     if draft.withdrawn or draft.approved:
         return Refused("CFG-02", "VERSION_DECIDED", "this version has been decided already")
     if draft.based_on != version_in_force:

@@ -17,6 +17,8 @@ from alprcore.topics import Topic
 from ..doors import SOURCE, Outbox
 from . import rules
 
+Acting = Callable[[Person, str, datetime], Awaitable[str]]
+"""Tells under which live delegation a person uses a power: its id, or an empty text (ACC-10)."""
 ComesIntoForce = Callable[[Any, str, str, datetime], Awaitable[None]]
 """What else happens in the transaction in which an agency's version comes into force: connection, agency, version."""
 
@@ -61,7 +63,9 @@ class ProfileStore:
                     version = profiles.profile_from_json(document).version
                     row = await connection.fetchrow(self._queries["agency_in_force"], agency)
                     if row is None or (row["number"] is None and row["version"] != version):
-                        await self._put_in_force(connection, agency, None, version, document, now, now)
+                        known = await connection.fetchval(self._queries["known_since"], agency, version)
+                        since = now if row is not None or known is None else known
+                        await self._put_in_force(connection, agency, None, version, document, since, now)
                     else:
                         await self._publish(
                             connection, agency, row["version"], row["document"], row["effective_at"], now

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from alprcore.model import Person, Refused
+from alprcore.model import Refused
 
 from ..web import Problem, SignedIn, signed_in, web_of
 from . import rules
-from .store import Gathered, PublicationStore
-
-Acting = Callable[[Person, str, datetime], Awaitable[str]]
-POWER = "approve_guidelines"
+from .store import Acting, Gathered, PublicationStore
 
 
 def router(store: PublicationStore, gathered: Gathered, acting: Acting) -> APIRouter:
@@ -59,7 +54,7 @@ def router(store: PublicationStore, gathered: Gathered, acting: Acting) -> APIRo
 
     async def _act(request: Request, session: SignedIn, number: int, act: str) -> dict[str, Any]:
         now = web_of(request).clock()
-        delegation = await acting(session.person, POWER, now)
+        delegation = await acting(session.person, rules.POWER, now)
         _demand(rules.may_decide(session.person, delegated=bool(delegation)))
         done = await store.act(session.person, session.profile, number, act, now, delegation)
         if isinstance(done, Refused):

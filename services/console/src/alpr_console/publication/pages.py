@@ -10,16 +10,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from alprcore.model import Person, Refused
+from alprcore.model import Refused
 from alprcore.policy import AgencyProfile
 
 from ..web import Problem, SignedIn, page_person, pages_of, web_of
 from . import rules
-from .store import Gathered, PublicationStore
+from .store import Acting, Gathered, PublicationStore
 
-Acting = Callable[[Person, str, datetime], Awaitable[str]]
 EffectiveAt = Callable[[str], Awaitable[datetime | None]]
-POWER = "approve_guidelines"
 
 
 def router(store: PublicationStore, gathered: Gathered, acting: Acting, effective_at: EffectiveAt) -> APIRouter:
@@ -71,7 +69,7 @@ def router(store: PublicationStore, gathered: Gathered, acting: Acting, effectiv
         if act not in ("approved", "published"):
             raise Problem(404, "HTTP_404", "no such act")
         now = web_of(request).clock()
-        delegation = await acting(session.person, POWER, now)
+        delegation = await acting(session.person, rules.POWER, now)
         decision = rules.may_decide(session.person, delegated=bool(delegation))
         if isinstance(decision, Refused):
             raise Problem.of(decision)
@@ -98,7 +96,7 @@ def router(store: PublicationStore, gathered: Gathered, acting: Acting, effectiv
                 request, "refused.html", session, 404, detail="there are no such guidelines"
             )
         posting, why = rules.posting(session.profile, listed)
-        delegated = bool(await acting(session.person, POWER, web_of(request).clock()))
+        delegated = bool(await acting(session.person, rules.POWER, web_of(request).clock()))
         return pages_of(request).render(
             request, "publication/guidelines.html", session, status, listed=listed, shown=shown, document=document,
             posting=posting, why=why, refusal=refusal, titles=rules.TITLES,

@@ -13,6 +13,8 @@ from alprcore.model import ADMITTED, Decision, Person, Refused
 from alprcore.policy import AgencyProfile, TrainingNeed
 
 APPROVER: Final = "program_manager"
+POWER: Final = "approve_guidelines"
+"""What a program manager may give to a designee (ACC-10)."""
 OUTDATED: Final = "POSTING_OUTDATED"
 MAKERS: Final = frozenset({APPROVER, "alpr_admin", "custodian", "training_manager"})
 READERS: Final = MAKERS | {"auditor", "supervisor", "retention_officer", "clets_coordinator"}
@@ -259,7 +261,7 @@ def privacy(profile: AgencyProfile) -> tuple[tuple[str, str], ...]:
         ("Purposes", "; ".join(purpose.label for purpose in profile.purposes) + "."),
         (
             "Least data",
-            "A read holds plate, place, time and pictures. It names no person, and nobody's face is cropped.",
+            "A read holds plate, place, time and pictures. It names no person, and no face is cut out of a picture.",
         ),
         (
             "Protected activity",

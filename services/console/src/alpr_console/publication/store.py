@@ -15,6 +15,8 @@ from .. import metrics
 from ..doors import DoorAway, Doors, Outbox
 from . import rules
 
+Acting = Callable[[Person, str, datetime], Awaitable[str]]
+"""Tells under which live delegation a person uses a power: its id, or an empty text (ACC-10)."""
 Courses = Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
 Ways = Callable[[], Sequence[tuple[str, str, str]]]
 

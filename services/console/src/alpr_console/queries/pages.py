@@ -35,7 +35,9 @@ def router() -> APIRouter:
 
     @routes.post("/search")
     async def post_search(request: Request, session: SignedIn = Depends(page_person)) -> Response:
-        form = {name: str(value) for name, value in (await request.form()).items() if name != "csrf"}
+        form = await _form(request)
+        if form.pop("fill_in", ""):  # a page hands over a plate: it is filled in, and nobody has asked yet
+            return await _page(request, session, {"plate": form.get("plate", "")[:16]})
         body = rules.query_body(form, session.profile.timezone)
         if isinstance(body, Refused):
             return await _page(request, session, form, 422, refusal=_refusal(body.reason_code, body.detail))
@@ -70,14 +72,44 @@ def router() -> APIRouter:
             return await _waiting(request, session, status, wrong=query_id, refusal=detail or "This was refused.")
         return RedirectResponse("/search/waiting", 303)
 
+    @routes.get("/search/approvals")
+    async def approvals(request: Request, session: SignedIn = Depends(page_person)) -> Response:
+        return await _approvals(request, session)
+
+    @routes.post("/search/approvals")
+    async def post_approval(request: Request, session: SignedIn = Depends(page_person)) -> Response:
+        form = await _form(request)
+        body = rules.approval_body(form, session.profile.timezone)
+        return await _declare(request, session, "/v1/use-approvals", body)
+
+    @routes.post("/search/approvals/events")
+    async def post_event(request: Request, session: SignedIn = Depends(page_person)) -> Response:
+        form = await _form(request)
+        body = rules.event_body(form, session.profile.timezone)
+        return await _declare(request, session, "/v1/protected-events", body)
+
+    @routes.post("/search/approvals/{number}/end")
+    async def post_end(request: Request, number: int, session: SignedIn = Depends(page_person)) -> Response:
+        form = await _form(request)
+        event = form.get("of") == "event"
+        path = f"/v1/protected-events/{number}/end" if event else f"/v1/use-approvals/{number}/revocation"
+        return await _declare(request, session, path, {"reason": form.get("reason", "").strip()})
+
     @routes.get("/search/outline")
     async def outline(request: Request, session: SignedIn = Depends(page_person)) -> Response:
         file = web_of(request).settings.map_outline_file
         if file is None or not rules.may_search(session.person):
             raise Problem(404, "OUTLINE_UNKNOWN", "no outline is configured")
-        return Response(file.read_bytes(), media_type="application/geo+json")
+        try:
+            return Response(file.read_bytes(), media_type="application/geo+json")
+        except OSError:
+            raise Problem(404, "OUTLINE_UNKNOWN", "the configured outline cannot be read") from None
 
     return routes
+
+
+async def _form(request: Request) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.form()).items() if name != "csrf"}
 
 
 async def _ask(request: Request, person: Person, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -150,3 +182,39 @@ async def _waiting(
     return pages_of(request).render(
         request, "queries/waiting.html", session, status, rows=rows, wrong=wrong, refusal=refusal
     )
+
+
+async def _declare(request: Request, session: SignedIn, path: str, body: dict[str, Any] | Refused) -> Response:
+    """Post an approval, an event or its end, and show the lists again."""
+    if isinstance(body, Refused):
+        return await _approvals(request, session, 422, refusal=_refusal(body.reason_code, body.detail))
+    try:
+        status, content = await _ask(request, session.person, "POST", path, body)
+    except DoorAway:
+        return await _approvals(request, session, 503, refusal=_refusal("", WAITING_AWAY))
+    if status >= 400:
+        found = content if isinstance(content, dict) else {}
+        refusal = _refusal(found.get("reason_code", ""), found.get("detail") or "This was refused.")
+        return await _approvals(request, session, status, refusal=refusal)
+    return RedirectResponse("/search/approvals", 303)
+
+
+async def _approvals(
+    request: Request, session: SignedIn, status: int = 200, *, refusal: dict[str, str] | None = None
+) -> Response:
+    lists: dict[str, list[dict[str, Any]]] = {}
+    try:
+        for name in ("use-approvals", "protected-events"):
+            code, content = await _ask(request, session.person, "GET", f"/v1/{name}")
+            if code != 200 or not isinstance(content, dict):
+                detail = (content or {}).get("detail") or "The list was refused."
+                refusal, status = refusal or _refusal((content or {}).get("reason_code", ""), detail), max(status, code)
+                break
+            lists[name] = content["rows"]
+    except DoorAway:
+        refusal, status = _refusal("", WAITING_AWAY), 503
+    return pages_of(request).render(
+        request, "queries/approvals.html", session, status, approvals=lists.get("use-approvals"),
+        events=lists.get("protected-events"), refusal=refusal, approves=rules.approves(session.person, session.profile),
+        declares=rules.declares(session.person),
+    )  # fmt: skip

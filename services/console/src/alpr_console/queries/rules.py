@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo
 
 from alprcore.model import Person, Refused
 from alprcore.plates import lookalike_positions
-from alprcore.policy import QUERY_ROLES, SYSTEM_PURPOSES, AgencyProfile
+from alprcore.policy import (
+    EVENT_ROLES,
+    OTHER_USE,
+    PROTECTED_EVENT,
+    QUERY_ROLES,
+    SYSTEM_PURPOSES,
+    AgencyProfile,
+    may_approve,
+)
 
 PAGE_ROWS: Final = 50
 """Rows of one answer: what a person reads before looking on; the door takes up to 500."""
@@ -84,6 +92,17 @@ def purposes_for(person: Person, profile: AgencyProfile) -> tuple[tuple[str, str
     return (*((purpose.code, purpose.label) for purpose in profile.purposes if purpose.query), *own)
 
 
+def approves(person: Person, profile: AgencyProfile) -> tuple[tuple[str, str], ...]:
+    """List the kinds of approval this person may give, code and words (USE-07, USE-11)."""
+    kinds = ((OTHER_USE, "A use beyond the list"), (PROTECTED_EVENT, "A search at a protected event"))
+    return tuple((kind, words) for kind, words in kinds if not isinstance(may_approve(kind, person, profile), Refused))
+
+
+def declares(person: Person) -> bool:
+    """Tell whether this person may declare protected events (USE-07)."""
+    return not EVENT_ROLES.isdisjoint(person.roles)
+
+
 def advice(reason_code: str) -> Advice:
     """Say what a person can do about a refusal."""
     return _ADVICE.get(reason_code, Advice("", ""))
@@ -113,9 +132,7 @@ def query_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Refus
     try:
         for name in ("captured_from", "captured_to"):
             if value := form.get(name, "").strip():
-                local = datetime.fromisoformat(value)
-                zoned = local if local.tzinfo else local.replace(tzinfo=ZoneInfo(timezone))
-                criteria[name] = zoned.astimezone(UTC).isoformat()
+                criteria[name] = _moment(value, timezone)
         corners = shape_of(form.get("polygon", ""))
         sides = {side: form[side].strip() for side in SIDES if form.get(side, "").strip()}
         if corners:
@@ -143,6 +160,41 @@ def query_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Refus
         if value := form.get(name, "").strip():
             body[name] = {"basis": value}
     return body
+
+
+def _moment(text: str, timezone: str) -> str:
+    local = datetime.fromisoformat(text)
+    return (local if local.tzinfo else local.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC).isoformat()
+
+
+def approval_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Refused:
+    """Make the body of a use approval of the form's fields (USE-07, USE-11)."""
+    try:
+        body: dict[str, Any] = {
+            "kind": form.get("kind", ""),
+            "description": form.get("description", "").strip(),
+            "case_number": form.get("case_number", "").strip(),
+            "valid_from": _moment(form.get("valid_from", ""), timezone),
+            "valid_to": _moment(form.get("valid_to", ""), timezone),
+        }
+        if form.get("event_id", "").strip():
+            body["event_id"] = int(form["event_id"])
+    except ValueError:
+        return Refused("USE-11", "FIELD_INVALID", "a time or a number cannot be read")
+    return body
+
+
+def event_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Refused:
+    """Make the body of a protected event of the form's fields (USE-07)."""
+    try:
+        return {
+            "name": form.get("name", "").strip(),
+            "area": {side: float(form.get(side, "")) for side in SIDES},
+            "begins_at": _moment(form.get("begins_at", ""), timezone),
+            "ends_at": _moment(form.get("ends_at", ""), timezone),
+        }
+    except ValueError:
+        return Refused("USE-07", "FIELD_INVALID", "a time or a coordinate cannot be read")
 
 
 def shape_of(text: str) -> list[list[float]]:

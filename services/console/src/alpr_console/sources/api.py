@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -11,14 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alprcore.errors import Transient
 from alprcore.model import Refused
-from alprcore.policy import AgencyProfile, Overridden
+from alprcore.policy import Overridden
 
 from ..web import Problem, SignedIn, signed_in, web_of
 from . import rules
-from .store import RegistrationSource, SourceStore
-
-FindHit = Callable[[str, str, datetime], Awaitable[Mapping[str, Any] | None]]
-ExpiresAt = Callable[[Mapping[str, Any], AgencyProfile], datetime]
+from .store import ExpiresAt, FindHit, RegistrationSource, SourceStore
 
 
 class NewVerification(BaseModel):

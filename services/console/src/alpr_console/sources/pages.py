@@ -11,14 +11,12 @@ from fastapi.responses import RedirectResponse
 
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
-from alprcore.policy import AgencyProfile, Gate, Overridden
+from alprcore.policy import Gate, Overridden
 
 from ..web import SignedIn, page_person, pages_of, web_of
 from . import rules
-from .store import RegistrationSource, SourceStore
+from .store import ExpiresAt, FindHit, RegistrationSource, SourceStore
 
-FindHit = Callable[[str, str, datetime], Awaitable[Mapping[str, Any] | None]]
-ExpiresAt = Callable[[Mapping[str, Any], AgencyProfile], datetime]
 Viewed = Callable[[Person, Sequence[Mapping[str, Any]], str, datetime], Awaitable[None]]
 
 

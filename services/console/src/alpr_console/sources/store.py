@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -19,6 +19,10 @@ from alprcore.seal import ListKeys
 
 from ..doors import Outbox
 
+FindHit = Callable[[str, str, datetime], Awaitable[Mapping[str, Any] | None]]
+"""Finds a live hit of an agency."""
+ExpiresAt = Callable[[Mapping[str, Any], AgencyProfile], datetime]
+"""Tells when a hit's record falls due."""
 _LARGEST: Final = 64 * 1024
 _EVERY: Final = "*"
 

@@ -1,6 +1,8 @@
 // One hit in full: what kind of alert, the plate and how sure each character is, the pictures, why, where, since when.
 import { ago, clock, dayAndClock, full, h, post, span } from "./dom.js";
 
+const hidden = (name, value) => h("input", { type: "hidden", name, value }); // a plate travels in the body, never in an address
+
 const PRIORITY = { high: "High priority", medium: "Medium priority", information: "Information" };
 const state = (code) => (code || "unknown").replace(/^US-/, "");
 const percent = (part) => `${Math.min(Math.round(part * 100), 99)} %`; // nothing a machine reads is certain
@@ -148,7 +150,10 @@ export function show(root, card, actions) {
         h("p", { class: "dim", text: card.characters.some((letter) => letter.doubtful) ? "Marked characters are doubtful: compare with the picture." : "All characters read with confidence." })),
       pictures),
     readCheck(card),
-    h("p", { class: "dim" }, h("a", { href: `/hits/${card.hit_id}/sources`, text: "CLETS verification and registration" })),
+    h("div", { class: "deeds" },
+      h("a", { class: "button", href: `/hits/${card.hit_id}/sources`, text: "CLETS verification and registration" }),
+      h("form", { method: "post", action: "/search" }, hidden("csrf", document.querySelector('meta[name="csrf"]').content), hidden("fill_in", "1"), hidden("plate", card.plate),
+        h("button", { type: "submit", text: "Search past reads of this plate" }))),
     h("div", { class: "columns" }, whyFacts(card), whereFacts(card), listFacts(card)),
     trail(card),
     h("p", { class: "dim fine", text: `Notification: ${card.screen_text}` }));

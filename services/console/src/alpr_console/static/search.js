@@ -155,6 +155,7 @@ const tell = () => {
 const clear = () => { for (const side of ["polygon", "south", "west", "north", "east"]) field(side).value = ""; tell(); };
 const said = () => { const count = ground.shape().length; field("area-state").textContent = ground.tool === "rectangle" ? (count === 4 ? "The rectangle is drawn." : "A rectangle takes two corners.") : `${count} corner${count === 1 ? "" : "s"}; a shape takes 3 to 50.`; field("area-use").disabled = count < 3; };
 field("draw").addEventListener("click", async () => {
+  field("area-dialog").showModal();
   if (!ground) {
     ground = new Ground(field("area-map"), { label: "Map to draw on. Arrow keys move, plus and minus zoom, Enter sets a corner at the cross.", devices, outline: await outline });
     Object.assign(ground, { drawing: true, tool: "rectangle", changed: said });

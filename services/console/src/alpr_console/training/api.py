@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -10,17 +9,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alprcore.model import Decision, Person, Refused
-from alprcore.policy import AgencyProfile, Clearance, local_day
+from alprcore.model import Refused
+from alprcore.policy import Clearance, local_day
 
 from ..protection import Problem
 from ..web import SignedIn, limited, signed_in, web_of
 from . import rules
-from .store import TrainingStore
+from .store import Authority, MaySee, TrainingStore
 
-Authority = Callable[[Person, AgencyProfile, str, str, datetime], Awaitable[tuple[Decision, str]]]
-"""Whether a person holds a power for a scope now, and under which delegation (administration/)."""
-MaySee = Callable[[Person, AgencyProfile, datetime], Awaitable[Decision]]
 unread = limited("POLICY_NOT_READ")
 
 

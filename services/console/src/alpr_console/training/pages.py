@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from alprcore.model import Decision, Person, Refused
-from alprcore.policy import AgencyProfile, local_day
+from alprcore.model import Refused
+from alprcore.policy import local_day
 
 from ..web import SignedIn, page_limited, page_person, pages_of, web_of
 from . import rules
-from .store import TrainingStore
+from .store import Authority, MaySee, TrainingStore
 
-Authority = Callable[[Person, AgencyProfile, str, str, datetime], Awaitable[tuple[Decision, str]]]
-MaySee = Callable[[Person, AgencyProfile, datetime], Awaitable[Decision]]
 unread = page_limited("POLICY_NOT_READ")
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from alprcore.model import Person, make_id
+from alprcore.model import Decision, Person, make_id
 from alprcore.policy import AgencyProfile, Certification, Clearance, Standing, TrainingDone, local_day
 from alprcore.postgres import translated
 
 from ..doors import Outbox
 from . import rules
+
+Authority = Callable[[Person, AgencyProfile, str, str, datetime], Awaitable[tuple[Decision, str]]]
+"""Whether a person holds a power for a scope now, and under which delegation (administration/)."""
+MaySee = Callable[[Person, AgencyProfile, datetime], Awaitable[Decision]]
+"""Whether a person may look at others' papers (administration/)."""
 
 
 class TrainingStore:

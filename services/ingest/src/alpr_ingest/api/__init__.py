@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from alpr_ingest.api import devices, frames, lists
 from alpr_ingest.api.door import Doors, Problem, away, problem_response, refuse
+from alprcore import audited
 from alprcore.errors import Transient
 
 __all__ = ["Doors", "build_app"]
@@ -43,4 +44,5 @@ def build_app(doors: Doors) -> FastAPI:
         code = codes.get(first["type"], "FIELD_INVALID")  # never the value: it may be a name or a plate
         return await refuse(request, Problem(422, code, named))
 
+    audited.require("ingest", app.routes)
     return app

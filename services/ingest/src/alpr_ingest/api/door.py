@@ -13,13 +13,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from alpr_ingest import metrics
-from alpr_ingest.app import ListLoader, RefusalLog, Relay
+from alpr_ingest.app import ListLoader, Relay
 from alpr_ingest.store import Store
 from alprcore.errors import Transient
 from alprcore.kafka import DeadLetters, Publisher
 from alprcore.model import Person, Refused
 from alprcore.objects import ImageStore
 from alprcore.policy import RECORDED, AgencyProfile
+from alprcore.refusals import RefusalLog
 from alprcore.seal import read_person
 
 REMEMBERED: Final = 100_000

@@ -41,11 +41,11 @@ _SURELY_MORE: Final = 0.8
 _SQUARE: Final = 1.6
 _TWO_LINES_BELOW: Final = 2.0
 _ONE_LINE_ENOUGH: Final = 0.5  # whole-plate probability from which a plate that is not square is not read as two lines
-_TWO_LINES_BETTER: Final = 1.5  # times surer than as one line; squarer ones need only be surer
+_TWO_LINES_BETTER: Final = 1.5  # times surer than as one line; squarer ones need only be surer for each character
 # Where the upper and the lower line may stand, in shares of the height: the gap is not always in the middle, and each line
-# is taken from the cut that shows it best. Of 150 drawn plates 77 % come out whole; cut at the middle alone, a third.
+# is taken from the cut that shows it best. Of 220 drawn plates 60 to 130 pixels wide 69 % come out whole.
 _UPPER: Final = ((0.0, 0.58), (0.16, 0.56))
-_LOWER: Final = ((0.4, 1.0), (0.36, 0.94))
+_LOWER: Final = ((0.4, 1.0), (0.5, 1.0), (0.36, 0.94))
 
 
 class PlateReader:
@@ -209,8 +209,14 @@ def _surer(whole: ctc.Text, lines: Sequence[ctc.Text], shape: float) -> ctc.Text
     if not upper.characters or not lower.characters:
         return whole
     both = ctc.Text(upper.characters + lower.characters)
-    needed = whole.confidence * (1.0 if shape < _SQUARE else _TWO_LINES_BETTER)
-    return both if both.confidence > needed else whole
+    if shape < _SQUARE:  # as one line only a few characters are found, and a product of few is larger
+        return both if _each(both) > _each(whole) else whole
+    return both if both.confidence > whole.confidence * _TWO_LINES_BETTER else whole
+
+
+def _each(text: ctc.Text) -> float:
+    """Geometric mean of the characters' probabilities; 0 for no text."""
+    return float(text.confidence ** (1 / len(text.characters))) if text.characters else 0.0
 
 
 def _about(folder: Path) -> tuple[NDArray[np.int64], tuple[int, int], tuple[float, float]]:

@@ -10,15 +10,20 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS: tuple[str, ...] = (
-    # RFC 8785 for what a search holds: texts, lists, objects, numbers as they were written canonically.
+    # RFC 8785: keys in order, numbers as ECMAScript writes them; jsonb has lost how the very small and large were written.
     r"""CREATE FUNCTION audit.canonical(value jsonb) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS $$
     BEGIN
         RETURN CASE jsonb_typeof(value)
             WHEN 'object' THEN '{' || coalesce((SELECT string_agg(to_json(o.key)\:\:text || '\:' || audit.canonical(o.value),
                 ',' ORDER BY o.key COLLATE "C") FROM jsonb_each(value) AS o), '') || '}'
             WHEN 'array' THEN '[' || coalesce((SELECT string_agg(audit.canonical(a.value), ',' ORDER BY a.n)
                 FROM jsonb_array_elements(value) WITH ORDINALITY AS a (value, n)), '') || ']'
+            WHEN 'number' THEN CASE
+                WHEN value\:\:numeric = 0 THEN '0'
+                WHEN abs(value\:\:numeric) >= 1e21 OR abs(value\:\:numeric) < 1e-6
+                    THEN regexp_replace(value\:\:numeric\:\:float8\:\:text, 'e([+-])0*', 'e\1')
+                ELSE trim_scale(value\:\:numeric)\:\:text END
             ELSE value\:\:text END;
     END $$""",
     # An intent counts only if its entry is a leaf under a head and commits to this very query, scope and person.

@@ -15,6 +15,5 @@ def router(store: AccountStore, provider: Provider | None, may_manage: people.Ma
     issuer = provider.settings.issuer if provider else ""
     for part in (sign_in.router(store), me.router(store), people.router(store, issuer, may_manage)):
         routes.include_router(part)
-    if provider is not None:
-        routes.include_router(by_provider.router(store, provider))
+    routes.include_router(by_provider.router(store, provider))
     return routes

@@ -6,28 +6,38 @@ import hmac
 import secrets
 from typing import Final
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from alprcore.model import Refused
 
 from ...proofs import Provider, ProviderAway, ProviderRefused
-from ...web import on_this_machine, pages_of, problem_answer, refuse, set_cookie, web_of
+from ...protection import problem_answer
+from ...web import Problem, on_this_machine, pages_of, refuse, set_cookie, web_of
 from ..store import AccountStore, came, problem_of, status_of
 
 STATE_COOKIE: Final = "plateline_state"
 _BACK: Final = "/login/provider"
 
 
-def router(store: AccountStore, provider: Provider) -> APIRouter:
-    """Bind the routes to the store and the provider."""
+def router(store: AccountStore, provider_or_none: Provider | None) -> APIRouter:
+    """Bind the routes to the store and the provider; without one they answer that there is none."""
     routes = APIRouter(include_in_schema=False)
 
+    async def there_is_one() -> Provider:
+        if provider_or_none is None:
+            raise Problem(404, "PROVIDER_NOT_SET", "this installation has no identity provider")
+        return provider_or_none
+
+    asked = Depends(there_is_one)
+
     @routes.get("/login/provider")
-    async def leave(request: Request, banner: str = "", again: bool = False) -> Response:
+    async def leave(request: Request, banner: str = "", again: bool = False, provider: Provider = asked) -> Response:
         verifier, nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(32)
         now = web_of(request).clock()
         state = await store.sign_ins.send_away(verifier, nonce, came(request, banner[:64]), now, again)
+        if isinstance(state, Refused):
+            return _page(request, state)
         try:
             address = await provider.way_there(state, nonce, verifier, again=again)
         except ProviderAway:
@@ -46,7 +56,9 @@ def router(store: AccountStore, provider: Provider) -> APIRouter:
         return response
 
     @routes.get("/login/provider/back")
-    async def back(request: Request, code: str = "", state: str = "", iss: str = "", error: str = "") -> Response:
+    async def back(
+        request: Request, code: str = "", state: str = "", iss: str = "", error: str = "", provider: Provider = asked
+    ) -> Response:
         now = web_of(request).clock()
         mine = hmac.compare_digest(request.cookies.get(STATE_COOKIE, "").encode(), state.encode()) and state != ""
         begun = await store.sign_ins.came_back(state, now) if mine else None
@@ -71,7 +83,9 @@ def router(store: AccountStore, provider: Provider) -> APIRouter:
         return response
 
     @routes.post("/login/provider/logout")
-    async def signed_out_there(request: Request, logout_token: str = Form(default="", max_length=20_000)) -> Response:
+    async def signed_out_there(
+        request: Request, logout_token: str = Form(default="", max_length=20_000), provider: Provider = asked
+    ) -> Response:
         try:
             subject, session = await provider.signed_out(logout_token)
         except ProviderRefused as refused:

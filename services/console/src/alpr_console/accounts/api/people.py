@@ -46,7 +46,7 @@ def router(store: AccountStore, issuer: str, may_manage: MayManage) -> APIRouter
             raise Problem.of(decision)
         return session
 
-    managing = managing
+    managing = Depends(manager)
 
     @routes.delete("/v1/people/{username}/lock", status_code=204)
     async def delete_lock(request: Request, username: str, session: SignedIn = Depends(watcher)) -> Response:
@@ -60,7 +60,9 @@ def router(store: AccountStore, issuer: str, may_manage: MayManage) -> APIRouter
             raise Problem(409, "PROVIDER_NOT_SET", "this installation has no identity provider")
         now = web_of(request).clock()
         found = await store.people.link(session.person, username, issuer, body.subject, now)
-        if found is None:
+        if isinstance(found, Refused):
+            raise Problem.of(found)
+        if found == "unknown":
             raise Problem(404, *_UNKNOWN)
         if found == "taken":
             raise Problem(409, "SUBJECT_TAKEN", "the subject or the account is linked already")
@@ -68,7 +70,10 @@ def router(store: AccountStore, issuer: str, may_manage: MayManage) -> APIRouter
 
     @routes.delete("/v1/people/{username}/provider", status_code=204)
     async def delete_provider(request: Request, username: str, session: SignedIn = managing) -> Response:
-        if not await store.people.unlink(session.person, username, web_of(request).clock()):
+        done = await store.people.unlink(session.person, username, web_of(request).clock())
+        if isinstance(done, Refused):
+            raise Problem.of(done)
+        if done == "unknown":
             raise Problem(404, *_UNKNOWN)
         return Response(status_code=204)
 

@@ -12,8 +12,8 @@ from alprcore.model import Refused
 
 from ...web import (
     COOKIE,
+    LIMITS,
     LOCKED,
-    POLICY,
     SETUP,
     Problem,
     SignedIn,
@@ -22,12 +22,13 @@ from ...web import (
     security_keys,
     session_token,
     set_cookie,
-    signed_in,
     web_of,
 )
 from ..store import AccountStore, Outcome, came, problem_of
 
-HALTED: Final = Depends(limited(LOCKED, POLICY, *SETUP))
+AWAKE: Final = Depends(limited(*LIMITS, *SETUP))
+"""Whoever has a session that is not locked."""
+HALTED: Final = Depends(limited(LOCKED, *LIMITS, *SETUP))
 """Whoever has a session, also where something has to be done first."""
 
 
@@ -136,8 +137,9 @@ def router(store: AccountStore) -> APIRouter:
         response.delete_cookie(COOKIE, path="/")
         return response
 
-    @routes.post("/v1/session/activity", status_code=204, dependencies=[Depends(signed_in)])
-    async def post_activity() -> Response:
+    @routes.post("/v1/session/activity", status_code=204)
+    async def post_activity(request: Request, session: SignedIn = AWAKE) -> Response:
+        await store.sessions.touch(session.person.session_id, web_of(request).clock())
         return Response(status_code=204)
 
     @routes.post("/v1/session/proof/options")

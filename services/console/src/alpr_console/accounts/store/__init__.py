@@ -43,6 +43,7 @@ class AccountStore:
     def __init__(
         self, pool: Any, outbox: Outbox, profiles: Mapping[str, AgencyProfile], papers: FindPapers, settings: Settings
     ) -> None:
+        opens_after = timedelta(minutes=settings.lockout_minutes) if settings.lockout_minutes else None
         ground = Ground(
             pool=pool,
             queries=load_queries("alpr_console.accounts"),
@@ -51,8 +52,10 @@ class AccountStore:
             papers=papers,
             passwords=Passwords(settings.password_scheme),
             attempts=rules.Attempts(settings.failures_per_minute),
+            departures=rules.Attempts(settings.failures_per_minute),
+            strangers=rules.Attempts(rules.MAX_FAILURES, window=opens_after or timedelta(days=3650)),
             idle=timedelta(minutes=settings.idle_lock_minutes),
-            opens_after=timedelta(minutes=settings.lockout_minutes) if settings.lockout_minutes else None,
+            opens_after=opens_after,
             shortest_password=settings.password_length,
             dispatch_rooms=settings.dispatch_networks,
             provider_agencies=settings.oidc_agencies,

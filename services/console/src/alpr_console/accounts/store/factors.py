@@ -15,6 +15,7 @@ from alprcore.postgres import translated
 from ...proofs import KeyRefused, SecurityKeys
 from ...web import SignedIn, new_second_factor
 from .. import rules
+from .coming import Came
 from .ground import Ground
 from .sign_in import step_id
 
@@ -38,12 +39,14 @@ class FactorStore:
         first = session.limit is not None and session.limit.reason_code == "PASSWORD_FIRST"
         with translated():
             found = await on.pool.fetchrow(on.queries["find_login"], person.username)
-        if first:
-            proof: Decision = rules.fresh(person, now)
-        elif await on.passwords.check(found["password_hash"], current):
-            proof = ADMITTED
-        else:
-            proof = Refused("SEC-03", "CREDENTIALS_WRONG", "your current password is wrong")
+        proof: Decision = rules.fresh(person, now) if first else ADMITTED
+        if not first and not await on.passwords.check(found["password_hash"], current):
+            async with on.outbox.change(person.agency) as connection:
+                row = await connection.fetchrow(on.queries["login_for_update"], person.person_id)
+                wrong = Refused("SEC-03", "CREDENTIALS_WRONG", "your current password is wrong")
+                if rules.locked(row["locked_at"], on.opens_after, now):
+                    wrong = rules.locked_refusal(on.opens_after)
+                return await on.refused(connection, row, wrong, Came(person.source_ip, False), now)
         if isinstance(proof, Refused):
             return proof
         fault = rules.password_fault(new, person, on.shortest_password)
@@ -53,7 +56,12 @@ class FactorStore:
             return fault
         hashed = await on.passwords.hash(new)
         async with on.outbox.change(person.agency) as connection:
-            await connection.execute(on.queries["set_password"], person.person_id, hashed, now)
+            if not await connection.fetchval(
+                on.queries["set_password"], person.person_id, hashed, now, found["password_hash"]
+            ):  # another session, or an administrator, was faster
+                return Refused(
+                    "SEC-03", "CREDENTIALS_WRONG", "your password was just changed: sign in with the new one"
+                )
             await connection.fetch(
                 on.queries["end_sessions_of"], person.person_id, now, "password_changed", person.session_id
             )

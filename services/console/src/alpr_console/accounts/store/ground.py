@@ -48,6 +48,8 @@ class Ground:
     papers: FindPapers
     passwords: Passwords
     attempts: rules.Attempts
+    departures: rules.Attempts
+    strangers: rules.Attempts
     idle: timedelta = timedelta(minutes=30)
     opens_after: timedelta | None = None
     shortest_password: int = 15
@@ -57,7 +59,7 @@ class Ground:
 
     async def refused(self, connection: Any, row: Any, refusal: Refused, came: Came, now: datetime) -> Refused:
         """Write down a refused sign-in; a wrong password or second factor counts towards the lock."""
-        if refusal.reason_code in ("CREDENTIALS_WRONG", "SECOND_FACTOR_WRONG") and row["disabled_at"] is None:
+        if refusal.reason_code in ("CREDENTIALS_WRONG", "SECOND_FACTOR_WRONG"):
             window = rules.FAILURE_WINDOW
             failures = await connection.fetchval(self.queries["count_failure"], row["person_id"], now, window)
             if rules.locks(failures) and not rules.locked(row["locked_at"], self.opens_after, now):

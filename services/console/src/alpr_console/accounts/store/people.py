@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from alprcore.model import Person, make_id
+from alprcore.model import Person, Refused, make_id
 from alprcore.postgres import translated
 
 from ...web import new_password
+from .. import rules
 from .ground import Ground
 
 _ALERTS_SHOWN = 100
@@ -58,6 +59,11 @@ class PeopleStore:
         """
         on, password = self._on, new_password()
         hashed = await on.passwords.hash(password)
+        row = await connection.fetchrow(on.queries["login_for_update"], person_id)
+        if (
+            row["password_hash"] or row["by_provider"]
+        ):  # somebody came in before: an administrator's eyes on it (USE-04)
+            await on.alert(connection, row, "credentials_issued", {}, now)
         await connection.fetchval(on.queries["set_first_password"], person_id, hashed, now)
         await connection.execute(on.queries["drop_keys"], person_id, now)
         await connection.fetch(on.queries["end_sessions_of"], person_id, now, "credentials_issued", "")
@@ -73,36 +79,48 @@ class PeopleStore:
             await on.outbox.record(connection, by, "account_released", person_id, now.isoformat(), now)
             return True
 
-    async def link(self, by: Person, username: str, issuer: str, subject: str, now: datetime) -> str | None:
-        """Link an account to a subject of the identity provider; None when there is no such account.
+    async def link(self, by: Person, username: str, issuer: str, subject: str, now: datetime) -> Refused | str:
+        """Link an account to a subject of the identity provider; answers `linked`, `taken` or `unknown`.
 
-        Answers `taken` when the subject or the account is linked already, otherwise `linked`. The link replaces the
-        account's password: from then on only the provider opens it.
+        What opened the account before is gone for good: from then on only the provider opens it. An alert says so.
         """
         on = self._on
         async with on.outbox.change(by.agency) as connection:
-            known = await connection.fetchval(on.queries["person_named"], username, by.agency)
-            if known is None:
-                return None
-            person_id = await connection.fetchval(
+            row = await connection.fetchrow(on.queries["person_named"], username, by.agency)
+            if row is None:
+                return "unknown"
+            decision = rules.may_link(by, username, row["roles"])
+            if isinstance(decision, Refused):
+                return decision
+            if not await connection.fetchval(
                 on.queries["link_person"], issuer, subject, username, by.person_id, now, by.agency
-            )
-            if person_id is None:
+            ):
                 return "taken"
-            await connection.fetch(on.queries["end_sessions_of"], person_id, now, "provider_linked", "")
-            await on.outbox.record(connection, by, "provider_linked", person_id, now.isoformat(), now)
+            await connection.execute(on.queries["close_local"], row["person_id"])
+            await self._changed(connection, by, row, "provider_linked", now)
             return "linked"
 
-    async def unlink(self, by: Person, username: str, now: datetime) -> bool:
-        """Undo a link; the account's sessions end. False when there was none."""
+    async def unlink(self, by: Person, username: str, now: datetime) -> Refused | str:
+        """Undo a link; answers `unlinked` or `unknown`. The account then waits for new first credentials."""
         on = self._on
         async with on.outbox.change(by.agency) as connection:
-            person_id = await connection.fetchval(on.queries["unlink_person"], username, by.agency)
-            if person_id is None:
-                return False
-            await connection.fetch(on.queries["end_sessions_of"], person_id, now, "provider_unlinked", "")
-            await on.outbox.record(connection, by, "provider_unlinked", person_id, now.isoformat(), now)
-            return True
+            row = await connection.fetchrow(on.queries["person_named"], username, by.agency)
+            if row is None:
+                return "unknown"
+            decision = rules.may_link(by, username, row["roles"])
+            if isinstance(decision, Refused):
+                return decision
+            if not await connection.fetchval(on.queries["unlink_person"], username, by.agency):
+                return "unknown"
+            await self._changed(connection, by, row, "provider_unlinked", now)
+            return "unlinked"
+
+    async def _changed(self, connection: Any, by: Person, row: Any, kind: str, now: datetime) -> None:
+        on, person_id = self._on, row["person_id"]
+        await connection.execute(on.queries["drop_keys"], person_id, now)
+        await connection.fetch(on.queries["end_sessions_of"], person_id, now, kind, "")
+        await on.outbox.record(connection, by, kind, person_id, now.isoformat(), now)
+        await on.alert(connection, row, kind, {"by": by.username}, now)
 
     async def alerts(self, agency: str) -> list[dict[str, Any]]:
         """List the newest alerts about an agency's accounts, unseen ones first."""

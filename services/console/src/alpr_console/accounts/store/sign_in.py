@@ -16,7 +16,7 @@ from alprcore.postgres import translated
 
 from ... import metrics
 from ...proofs import Identity, SecurityKeys
-from ...web import POLICY, new_token
+from ...web import LIMITS, new_token
 from .. import rules
 from .coming import Came
 from .ground import Ground, Papers, counted, login_of, person_of
@@ -78,8 +78,11 @@ class SignInStore:
             found = await on.pool.fetchrow(on.queries["find_login"], username.strip())
         right = await on.passwords.check(found["password_hash"] if found else "", password)
         if found is None:
+            name = hashlib.sha256(username.strip().encode()).hexdigest()
+            seems_locked = on.strangers.waits(name, now)
+            on.strangers.failed(name, now)
             on.attempts.failed(came.source_ip, now)
-            return Outcome(counted(_WRONG), recorded=False)
+            return Outcome(counted(rules.locked_refusal(on.opens_after) if seems_locked else _WRONG), recorded=False)
         if right and on.passwords.outdated(found["password_hash"]):
             hashed = await on.passwords.hash(password)
             with translated():
@@ -195,7 +198,7 @@ class SignInStore:
     ) -> Outcome:
         on, profile = self._on, self._on.profiles[row["agency"]]
         limit = papers.decision if isinstance(papers.decision, Refused) else None
-        if limit is not None and limit.reason_code != POLICY:  # without the policy: a session that opens the policy
+        if limit is not None and limit.reason_code not in LIMITS:  # with those: a session that opens what is missing
             return Outcome(await on.refused(connection, row, limit, came, now))
         token, hashed = new_token()
         session_id = make_id("session", hashed.hex())
@@ -269,8 +272,11 @@ class SignInStore:
             }
         )
 
-    async def send_away(self, verifier: str, nonce: str, came: Came, now: datetime, again: bool) -> str:
+    async def send_away(self, verifier: str, nonce: str, came: Came, now: datetime, again: bool) -> Refused | str:
         """Keep what must come back with a person who is sent to the provider; answers the state."""
+        if self._on.departures.waits(came.source_ip, now):
+            return counted(TOO_MANY)
+        self._on.departures.failed(came.source_ip, now)
         state = secrets.token_urlsafe(32)
         facts = json.dumps({"nonce": nonce, "verifier": verifier, "banner": came.banner, "again": again})
         with translated():

@@ -18,6 +18,7 @@ PEOPLE = (
         ADD COLUMN grants text[] NOT NULL DEFAULT '{}',
         ADD COLUMN created_by text NOT NULL DEFAULT '',
         ADD COLUMN activated_at timestamptz,
+        ADD COLUMN opened_at timestamptz,
         ADD COLUMN credentials_at timestamptz,
         ADD COLUMN last_login_at timestamptz,
         ADD COLUMN suspended text NOT NULL DEFAULT ''

@@ -10,6 +10,31 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
+    # whoever ever was an agency's program manager, so that nobody is alone again by closing a colleague's account
+    """
+    CREATE TABLE console.program_managers (
+        agency text NOT NULL,
+        person_id text NOT NULL,
+        PRIMARY KEY (agency, person_id)
+    )
+    """,
+    """
+    INSERT INTO console.program_managers
+    SELECT agency, person_id FROM console.people WHERE 'program_manager' = ANY (roles)
+    """,
+    """
+    CREATE FUNCTION console.note_program_manager() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF 'program_manager' = ANY (NEW.roles) THEN
+            INSERT INTO console.program_managers VALUES (NEW.agency, NEW.person_id) ON CONFLICT DO NOTHING;
+        END IF;
+        RETURN NEW;
+    END $$
+    """,
+    """
+    CREATE TRIGGER note_program_manager AFTER INSERT OR UPDATE OF roles ON console.people
+    FOR EACH ROW EXECUTE FUNCTION console.note_program_manager()
+    """,
     """
     CREATE TABLE console.profile_drafts (
         agency text NOT NULL,
@@ -131,6 +156,7 @@ SCOPED = ("verifications", "verification_texts", "registration_lookups")
 """Tables about hits: a row is seen only by the agency the transaction speaks for ('*': the purge)."""
 RIGHTS = {
     # history: what was written, decided and in force is never changed or removed (CFG-02)
+    "program_managers": "SELECT, INSERT",
     "profile_drafts": "SELECT, INSERT",
     "profile_decisions": "SELECT, INSERT",
     "profile_in_force": "SELECT, INSERT",

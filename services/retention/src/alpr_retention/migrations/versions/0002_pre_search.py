@@ -78,12 +78,14 @@ DAYS = (
         reads_part text := 'reads' || to_char(day, '_YYYYMMDD');
         hits_part text := 'hits' || to_char(day, '_YYYYMMDD');
         plates_part text := 'day_plates' || to_char(day, '_YYYYMMDD');
+        attempts integer := 0;
     BEGIN
         IF to_regclass('retention.' || reads_part) IS NULL THEN
             RETURN jsonb_build_object('reads', 0, 'hits', 0);
         END IF;
         PERFORM pg_advisory_xact_lock(x'616c7072'\:\:int, 2);
-        EXECUTE format('LOCK TABLE retention.%I, retention.%I IN ACCESS EXCLUSIVE MODE', reads_part, hits_part);
+        -- judged while searches go on and writers wait; all are kept out only for the moment of the drop itself
+        EXECUTE format('LOCK TABLE retention.%I, retention.%I IN SHARE ROW EXCLUSIVE MODE', reads_part, hits_part);
         PERFORM set_config('alpr.agencies', coalesce((SELECT string_agg(DISTINCT d.agency, ',')
             FROM retention.captured_days AS d WHERE d.due_day = day), ''), true);
         EXECUTE format('SELECT count(*), max(received_at), bool_or(retention.held(agency, read_id, plate, device_id, '
@@ -95,9 +97,23 @@ DAYS = (
         IF still_held THEN
             RAISE EXCEPTION 'RECORD_HELD' USING ERRCODE = 'check_violation';
         END IF;
-        EXECUTE format('DROP TABLE IF EXISTS retention.%I', plates_part);
-        EXECUTE format('DROP TABLE retention.%I', hits_part);
-        EXECUTE format('DROP TABLE retention.%I', reads_part);
+        LOOP
+            BEGIN  -- a search holds the parents and opens the days after them: whoever waits lets go and comes again
+                PERFORM set_config('lock_timeout', '100ms', true);
+                LOCK TABLE ONLY retention.reads, ONLY retention.hits, ONLY retention.day_plates IN ACCESS EXCLUSIVE MODE;
+                EXECUTE format('DROP TABLE IF EXISTS retention.%I', plates_part);
+                EXECUTE format('DROP TABLE retention.%I', hits_part);
+                EXECUTE format('DROP TABLE retention.%I', reads_part);
+                EXIT;
+            EXCEPTION WHEN lock_not_available THEN
+                attempts := attempts + 1;
+                IF attempts = 20 THEN
+                    RAISE;
+                END IF;
+                PERFORM pg_sleep(0.2);
+            END;
+        END LOOP;
+        PERFORM set_config('lock_timeout', '0', true);
         DELETE FROM retention.day_marks AS m WHERE m.due_day = day;
         DELETE FROM retention.captured_days AS d WHERE d.due_day = day;
         RETURN jsonb_build_object('reads', reads_gone, 'hits', hits_gone);
