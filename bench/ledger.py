@@ -42,7 +42,7 @@ ORIGIN = "plateline.bench/ledger"
 PERSON = Person(
     person_id="p-1", username="jdoe", full_name="Jane Doe", organization="Example PD", agency="demo",
     roles=("investigator",), session_id="s-1", source_ip="192.0.2.7", authenticated_at="2026-01-02T03:04:05Z",
-    authenticated_by=("pwd", "otp"),
+    authenticated_by=("pwd", "otp", "mfa"), category="sworn", training=("alpr", "alpr_data"),
 )  # fmt: skip
 ASKED = {
     "purpose_code": "criminal_investigation",
@@ -174,18 +174,21 @@ async def serving(database: Database, folder: Path):  # type: ignore[no-untyped-
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", limits=httpx.Limits(max_connections=300), timeout=30
     ) as client:
+        late = 0
 
         async def ask() -> None:
+            nonlocal late
             body = {**ASKED, "criteria": {"plate": "8TST001"}}
-            status: int = httpx.codes.UNAUTHORIZED
-            while status == httpx.codes.UNAUTHORIZED:  # on a crowded machine a token's 5 s can pass in the queue
+            while True:
                 token = sign_person(person_key, PERSON, datetime.now(UTC))
                 answer = await client.post("/v1/queries", json=body, headers={"authorization": f"Person {token}"})
-                status = answer.status_code
-            if answer.status_code != httpx.codes.OK:
-                raise RuntimeError(f"{answer.status_code}: {answer.text[:200]}")
+                if answer.status_code == httpx.codes.OK:
+                    return
+                if answer.status_code not in (httpx.codes.UNAUTHORIZED, httpx.codes.SERVICE_UNAVAILABLE):
+                    raise RuntimeError(f"{answer.status_code}: {answer.text[:200]}")
+                late += 1  # on a crowded machine the 5 s of a token or of an entry can pass in the queue
 
-        yield ask
+        yield ask, lambda: late
     server.should_exit = True
     await serving_task
     stop.set()
@@ -214,13 +217,14 @@ async def measure(admin: str, seconds: float, report: Report, *, http: bool) -> 
                 report.row(f"append, {clients} clients", figure(ours), goal + "; ".join(beside))
         await pool.execute("TRUNCATE audit.head, audit.nodes, audit.entries CASCADE")
         if http:
-            async with serving(database, Path(folder)) as ask:
+            async with serving(database, Path(folder)) as (ask, late):
                 for clients in CLIENTS[:3]:
                     await closed_loop(clients, 0.5, ask)
                     asked = await closed_loop(clients, seconds, ask)
                     report.row(
                         f"POST /v1/queries, {clients} clients", figure(asked),
-                        "two entries, one search and one proof each; client and door share the machine",
+                        "two entries, one search and one proof each; client and door share the machine"
+                        f"; {late()} asked again after 5 s",
                     )  # fmt: skip
     await pool.close()
 

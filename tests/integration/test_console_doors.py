@@ -61,11 +61,11 @@ def search(session, plate, **changes):
     return session.http.post("/v1/queries", json=body, headers=FORGED)
 
 
-def found(session, plate):
+def found(session, plate, **changes):
     """Search until the read is stored; answers its row."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        answer = search(session, plate)
+        answer = search(session, plate, **changes)
         assert answer.status_code == 200, answer.text
         if rows := answer.json()["rows"]:
             return answer.json(), rows
@@ -82,11 +82,14 @@ def entries(stack, kind):
 @pytest.mark.requirement("QRY-07")
 @pytest.mark.requirement("QRY-08")
 def test_the_ledger_names_the_contractor_the_organization_and_the_peer(stack):
-    keep(stack, make_read("8CON001", number=1))
+    keep(stack, make_read("8CON001", number=1, device_id="maintained"))
+    upkeep = {"purpose_code": "upload_check", "criteria": {"device_ids": ["maintained"]}}
     with demo.Session(stack.console, "contractor", stack.demo_password) as contractor:
-        answer, rows = found(contractor, "8CON001")
+        refused = search(contractor, "8CON001")
+        assert (refused.status_code, refused.json()["reason_code"]) == (403, "PURPOSE_NOT_PERMITTED")
+        answer, rows = found(contractor, "", **upkeep)
         assert [row["plate"] for row in rows] == ["8CON001"]
-        again = search(contractor, "8CON001").json()
+        again = search(contractor, "", **upkeep).json()
         assert again["query_id"] > answer["query_id"]
     asked = entries(stack, "query")
     newest = asked[0]["personal"]

@@ -198,7 +198,8 @@ async def test_the_log_names_person_organization_and_time_from_the_session(pg_da
                 assert answer.status_code == 422  # a body that names a person is refused
             before = utc_now()
             for _ in range(2):
-                assert (await doors.ask({"plate": "8TST001"}, person=person)).status_code == 200
+                named = {"criteria": {"device_ids": [f"{agency}-device"]}, "purpose_code": "upload_check"}
+                assert (await doors.ask(person=person, **named)).status_code == 200
             second, first = await doors.audit.door.store.log(agency, 2**62, "query", 10)
             for entry in (first, second):
                 who = entry["personal"]["person"]

@@ -176,12 +176,12 @@ async def test_audit_and_retention_every_route_refuses_strangers_and_the_powerle
         assert len(keeper) > 5
         for powerless in (False, True):
             doors.audit.door.clock = utc_now
-            headers = doors.auth(roles=("garage",)) if powerless else {}
             for number, (method, path) in enumerate(audit):
                 before = doors.audit.writer.size
                 if not powerless:  # far fewer than twenty a minute: a scan is counted, not entered call by call
                     moment = utc_now() + number * timedelta(minutes=2)
                     doors.audit.door.clock = lambda at=moment: at
+                headers = doors.auth(roles=("garage",)) if powerless else {}  # a token lives 5 s
                 answer = await call(doors.http, method, path, headers)
                 rows = await doors.sql("SELECT convert_from(leaf, 'UTF8')::jsonb ->> 'reason_code' FROM audit.entries"
                                        " WHERE idx >= $1 AND kind = 'refused'", before)  # fmt: skip
@@ -192,6 +192,7 @@ async def test_audit_and_retention_every_route_refuses_strangers_and_the_powerle
                 assert powerless or open_to_all or answer.status_code in (401, 422), (method, path)
             for number, (method, path) in enumerate(keeper):
                 doors.heard.messages.clear()
+                headers = doors.auth(roles=("garage",)) if powerless else {}
                 answer = await call(doors.shelf, method, path.replace(IDS, "7") if number == 0 else path, headers)
                 events = [decode_audit_event(value, told) for topic, _, value, told in doors.heard.messages
                           if topic is Topic.AUDIT]  # fmt: skip

@@ -175,7 +175,7 @@ def test_signing_out_there_ends_the_session_here(world, browser):
     leaving = browser.get(f"{provider.issuer}/protocol/openid-connect/logout?client_id=plateline-console")
     form = html.unescape(re.search(r'action="([^"]+)"', leaving.text)[1])
     code = re.search(r'name="session_code" value="([^"]+)"', leaving.text)[1]
-    browser.post(form, data={"session_code": code, "confirmLogout": "Logout"})
+    browser.post(f"{provider.url}{form}", data={"session_code": code, "confirmLogout": "Logout"})
     wait_for("the end here", lambda: browser.get(f"{console.url}/v1/session").status_code == 401)
 
 

@@ -327,6 +327,9 @@ def test_an_account_nobody_decided_on_is_out_after_the_review(console, managers,
     own = next(one for one in listed if client.get(f"/v1/accounts/{one}").json()["roles"] == ["program_manager"])
     assert codes(client.put(f"{cycle}/decisions/{own}", json=need)) == [(403, "OWN_ACCOUNT")]
     assert sign_in(console, forgotten).status_code == 201
+    assert codes(client.post(f"{cycle}/closure")) == [(409, "REVIEW_UNDECIDED")], "shut out before the quarter ended"
+    assert sign_in(console, forgotten).status_code == 201
+    put(console, ("UPDATE console.review_cycles SET due_at = now() WHERE cycle_id = $1", cycle.rpartition("/")[2]))
     assert client.post(f"{cycle}/closure").status_code == 204
     answer = sign_in(console, forgotten)
     if agency == "irvine":
@@ -345,6 +348,57 @@ def test_an_account_nobody_decided_on_is_out_after_the_review(console, managers,
     assert row["decided_by"]
 
 
+def review(console, agency, client):
+    """A review of this quarter, just opened; answers its path."""
+    sql(console, "DELETE FROM console.review_accounts WHERE agency = $1", agency)
+    sql(console, "DELETE FROM console.review_cycles WHERE agency = $1", agency)
+    return f"/v1/access-reviews/{client.post('/v1/access-reviews').json()['cycle_id']}"
+
+
+@pytest.mark.requirement("ACC-12")
+def test_a_manager_nobody_decided_on_still_decides_on_others_and_does_no_more(console, managers):
+    boss, officer = (make_person(console, "roseville", role) for role in ("program_manager", "officer"))
+    cycle = review(console, "roseville", managers["roseville"])
+    put(console, ("UPDATE console.review_cycles SET due_at = now() WHERE agency = 'roseville'",))
+    assert codes(sign_in(console, officer)) == [(403, "ACCESS_REVIEW_OVERDUE")]
+    assert sign_in(console, boss).status_code == 201
+    with signed_in(console, boss) as client:
+        shut = (client.get("/v1/accounts"), client.post("/v1/queries", json={}), client.post(f"{cycle}/closure"))
+        assert codes(*shut) == [(403, "OWN_ACCESS_REVIEW_OVERDUE")] * 3
+        need = {"decision": "keep", "reason": "patrols with unit 7"}
+        assert client.get(cycle).status_code == 200
+        assert client.get(f"/people-reviews/{cycle.rpartition('/')[2]}").status_code == 200
+        assert client.put(f"{cycle}/decisions/{officer}", json=need).status_code == 204
+        assert codes(client.put(f"{cycle}/decisions/{boss}", json=need)) == [(403, "OWN_ACCOUNT")]
+    assert sign_in(console, officer).status_code == 201
+    review(console, "roseville", managers["roseville"])
+
+
+@pytest.mark.requirement("ACC-12")
+def test_the_only_manager_decides_on_the_own_account_and_the_ledger_says_so(console, managers, told):
+    boss = make_person(console, "westminster", "program_manager")
+    cycle = review(console, "westminster", managers["westminster"])
+    others = [
+        row["username"]
+        for row in sql(
+            console,
+            "SELECT username FROM console.people WHERE agency = 'westminster' AND disabled_at IS NULL"
+            " AND roles && '{program_manager,alpr_admin}' AND username <> $1",
+            boss,
+        )
+    ]
+    need = {"decision": "keep", "reason": "runs the program"}
+    with signed_in(console, boss) as client:
+        assert codes(client.put(f"{cycle}/decisions/{boss}", json=need)) == [(403, "OWN_ACCOUNT")]
+        put(console, ("UPDATE console.people SET disabled_at = now() WHERE username = ANY($1)", others))
+        try:
+            assert client.put(f"{cycle}/decisions/{boss}", json=need).status_code == 204
+        finally:
+            put(console, ("UPDATE console.people SET disabled_at = NULL WHERE username = ANY($1)", others))
+    (event,) = wait_for("the decision", lambda: told("access_review_decided", person_id(boss)))
+    assert (event.facts["own"], event.facts["decision"]) == ("true", "keep")
+
+
 def test_the_timer_opens_and_closes_the_quarters_review_where_the_profile_asks(console, told):
     username, now = make_person(console, "roseville", "officer"), datetime.now(UTC)
     later = now + timedelta(days=93)
@@ -353,7 +407,10 @@ def test_the_timer_opens_and_closes_the_quarters_review_where_the_profile_asks(c
     put(console, ("UPDATE console.people SET last_login_at = $1", later))
     run_timer(console, now)
     run_timer(console, later)
-    cycles = sql(console, "SELECT agency, opened_at, closed_at FROM console.review_cycles ORDER BY opened_at")
+    cycles = sql(
+        console,
+        "SELECT agency, opened_at, closed_at FROM console.review_cycles WHERE agency IN ('roseville', 'irvine') ORDER BY opened_at",
+    )
     assert [one["agency"] for one in cycles] == ["roseville", "roseville"]
     assert [one["closed_at"] for one in cycles] == [later, None]
     state = lambda: sql(console, "SELECT suspended FROM console.people WHERE username = $1", username)[0]["suspended"]  # noqa: E731

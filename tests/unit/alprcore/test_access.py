@@ -110,6 +110,9 @@ def test_escondido_and_roseville_take_training_by_activity():
     assert missing_training(("alpr", "cdms"), "sworn", PROFILES["roseville"], "query") == ("learn",)
     assert code("roseville", review_overdue=True) == "ACCESS_REVIEW_OVERDUE"
     assert code("irvine", review_overdue=True) == ""
+    manager = {"roles": ("program_manager",), "review_overdue": True}
+    assert code("roseville", **manager) == "OWN_ACCESS_REVIEW_OVERDUE"  # comes in to decide on others, and no further
+    assert code("roseville", "query", **manager) == "ACCESS_REVIEW_OVERDUE"
 
 
 def test_a_certification_counts_through_its_last_local_day():

@@ -272,3 +272,26 @@ def test_a_signed_token_of_another_shape_is_invalid_and_nothing_else(content):
 def test_a_person_comes_back_as_signed(texts, name):
     asked = person(full_name=name, devices=texts, training=texts)
     assert read_person(sign_person(KEY, asked, NOW), KEY.public, NOW) == asked
+
+
+@pytest.mark.parametrize("agency", sorted(PROFILES))
+@pytest.mark.parametrize(
+    ("purpose", "criteria", "code"),
+    [
+        ("upload_check", Criteria(device_ids=("north",)), "admitted"),
+        ("criminal_investigation", Criteria(device_ids=("north",)), "PURPOSE_NOT_PERMITTED"),
+        ("audit", Criteria(device_ids=("north",)), "PURPOSE_NOT_PERMITTED"),
+        ("upload_check", Criteria(plate="8ABC123"), "CRITERIA_INVALID"),
+        ("upload_check", Criteria(plate="8ABC123", device_ids=("north",)), "CRITERIA_INVALID"),
+        ("upload_check", Criteria(partial="8A*", device_ids=("north",)), "CRITERIA_INVALID"),
+        ("upload_check", Criteria(area=PARK, device_ids=("north",)), "CRITERIA_INVALID"),
+        ("upload_check", Criteria(list_code="SVS", device_ids=("north",)), "CRITERIA_INVALID"),
+        ("upload_check", Criteria(captured_from=NOW - HOUR, captured_to=NOW), "CRITERIA_INVALID"),
+    ],
+)
+def test_a_contractor_searches_the_devices_under_maintenance_and_no_vehicle(agency, purpose, criteria, code):
+    query = Query(purpose, "camera reads nothing since Monday", criteria, case_number="26-7", need_to_know="contract",
+                  reasonable_suspicion="none, maintenance", attest_no_first_amendment=True)  # fmt: skip
+    trained = {"training": ("alpr", "alpr@FTO", "alpr_data", "learn"), "category": "contractor"}
+    decision = policy.may_query(query, person(agency, "contractor", **trained), PROFILES[agency], NOW)
+    assert (decision.reason_code if isinstance(decision, Refused) else "admitted") == code

@@ -225,7 +225,7 @@ class _Texts(yaml.SafeLoader):
     @override
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self.peek_event().start_mark)
+            raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self.get_mark())
         return super().compose_node(parent, index)
 
 

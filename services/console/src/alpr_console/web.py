@@ -10,12 +10,11 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from importlib import resources
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
-from zoneinfo import ZoneInfo
 
 import jinja2
 from fastapi import Depends, FastAPI, Request
@@ -31,6 +30,7 @@ from alprcore.refusals import RefusalLog
 
 from .doors import ENTERED, DoorAway, Doors
 from .proofs import SecurityKeys
+from .moments import day, iso, local
 from .protection import AWAY, SAFE, Protect, problem_answer
 from .protection import Problem as Problem  # noqa: PLC0414 - part of what every feature takes from here
 from .settings import Settings
@@ -291,33 +291,6 @@ class Place:
     path: str
     words: str
     open_to: Callable[[SignedIn], bool]
-
-
-def iso(moment: datetime | str) -> str:
-    """Lay out a time for machines (RFC 3339)."""
-    return moment.isoformat() if isinstance(moment, datetime) else moment
-
-
-def local(moment: datetime | str, zone: str) -> str:
-    """Lay out a time in the agency's zone; what is no time is shown as it is."""
-    try:
-        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    except ValueError:
-        return str(moment)
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=UTC)
-    return f"{parsed.astimezone(ZoneInfo(zone)):%b %-d, %Y, %H:%M:%S %Z}"
-
-
-def day(moment: date | str, zone: str, *, until: bool = False) -> str:
-    """Lay out a day, or the day of a time in the agency's zone; with `until` the last day before that time."""
-    try:
-        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    except ValueError:
-        return str(moment)
-    if isinstance(parsed, datetime) and parsed.tzinfo is not None:
-        parsed = parsed.astimezone(ZoneInfo(zone)) - timedelta(seconds=1 if until else 0)
-    return f"{parsed:%b %-d, %Y}"
 
 
 class Pages:

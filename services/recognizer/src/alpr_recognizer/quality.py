@@ -108,7 +108,7 @@ def _angle(corners: Corners) -> float:
     return float(max(abs(np.mean(tilt)), abs(np.mean(lean))))
 
 
-PUBLISHED_FROM: Final = 0.9
+PUBLISHED_FROM: Final = 0.91
 """Least calibrated probability of a whole text at which it is published: bench/results/calibration.md says how many of
 these are wrong. Less sure texts go along as `plate_raw`, for a person; nothing is matched by them."""
 

@@ -62,8 +62,8 @@ from .querying import (
     Query,
     by_place,
     case_number_state,
+    maintains_only,
     may_query,
-    purpose_refusal,
     standing_refusal,
 )
 from .refusing import RECORDED, Crowd, Refusals
@@ -120,6 +120,7 @@ __all__ = [
     "has_certification",
     "hit_is_delayed",
     "local_day",
+    "maintains_only",
     "may_access",
     "may_administer",
     "may_approve",
@@ -132,7 +133,6 @@ __all__ = [
     "policy_due_at",
     "policy_refusal",
     "protected_term",
-    "purpose_refusal",
     "says_nothing",
     "second_factor_needed",
     "standing_refusal",

@@ -16,7 +16,7 @@ from .screening import protected_term, says_nothing
 
 SYSTEM_PURPOSES: Final[Mapping[str, frozenset[str]]] = {
     "audit": frozenset({"auditor"}),
-    "upload_check": frozenset({"officer", "alpr_admin"}),
+    "upload_check": frozenset({"officer", "alpr_admin", "contractor"}),
     "release_fulfilment": frozenset({"program_manager", "custodian"}),
 }
 """Purposes beside the profile's list, each bound to roles (USE-01)."""
@@ -97,7 +97,8 @@ def may_query(
     """
     return (
         standing_refusal(person, profile)
-        or purpose_refusal(query.purpose_code, person, profile, own=query.criteria.own_detections)
+        or _scope_refusal(query, person)
+        or _purpose_refusal(query, person, profile)
         or _approval_refusal(query, person, known, now)
         or _reason_refusal(query, profile)
         or _event_refusal(query, person, profile, known, now)
@@ -113,11 +114,27 @@ def standing_refusal(person: Person, profile: AgencyProfile) -> Refused | None:
     return training_refusal(missing_training(person.training, person.category, profile, "query"))
 
 
-def purpose_refusal(code: str, person: Person, profile: AgencyProfile, *, own: bool = False) -> Refused | None:
-    """Refuse a purpose that the profile does not list or that other roles hold (USE-01..03, USE-05).
+def maintains_only(person: Person) -> bool:
+    """Tell whether a person may search for maintenance alone: a contractor without another role (ACC-06)."""
+    return QUERY_ROLES.intersection(person.roles) == {"contractor"}
 
-    `own` says that the question covers the asker's own detections only.
-    """
+
+def _scope_refusal(query: Query, person: Person) -> Refused | None:
+    """Keep a contractor to the devices under maintenance: no vehicle, no place, no list (ACC-06)."""
+    if not maintains_only(person) or not query.purpose_code:
+        return None
+    if query.purpose_code != "upload_check":
+        return Refused("ACC-06", "PURPOSE_NOT_PERMITTED", "a contractor searches for maintenance only")
+    asked = query.criteria
+    beyond = asked.plate or asked.partial or asked.bounds() or asked.list_code or asked.read_id
+    if beyond or not asked.device_ids:
+        words = "a contractor's search names the devices under maintenance and no vehicle"
+        return Refused("ACC-06", "CRITERIA_INVALID", words)
+    return None
+
+
+def _purpose_refusal(query: Query, person: Person, profile: AgencyProfile) -> Refused | None:
+    code, own = query.purpose_code, query.criteria.own_detections or maintains_only(person)
     if not code:
         return Refused("USE-01", "PURPOSE_REQUIRED", "a purpose is required")
     if code in SYSTEM_PURPOSES:

@@ -111,7 +111,7 @@ def put(door: Door, kind: str, body: QueryBody, person: Person, known: Known) ->
 def rests_on(known: Known, query: Query, person: Person, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
     """Name the approvals that a question rests on, and who gave them; one named in vain is left out."""
     held = [one for one in known.approvals if not approval_lacks(one, person, now, case_number=query.case_number)]
-    numbers = {"approval_ids": [one.approval_id for one in held]} if held else {}
+    numbers = {"approval_ids": sorted(one.approval_id for one in held)} if held else {}
     return numbers, {"supervisor_id": ", ".join(dict.fromkeys(one.approved_by for one in held))}
 
 

@@ -38,8 +38,6 @@ MAX_KEYS: Final = 10
 TOTP_STEP_S: Final = 30
 ALERTED: Final = frozenset({"alpr_admin"})
 """To whom alerts about accounts go, besides those who manage them (USE-04)."""
-GUARDED: Final = frozenset({"program_manager", "alpr_admin", "auditor"})
-"""Roles that decide on others: what opens such an account is the program manager's to say."""
 DISPATCH: Final = "dispatcher"
 DEMO_PEOPLE: Final = (
     ("dispatcher", "Dana Dispatcher", "", ("dispatcher",)),
@@ -344,19 +342,6 @@ def _made_of(text: str, words: frozenset[str] | set[str]) -> bool:
 def _in_order(password: str) -> bool:
     pairs = ["".join(pair) for pair in pairwise(password.lower())]
     return sum(pair in _NEIGHBORS for pair in pairs) * 4 >= len(pairs) * 3
-
-
-def may_link(by: Person, username: str, roles: Sequence[str]) -> Decision:
-    """Decide whether somebody who manages accounts may say which subject of the provider opens one (ACC-11).
-
-    Never one's own account; one that holds power over others, or audits them, only by a program manager: whoever
-    chooses the subject could choose themselves.
-    """
-    if by.username == username:
-        return Refused("ACC-11", "OWN_ACCOUNT", "nobody links their own account: ask somebody else who manages them")
-    if not GUARDED.isdisjoint(roles) and "program_manager" not in by.roles:
-        return Refused("ACC-11", "ROLE_NOT_AUTHORISED", "accounts with this role are linked by the program manager")
-    return ADMITTED
 
 
 def watches(person: Person, profile: AgencyProfile) -> bool:

@@ -105,8 +105,10 @@ def router(store: AdministrationStore, file_of: FileOf) -> APIRouter:
         if cycle is None:
             return pages_of(request).render(request, "refused.html", session, 404, detail="there is no such review")
         rows = await store.cycle_accounts(session.person.agency, cycle_id)
+        person, now = session.person, web_of(request).clock()
+        sole = await store.sole_manager(person.agency, person.person_id, session.profile, now)
         return pages_of(request).render(
-            request, "administration/reviews.html", session, cycles=cycles, cycle=cycle, rows=rows,
+            request, "administration/reviews.html", session, cycles=cycles, cycle=cycle, rows=rows, sole=sole,
             manages=await manages(request, session), quarterly=session.profile.access.review_quarterly,
         )  # fmt: skip
 

@@ -21,6 +21,7 @@ from alprcore.policy import (
     QUERY_ROLES,
     SYSTEM_PURPOSES,
     AgencyProfile,
+    maintains_only,
     may_approve,
 )
 
@@ -87,7 +88,7 @@ def purposes_for(person: Person, profile: AgencyProfile) -> tuple[tuple[str, str
     """List the purposes this person can choose, code and words (USE-01, USE-02)."""
     roles = QUERY_ROLES.intersection(person.roles)
     own = [(code, words) for code, words in _SYSTEM_WORDS.items() if not SYSTEM_PURPOSES[code].isdisjoint(person.roles)]
-    if roles == {"auditor"}:
+    if roles == {"auditor"} or maintains_only(person):
         return tuple(own)
     return (*((purpose.code, purpose.label) for purpose in profile.purposes if purpose.query), *own)
 
@@ -141,7 +142,7 @@ def query_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Refus
             if len(sides) != 4:
                 return Refused("QRY-01", "CRITERIA_INVALID", "an area needs all four sides")
             criteria["area"] = {side: float(value) for side, value in sides.items()}
-        approval = int(form["approval_id"]) if form.get("approval_id", "").strip() else None
+        approvals = [int(number) for number in form.get("approval_id", "").replace(",", " ").split()]
     except ValueError:
         return Refused("QRY-01", "CRITERIA_INVALID", "a time, a coordinate or a number cannot be read")
     body: dict[str, Any] = {
@@ -151,8 +152,8 @@ def query_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Refus
         "criteria": criteria,
         "limit": PAGE_ROWS,
     }
-    if approval is not None:
-        body["approval_id"] = approval
+    if approvals:
+        body["approval_ids"] = approvals
     for name in ("case_number", "no_case_number_reason", "after"):
         if value := form.get(name, "").strip():
             body[name] = value
@@ -174,6 +175,7 @@ def approval_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Re
             "kind": form.get("kind", ""),
             "description": form.get("description", "").strip(),
             "case_number": form.get("case_number", "").strip(),
+            "for_username": form.get("for_username", "").strip(),
             "valid_from": _moment(form.get("valid_from", ""), timezone),
             "valid_to": _moment(form.get("valid_to", ""), timezone),
         }

@@ -51,7 +51,7 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX access_events_read ON audit.access_events ((criteria ->> 'read_id')) WHERE criteria ? 'read_id'",
     # The plan is made once, when the tables are empty: without the settings it would read all entries for ever after.
     f"""CREATE FUNCTION audit.note_accesses() RETURNS trigger LANGUAGE plpgsql
-    SET search_path = pg_catalog SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
     SET jit = off AS $$
     BEGIN
         INSERT INTO audit.access_events
@@ -72,7 +72,7 @@ STATEMENTS: tuple[str, ...] = (
     """CREATE TRIGGER note_accesses AFTER INSERT ON audit.personal
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION audit.note_accesses()""",
     """CREATE FUNCTION audit.forget_accesses() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog AS $$
+    SET search_path = pg_catalog, pg_temp AS $$
     BEGIN
         DELETE FROM audit.access_events AS a USING gone WHERE a.idx = gone.idx;
         RETURN NULL;
@@ -82,7 +82,7 @@ STATEMENTS: tuple[str, ...] = (
     # AUD-04: what an entry is about, in words that carry nobody's name or plate
     "CREATE TABLE audit.links (subject text NOT NULL, idx bigint NOT NULL REFERENCES audit.entries ON DELETE CASCADE, PRIMARY KEY (subject, idx))",
     """CREATE FUNCTION audit.note_links() RETURNS trigger LANGUAGE plpgsql
-    SET search_path = pg_catalog AS $$
+    SET search_path = pg_catalog, pg_temp AS $$
     BEGIN
         INSERT INTO audit.links
         SELECT DISTINCT CASE fact.key WHEN 'follows' THEN 'query_id' ELSE fact.key END || ' ' || fact.value, e.idx
@@ -116,7 +116,7 @@ STATEMENTS: tuple[str, ...] = (
     )""",
     "CREATE INDEX reports_newest ON audit.reports (agency, created_at DESC)",
     """CREATE FUNCTION audit.keep_reports() RETURNS trigger LANGUAGE plpgsql
-    SET search_path = pg_catalog AS $$
+    SET search_path = pg_catalog, pg_temp AS $$
     BEGIN
         IF TG_OP = 'DELETE' AND OLD.retain_until <= clock_timestamp() THEN
             RETURN OLD;
@@ -169,7 +169,7 @@ STATEMENTS: tuple[str, ...] = (
         statement text NOT NULL CHECK (statement <> '')
     )""",
     """CREATE FUNCTION audit.keep_closed() RETURNS trigger LANGUAGE plpgsql
-    SET search_path = pg_catalog AS $$
+    SET search_path = pg_catalog, pg_temp AS $$
     BEGIN
         IF EXISTS (SELECT FROM audit.closures AS c WHERE c.task_id = NEW.task_id) THEN
             RAISE EXCEPTION 'TASK_CLOSED' USING ERRCODE = 'unique_violation';

@@ -19,7 +19,8 @@ from ..store import AccountStore
 _UNKNOWN = ("PERSON_UNKNOWN", "the agency has no such account")
 
 
-MayManage = Callable[[Person, AgencyProfile, datetime], Awaitable[Decision]]
+MayManage = Callable[[Person, AgencyProfile, datetime, str], Awaitable[Decision]]
+"""Whether a person manages the agency's accounts now, and this one of them: never one's own (ACC-08, ACC-11)."""
 
 
 class Subject(BaseModel):
@@ -40,8 +41,8 @@ def router(store: AccountStore, issuer: str, may_manage: MayManage) -> APIRouter
     """Bind the routes to the store; `may_manage` decides who manages the agency's accounts (ACC-08, ACC-11)."""
     routes = APIRouter()
 
-    async def manager(request: Request, session: SignedIn = Depends(signed_in)) -> SignedIn:
-        decision = await may_manage(session.person, session.profile, web_of(request).clock())
+    async def manager(request: Request, username: str, session: SignedIn = Depends(signed_in)) -> SignedIn:
+        decision = await may_manage(session.person, session.profile, web_of(request).clock(), username)
         if isinstance(decision, Refused):
             raise Problem.of(decision)
         return session
@@ -60,8 +61,6 @@ def router(store: AccountStore, issuer: str, may_manage: MayManage) -> APIRouter
             raise Problem(409, "PROVIDER_NOT_SET", "this installation has no identity provider")
         now = web_of(request).clock()
         found = await store.people.link(session.person, username, issuer, body.subject, now)
-        if isinstance(found, Refused):
-            raise Problem.of(found)
         if found == "unknown":
             raise Problem(404, *_UNKNOWN)
         if found == "taken":
@@ -70,10 +69,7 @@ def router(store: AccountStore, issuer: str, may_manage: MayManage) -> APIRouter
 
     @routes.delete("/v1/people/{username}/provider", status_code=204)
     async def delete_provider(request: Request, username: str, session: SignedIn = managing) -> Response:
-        done = await store.people.unlink(session.person, username, web_of(request).clock())
-        if isinstance(done, Refused):
-            raise Problem.of(done)
-        if done == "unknown":
+        if not await store.people.unlink(session.person, username, web_of(request).clock()):
             raise Problem(404, *_UNKNOWN)
         return Response(status_code=204)
 

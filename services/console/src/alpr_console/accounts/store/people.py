@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from alprcore.model import Person, Refused, make_id
+from alprcore.model import Person, make_id
 from alprcore.postgres import translated
 
 from ...web import new_password
-from .. import rules
 from .ground import Ground
 
 _ALERTS_SHOWN = 100
@@ -79,7 +78,7 @@ class PeopleStore:
             await on.outbox.record(connection, by, "account_released", person_id, now.isoformat(), now)
             return True
 
-    async def link(self, by: Person, username: str, issuer: str, subject: str, now: datetime) -> Refused | str:
+    async def link(self, by: Person, username: str, issuer: str, subject: str, now: datetime) -> str:
         """Link an account to a subject of the identity provider; answers `linked`, `taken` or `unknown`.
 
         What opened the account before is gone for good: from then on only the provider opens it. An alert says so.
@@ -89,9 +88,6 @@ class PeopleStore:
             row = await connection.fetchrow(on.queries["person_named"], username, by.agency)
             if row is None:
                 return "unknown"
-            decision = rules.may_link(by, username, row["roles"])
-            if isinstance(decision, Refused):
-                return decision
             if not await connection.fetchval(
                 on.queries["link_person"], issuer, subject, username, by.person_id, now, by.agency
             ):
@@ -100,20 +96,15 @@ class PeopleStore:
             await self._changed(connection, by, row, "provider_linked", now)
             return "linked"
 
-    async def unlink(self, by: Person, username: str, now: datetime) -> Refused | str:
-        """Undo a link; answers `unlinked` or `unknown`. The account then waits for new first credentials."""
+    async def unlink(self, by: Person, username: str, now: datetime) -> bool:
+        """Undo a link; the account then waits for new first credentials. False when there was none."""
         on = self._on
         async with on.outbox.change(by.agency) as connection:
             row = await connection.fetchrow(on.queries["person_named"], username, by.agency)
-            if row is None:
-                return "unknown"
-            decision = rules.may_link(by, username, row["roles"])
-            if isinstance(decision, Refused):
-                return decision
-            if not await connection.fetchval(on.queries["unlink_person"], username, by.agency):
-                return "unknown"
+            if row is None or not await connection.fetchval(on.queries["unlink_person"], username, by.agency):
+                return False
             await self._changed(connection, by, row, "provider_unlinked", now)
-            return "unlinked"
+            return True
 
     async def _changed(self, connection: Any, by: Person, row: Any, kind: str, now: datetime) -> None:
         on, person_id = self._on, row["person_id"]
