@@ -181,7 +181,11 @@ async def serving(database: Database, folder: Path):  # type: ignore[no-untyped-
             body = {**ASKED, "criteria": {"plate": "8TST001"}}
             while True:
                 token = sign_person(person_key, PERSON, datetime.now(UTC))
-                answer = await client.post("/v1/queries", json=body, headers={"authorization": f"Person {token}"})
+                try:
+                    answer = await client.post("/v1/queries", json=body, headers={"authorization": f"Person {token}"})
+                except httpx.TransportError:
+                    late += 1
+                    continue
                 if answer.status_code == httpx.codes.OK:
                     return
                 if answer.status_code not in (httpx.codes.UNAUTHORIZED, httpx.codes.SERVICE_UNAVAILABLE):
@@ -218,13 +222,13 @@ async def measure(admin: str, seconds: float, report: Report, *, http: bool) -> 
         await pool.execute("TRUNCATE audit.head, audit.nodes, audit.entries CASCADE")
         if http:
             async with serving(database, Path(folder)) as (ask, late):
-                for clients in CLIENTS[:3]:
+                for clients in CLIENTS[:2]:
                     await closed_loop(clients, 0.5, ask)
                     asked = await closed_loop(clients, seconds, ask)
                     report.row(
                         f"POST /v1/queries, {clients} clients", figure(asked),
                         "two entries, one search and one proof each; client and door share the machine"
-                        f"; {late()} asked again after 5 s",
+                        f"; {late()} asked again",
                     )  # fmt: skip
     await pool.close()
 

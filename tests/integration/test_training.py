@@ -300,13 +300,18 @@ def test_operating_a_device_takes_its_own_training(console, agency):
         assert codes(client.delete(f"/v1/device-sessions/{session}")) == [(404, "DEVICE_SESSION_UNKNOWN")]
 
 
+def forget_reviews(console, *agencies):
+    """Delete reviews in one statement: the console's own timer opens one whenever there is none."""
+    accounts = "DELETE FROM console.review_accounts WHERE agency = ANY($1)"
+    sql(console, f"WITH a AS ({accounts}) DELETE FROM console.review_cycles WHERE agency = ANY($1)", list(agencies))
+
+
 @pytest.mark.requirement("ACC-12")
 @pytest.mark.parametrize("agency", ["roseville", "irvine"])
 def test_an_account_nobody_decided_on_is_out_after_the_review(console, managers, agency):
     kept, dropped, forgotten = (make_person(console, agency, "officer") for _ in range(3))
     client = managers[agency]
-    sql(console, "DELETE FROM console.review_accounts WHERE agency = $1", agency)
-    sql(console, "DELETE FROM console.review_cycles WHERE agency = $1", agency)
+    forget_reviews(console, agency)
     opened = client.post("/v1/access-reviews")
     assert opened.status_code == 201
     assert codes(client.post("/v1/access-reviews")) == [(409, "REVIEW_OPEN")]
@@ -350,8 +355,7 @@ def test_an_account_nobody_decided_on_is_out_after_the_review(console, managers,
 
 def review(console, agency, client):
     """A review of this quarter, just opened; answers its path."""
-    sql(console, "DELETE FROM console.review_accounts WHERE agency = $1", agency)
-    sql(console, "DELETE FROM console.review_cycles WHERE agency = $1", agency)
+    forget_reviews(console, agency)
     return f"/v1/access-reviews/{client.post('/v1/access-reviews').json()['cycle_id']}"
 
 
@@ -402,8 +406,7 @@ def test_the_only_manager_decides_on_the_own_account_and_the_ledger_says_so(cons
 def test_the_timer_opens_and_closes_the_quarters_review_where_the_profile_asks(console, told):
     username, now = make_person(console, "roseville", "officer"), datetime.now(UTC)
     later = now + timedelta(days=93)
-    sql(console, "DELETE FROM console.review_accounts WHERE agency IN ('roseville', 'irvine')")
-    sql(console, "DELETE FROM console.review_cycles WHERE agency IN ('roseville', 'irvine')")
+    forget_reviews(console, "roseville", "irvine")
     put(console, ("UPDATE console.people SET last_login_at = $1", later))
     run_timer(console, now)
     run_timer(console, later)

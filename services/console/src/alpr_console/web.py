@@ -29,8 +29,8 @@ from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.refusals import RefusalLog
 
 from .doors import ENTERED, DoorAway, Doors
-from .proofs import SecurityKeys
 from .moments import day, iso, local
+from .proofs import SecurityKeys
 from .protection import AWAY, SAFE, Protect, problem_answer
 from .protection import Problem as Problem  # noqa: PLC0414 - part of what every feature takes from here
 from .settings import Settings

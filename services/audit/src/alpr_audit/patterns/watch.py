@@ -110,7 +110,7 @@ class Watch:
                 self._told[signal.key] = signal.at
                 signals.append(signal)
         self._swept = self._swept or act.at
-        if act.at - self._swept > DAY:
+        if act.at - self._swept > WEEK:
             self._swept = act.at
             self._forget(act.at)
         return tuple(signals)
