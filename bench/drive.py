@@ -57,8 +57,7 @@ class Camera:
         for passage in observed.ended:
             self.tell(passage, ended=True)
         self.going_on = tuple(
-            self.tell(passage, ended=False) if passage.seen_in(offset) else passage
-            for passage in observed.going_on
+            self.tell(passage, ended=False) if passage.seen_in(offset) else passage for passage in observed.going_on
         )
         self.trails = observed.trails
 
