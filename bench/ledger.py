@@ -219,7 +219,7 @@ async def measure(admin: str, seconds: float, report: Report, *, http: bool) -> 
                 goal = f"goal {TARGET_RATE:,}/s, p99 {TARGET_P99_S * 1e3:.0f} ms; " if clients == 64 else ""
                 beside = [f"{name}: {figure(await closed_loop(clients, seconds, act))}" for name, act in others.items()]
                 report.row(f"append, {clients} clients", figure(ours), goal + "; ".join(beside))
-        await pool.execute("TRUNCATE audit.head, audit.nodes, audit.entries CASCADE")
+        await pool.execute("TRUNCATE audit.head, audit.nodes, audit.entries, audit.access_events CASCADE")
         if http:
             async with serving(database, Path(folder)) as (ask, late):
                 for clients in CLIENTS[:2]:
