@@ -15,6 +15,9 @@ from tests.fixtures.postgres import _database
 
 pytestmark = needs_chromium
 PLATE = "8HSE042"
+INSIDE = (
+    "[...document.querySelectorAll('.reads button, .reads img')].every((x) => x.getBoundingClientRect().right <= 1280)"
+)
 OPEN_PICTURES = "[...document.querySelectorAll('tr.shown img')].filter((image) => image.naturalWidth).length === 2"
 
 
@@ -77,6 +80,9 @@ def test_each_step_of_a_search_is_on_the_auditors_page(page, house):
     assert "Exact: the plate read is the plate asked for." in page.inner_text("tr.because")
     page.click("button.show")
     until(page, OPEN_PICTURES)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert page.evaluate(INSIDE), "every column lies inside the window, also with the pictures open"
     page.click("summary:has-text('Receipt')")
     with page.expect_download() as saved:
         page.click("#receipt-save")

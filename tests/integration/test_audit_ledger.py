@@ -13,7 +13,7 @@ from alpr_audit.main import draft_of, utc_now
 from alpr_cli import verify
 from alprcore.errors import InvalidMessage, LedgerBroken, Transient
 from alprcore.model import AuditEvent, event_id
-from alprcore.seal import SigningKey, note_verifier
+from alprcore.seal import SigningKey, note_verifier, verify_note
 from tests.fixtures.books import ORIGIN, Ledgers, draft
 from tests.fixtures.doors import Doors
 
@@ -146,6 +146,8 @@ async def test_the_door_names_the_first_bad_index_too(pg_database, tmp_path):
         auditor = doors.auth(roles=("auditor",))
         sound = (await doors.http.get("/v1/audit/verify", headers=auditor)).json()
         assert (sound["sound"], sound["first_bad"]) == (True, None)
+        head = (await doors.http.get("/v1/audit/checkpoint")).text
+        assert verify_note(head, sound["verifier"]), "the key that is shown verifies the head that is shown"
         await doors.sql(
             "UPDATE audit.intents SET query = jsonb_set(query, '{search,plate}', '\"9ABC123\"') WHERE idx = 4"
         )

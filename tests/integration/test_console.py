@@ -155,6 +155,7 @@ def test_an_added_person_signs_in_with_password_and_code_and_no_code_twice(conso
         assert 'class="watermark"' not in client.get("/glossary").text
         again = client.post("/v1/session", json={**attempt, "code": code})
         assert (again.status_code, again.json()["reason_code"]) == (401, "SECOND_FACTOR_WRONG")
+        assert "was used already" in again.json()["detail"]
 
 
 @pytest.mark.requirement("DEF-01")

@@ -66,7 +66,7 @@ async def test_rules_change_only_by_the_responsible_authority(pg_database, tmp_p
 
 @pytest.mark.requirement("CFG-02")
 @pytest.mark.parametrize("agency", FOUR)
-async def test_a_new_version_is_read_by_everybody_before_they_go_on(pg_database, tmp_path, agency):
+async def test_a_new_version_is_read_by_everybody_at_their_next_sign_in(pg_database, tmp_path, agency):
     async with desk(pg_database, tmp_path) as made:
         officer = made.as_("officer", agency)
         await made.employ(officer)
@@ -80,6 +80,12 @@ async def test_a_new_version_is_read_by_everybody_before_they_go_on(pg_database,
         assert await decided() is ADMITTED
         await made.put_in_force(agency, {"retention_years_fixed": 3})
         assert (await decided()).reason_code == "POLICY_NOT_READ"
+        begun = made.now - timedelta(seconds=1)  # a session that began before goes on under what was read then
+        standing = await made.console.training.standing(f"p-{agency}-officer", made.now)
+        for since, outcome in ((begun, None), (made.now, "POLICY_NOT_READ")):
+            read = await made.console.versions.in_force_since(agency, since)
+            found = may_access(standing, made.policies[agency], "access_data", made.now, read)
+            assert getattr(found, "reason_code", None) == outcome
         who = made._people[officer["authorization"].removeprefix("Bearer ")]
         await made.console.training.acknowledge(who, made.policies[agency], who.person_id, "screen", made.now)
         assert await decided() is ADMITTED

@@ -98,6 +98,7 @@ async def test_printing_and_json_are_exports_and_each_needs_its_reason(pg_databa
         for answer, status, code in cases:
             assert (answer.status_code, answer.json()["reason_code"]) == (status, code)
             assert "8TST001" not in answer.text
+        assert "format (one of 'csv', " in cases[4][0].json()["detail"]
         await doors.sql("UPDATE audit.intents SET committed_at = now() - interval '16 min' WHERE idx = $1", query_id)
         assert (await export(doors, query_id, "csv")).json()["reason_code"] == "QUERY_EXPIRED"
 

@@ -233,7 +233,10 @@ def test_credentials_come_after_training_and_policy(console, managers, owners, a
     course = approved_course(owners[agency], *tags_of(agency))
     owners[agency].post("/v1/training-records", json=completion(agency, username, course, context="FTO"))
     assert client.post(f"/v1/accounts/{username}/activation").status_code == 201
-    assert codes(client.post(route)) == [(403, "POLICY_NOT_READ")]
+    unread = client.post(route)
+    assert codes(unread) == [(403, "POLICY_NOT_READ")]
+    assert "Policy read and signed on paper" in unread.json()["detail"]  # the way out, as the page calls it
+    assert "Policy read and signed on paper" in client.get(f"/people/{username}").text
     (row,) = sql(console, "SELECT password_hash FROM console.people WHERE username = $1", username)
     assert row["password_hash"] == ""
     older = client.post("/v1/policy-acknowledgments", json={"version": "older", "username": username})

@@ -16,7 +16,9 @@ import httpx
 if TYPE_CHECKING:
     from alpr_cli.stack import Stack
 
-ACCOUNTS: Final = ("dispatcher", "investigator", "administrator", "auditor")
+ACCOUNTS: Final = (
+    "dispatcher", "officer", "investigator", "supervisor", "administrator", "manager", "auditor", "retention", "contractor",
+)  # fmt: skip
 AGENCY: Final = "demo"
 LIST_CODE: Final = "DEMO"
 DRIVE: Final = (

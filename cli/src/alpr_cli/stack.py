@@ -119,6 +119,7 @@ class Stack:
     def start(self) -> None:
         """Start everything and wait until it is ready; raises `StackError` or `local.LocalError`."""
         self.state.mkdir(parents=True, exist_ok=True)
+        self.state.chmod(0o700)  # logs, images and the broker's frames lie below it: nobody else's to read
         for name in ("keys", "keys/images", "data", "logs"):
             (self.state / name).mkdir(exist_ok=True, mode=0o700)
         self._tell("starting Kafka and PostgreSQL")

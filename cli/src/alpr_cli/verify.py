@@ -13,6 +13,8 @@ import json
 import sys
 from pathlib import Path
 
+import asyncpg
+
 from alprcore.errors import Misconfigured
 from alprcore.seal import SigningKey
 
@@ -83,6 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a subcommand of `alpr audit`; answers the exit code."""
+    try:
+        return _run(arguments)
+    except (OSError, asyncpg.PostgresError) as error:  # the address, the password or the rights are wrong
+        print(f"INVALID: the database does not open the ledger: {type(error).__name__}: {error}", file=sys.stderr)
+        return INVALID
+
+
+def _run(arguments: argparse.Namespace) -> int:
     match arguments.audit_command:
         case "export":
             return _export(arguments)
@@ -119,8 +129,10 @@ def _export(arguments: argparse.Namespace) -> int:
         print(f"{asyncio.run(export_tiles(arguments.dsn, arguments.file))} entries")
         return SOUND
     lines = asyncio.run(export(arguments.dsn))
+    arguments.file.touch(mode=0o600)
+    arguments.file.chmod(0o600)
     arguments.file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{len(lines) - 1} lines")
+    print(f"{len(lines) - 1} lines; the file holds names, plates and reasons (--tiles: a copy without)")
     return SOUND
 
 

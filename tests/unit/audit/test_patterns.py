@@ -111,9 +111,11 @@ def test_failed_sign_ins_refusals_and_lent_accounts_are_found():
     assert feed(watch(), *failed[:4]) == []
     several = [act for n in range(3) for act in acts(1, kind="sign_in", outcome="refused", person_id=f"p-{n}")]
     assert [s.kind for s in feed(watch(), *several)] == ["failed_sign_ins"]
-    refused = acts(5, every=minute, kind="refused", outcome="refused", status=403)
-    assert [s.kind for s in feed(watch(), *refused)] == ["refused_queries"]
-    assert feed(watch(), *acts(9, every=minute, kind="refused", outcome="refused", status=422)) == []
+    refusal = {"every": minute, "kind": "refused", "outcome": "refused", "route": "/v1/queries"}
+    assert [s.kind for s in feed(watch(), *acts(5, **refusal, status=403))] == ["refused_queries"]
+    assert feed(watch(), *acts(9, **refusal, status=422)) == []
+    pages = acts(9, **{**refusal, "route": "/audits/entries"}, status=403)
+    assert feed(watch(), *pages) == [], "opening pages that are not one's own is no refused search"
     here, there = acts(1, every=minute), acts(1, begin=NOW + minute, session_id="s-2", ip="198.51.100.9")
     back = acts(1, begin=NOW + 2 * minute)
     assert [s.kind for s in feed(watch(), *here, *there, *back)] == ["concurrent_session"]

@@ -208,5 +208,6 @@ def act_of(told: Told, profile: AgencyProfile | None) -> Act:
         subject=facts.get("subject", ""),
         lacking=", ".join(lacking),
         status=int(facts.get("status") or 0),
+        route=facts.get("route", ""),
         follows=facts.get("follows"),
     )

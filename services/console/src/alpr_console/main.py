@@ -131,15 +131,20 @@ def build(
     outbox = Outbox(pool, queries)
     training = TrainingStore(pool, postgres.load_queries("alpr_console.training"), outbox, policies)
 
-    async def papers(person_id: str, profile: AgencyProfile, now: datetime) -> Papers:
+    versions = ProfileStore(pool, outbox, policies)
+
+    async def papers(person_id: str, profile: AgencyProfile, now: datetime, since: datetime | None) -> Papers:
         standing = await training.standing(person_id, now)
+        policy_changed = bool(standing.policy_version) and standing.policy_version != profile.version
+        also_read = await versions.in_force_since(profile.agency, since) if policy_changed and since else ()
         return Papers(
-            decision=may_access(standing, profile, "access_data", now),
+            decision=may_access(standing, profile, "access_data", now, also_read),
             category=standing.category,
             training=valid_training(standing, profile, now),
             grants=standing.grants,
             devices=standing.devices,
             review_due=training_rules.announced(standing, profile, now),
+            policy_changed=policy_changed and profile.access.policy_read,
         )
 
     accounts = AccountStore(pool, outbox, policies, papers, settings)
@@ -159,7 +164,6 @@ def build(
     doors = Doors(urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s)
     refusals = refusal_log(outbox, policies, clock)
     web = Web(settings, policies, clock, accounts.sessions.find, accounts.sessions.touch, doors, stop, refusals)
-    versions = ProfileStore(pool, outbox, policies)
     publication = PublicationStore(pool, outbox, policies)
 
     gathered = Gathered(training.courses, audited.covered)

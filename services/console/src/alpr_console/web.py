@@ -35,6 +35,12 @@ from .protection import AWAY, SAFE, Protect, problem_answer
 from .protection import Problem as Problem  # noqa: PLC0414 - part of what every feature takes from here
 from .settings import Settings
 
+_LOOK: Final = {
+    "audit": "whether it was recorded all the same stands in the ledger: ask an auditor, Audits, Entries",
+    "ingest": "it may have been done all the same: look at the list or the device on its page",
+    "retention": "it may have been done all the same: look at the record or the hold itself",
+}
+"""Where a person sees whether a call took effect whose answer was lost, by the service behind the door."""
 _CODES: Final = {401: "NO_SESSION", 403: "ROLE_NOT_AUTHORISED", 409: "STATE_CONFLICT", 422: "FIELD_INVALID"}
 COOKIE: Final = "plateline_session"
 CSRF_HEADER: Final = "x-csrf-token"
@@ -47,6 +53,7 @@ class SignedIn:
 
     `limit` is what has to be done first: while it stands, only routes that are made for it (`limited`) answer.
     `lock_exempt`: a terminal of a staffed dispatch room, whose open feed counts as use. `alerts` are unseen ones.
+    `policy_changed`: the session goes on, and a version of the policy came into force that its person has not read.
     """
 
     person: Person
@@ -59,6 +66,7 @@ class SignedIn:
     lock_exempt: bool = False
     alerts: int = 0
     review_due: datetime | None = None
+    policy_changed: bool = False
 
 
 FindSession = Callable[[str, datetime], Awaitable[SignedIn | None]]
@@ -409,7 +417,7 @@ def create_app(
             Problem(
                 away.status,
                 f"{away.door.upper()}_NOT_AVAILABLE",
-                f"{away.door} does not answer: look before you repeat it",
+                f"{away.door} does not answer; {_LOOK.get(away.door, _LOOK['ingest'])}, before you repeat it",
             )
         )
 

@@ -51,6 +51,9 @@ def test_a_code_opens_once_and_only_near_its_time():
     assert rules.totp_step(SECRET, "005924", 0, moment + timedelta(seconds=30)) == step
     assert rules.totp_step(SECRET, "005924", 0, moment + timedelta(seconds=90)) is None
     assert rules.totp_step(SECRET, "000000", 0, moment) is None
+    assert rules.totp_used(SECRET, "005924", step, moment)
+    assert not rules.totp_used(SECRET, "005924", 0, moment)
+    assert not rules.totp_used(SECRET, "000000", step, moment)
 
 
 def test_only_the_demonstration_on_this_machine_goes_without_a_second_factor():
@@ -60,6 +63,7 @@ def test_only_the_demonstration_on_this_machine_goes_without_a_second_factor():
         assert decide(login(), agency) == "SECOND_FACTOR_NOT_ENROLLED", agency
     assert decide(login(second_factor_enrolled=True), "irvine", loopback=False) == "SECOND_FACTOR_WRONG"
     assert decide(login(second_factor_enrolled=True, second_factor_ok=True), "irvine", loopback=False) == "admitted"
+    assert decide(login(second_factor_enrolled=True, code_used=True), "irvine", loopback=False) == "SECOND_FACTOR_WRONG"
 
 
 def test_a_first_password_opens_the_way_to_a_second_factor_for_three_days():

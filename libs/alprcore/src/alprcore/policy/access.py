@@ -203,11 +203,16 @@ def policy_due_at(standing: Standing, profile: AgencyProfile) -> datetime | None
     return standing.policy_read_at + timedelta(days=profile.access.policy_review_days)
 
 
-def policy_refusal(standing: Standing, profile: AgencyProfile, now: datetime) -> Refused | None:
-    """Refuse while the policy in force was not read, or its yearly review is overdue (TRN-05, TRN-06)."""
+def policy_refusal(
+    standing: Standing, profile: AgencyProfile, now: datetime, also_read: Collection[str] = ()
+) -> Refused | None:
+    """Refuse while the policy in force was not read, or its yearly review is overdue (TRN-05, TRN-06).
+
+    `also_read` names other versions whose reading is enough: those in force since a living session began (CFG-02).
+    """
     if not profile.access.policy_read:
         return None
-    if standing.policy_read_at is None or standing.policy_version != profile.version:
+    if standing.policy_read_at is None or standing.policy_version not in (profile.version, *also_read):
         return Refused("TRN-05", "POLICY_NOT_READ", "the policy in force has not been read and acknowledged")
     due = policy_due_at(standing, profile)
     if due is not None and now > due:
@@ -215,12 +220,15 @@ def policy_refusal(standing: Standing, profile: AgencyProfile, now: datetime) ->
     return None
 
 
-def may_access(standing: Standing, profile: AgencyProfile, activity: str, now: datetime) -> Decision:
+def may_access(
+    standing: Standing, profile: AgencyProfile, activity: str, now: datetime, also_read: Collection[str] = ()
+) -> Decision:
     """Decide whether a person may do an activity of `ACTIVITIES` now.
 
     Order: account, papers, training, access review, policy. The policy comes last, so that a refusal with
     `POLICY_NOT_READ` means that reading it is all that is left to do. Managers of access on whom nobody decided are
     refused data with a code of their own: they may still decide on others, or one forgotten review would lock out all.
+    `also_read`: versions of the policy whose reading is enough besides the one in force, see `policy_refusal`.
     """
     if standing.state != "active":
         return Refused("ACC-11", "ACCOUNT_NOT_ACTIVE", f"the account is {standing.state}")
@@ -234,4 +242,4 @@ def may_access(standing: Standing, profile: AgencyProfile, activity: str, now: d
         decides = decides and not set(profile.governance.access_managers).isdisjoint(standing.roles)
         code = "OWN_ACCESS_REVIEW_OVERDUE" if decides else "ACCESS_REVIEW_OVERDUE"
         refusal = Refused("ACC-12", code, "the access review ended without a decision on this account")
-    return refusal or policy_refusal(standing, profile, now) or ADMITTED
+    return refusal or policy_refusal(standing, profile, now, also_read) or ADMITTED

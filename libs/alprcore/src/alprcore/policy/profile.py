@@ -203,7 +203,8 @@ class AgencyProfile:
         """Give what the agency calls a role: its own title, else the role in plain words (ADM-06)."""
         if role == "program_manager":
             return self.governance.program_manager
-        return self.governance.role_titles.get(role, role.replace("_", " ").capitalize().replace("Alpr", "ALPR"))
+        words = role.replace("_", " ").capitalize().replace("Alpr", "ALPR").replace("Clets", "CLETS")
+        return self.governance.role_titles.get(role, words)
 
     def retention_years(self, kind: DeviceKind) -> int:
         """Years that reads of this device kind are kept; trailers follow fixed devices (RET-03)."""

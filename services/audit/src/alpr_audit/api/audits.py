@@ -60,7 +60,8 @@ def router(door: Door) -> APIRouter:
             raise Refusal(429, "RATE_LIMITED", "a verification is under way; ask again", person=person, retry_after_s=5)
         async with verifying:  # one at a time: it computes the whole tree in the process that also writes it
             await door.record("ledger_verified", person, facts={}, personal={"ip": person.source_ip})
-            return JSONResponse(await door.store.verify(door.writer.verifier, door.writer.head()))
+            found = await door.store.verify(door.writer.verifier, door.writer.head())
+            return JSONResponse({**found, "verifier": door.writer.verifier})
 
     @routes.get("/v1/audit/log")
     async def get_log(request: Request, before: int = _LAST, kind: str = "", limit: int = LOG_LIMIT) -> Response:

@@ -181,6 +181,7 @@ def router(door: Door, reviews: Reviews, digest: Callable[[str], bytes]) -> APIR
                 "oldest_open_finding_days": (now - oldest) // timedelta(days=1) if oldest else None,
                 "review_red": oldest is not None and now - oldest > timedelta(days=tasks.REVIEW_DAYS),
                 "next_quarter_end": tasks.next_end(door.profile(person), now).isoformat(),
+                "verifier": door.writer.verifier,
             }
         )
 

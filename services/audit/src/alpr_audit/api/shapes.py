@@ -173,11 +173,18 @@ class ImageViewBody(Body):
     query_id: EntryNumber
 
 
+def _place(item: Any) -> str:
+    name = ".".join(map(str, item["loc"])) or "body"
+    if item["type"] not in ("enum", "literal_error"):
+        return name
+    return f"{name} (one of {item['ctx']['expected']})"
+
+
 async def read_body(request: Request, model: type[Body], person: Person) -> Any:
     """Read a body of at most 64 KiB as the model.
 
     Raises `Refusal` 408 for one that takes longer than 10 s to arrive, 413 for a larger one, and 422 with the names of
-    the fields for anything else that is not the model.
+    the fields, and the values of a closed set, for anything else that is not the model.
     """
     raw = bytearray()
     try:
@@ -193,5 +200,5 @@ async def read_body(request: Request, model: type[Body], person: Person) -> Any:
     try:
         return model.model_validate_json(bytes(raw))
     except ValidationError as error:
-        places = sorted({".".join(map(str, item["loc"])) or "body" for item in error.errors(include_input=False)})
+        places = sorted({_place(item) for item in error.errors(include_input=False)})
         raise Refusal(422, "CRITERIA_INVALID", f"wrong or unknown: {', '.join(places)}"[:500], person=person) from None

@@ -14,6 +14,8 @@ ENDING: Final = frozenset({"account_disabled", "access_suspended"})
 BEGINNING: Final = frozenset({"account_opened", "account_activated", "access_restored"})
 ACT_KINDS: Final = (*sorted(ACCESSES | ENDING | BEGINNING), "concurrent_session", "refused", "sign_in")
 """Kinds of entries that the patterns read."""
+QUERY_ROUTES: Final = frozenset({"/v1/queries", "/v1/hit-queries", "/v1/exports"})
+"""Where data is asked for; a page that is not for the person who opened it is no refused search."""
 
 
 class Level(StrEnum):
@@ -29,7 +31,7 @@ class Act:
     """One entry as the patterns see it.
 
     `plate` is the plate asked for, folded (empty: none); `subject` whom an act on an account is about; `lacking`
-    what the person lacked at that time by the policy in force; `status` of a refused call.
+    what the person lacked at that time by the policy in force; `status` and `route` of a refused call.
     """
 
     index: int
@@ -48,6 +50,7 @@ class Act:
     subject: str = ""
     lacking: str = ""
     status: int = 0
+    route: str = ""
     follows: int | None = None
 
 

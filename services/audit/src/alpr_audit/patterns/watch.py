@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from .acts import ACCESSES, BEGINNING, ENDING, QUERIES, Act, Level, Signal
+from .acts import ACCESSES, BEGINNING, ENDING, QUERIES, QUERY_ROUTES, Act, Level, Signal
 
 WEEK: Final = timedelta(days=7)
 QUARTER: Final = timedelta(days=90)
@@ -272,12 +272,12 @@ class Watch:
                 yield _signal("failed_sign_ins", Level.ANOMALY, act, tried, words, "day", act.ip)
 
     def _refused(self, act: Act) -> Iterator[Signal]:
-        if not act.person_id or act.status != 403:
+        if not act.person_id or act.status != 403 or act.route not in QUERY_ROUTES:
             return
         someone = self._people.setdefault(act.person_id, _Someone())
         _add(someone.refusals, act, DAY)
         if len(someone.refusals) >= REFUSALS:
-            words = f"{len(someone.refusals)} calls refused by policy within a day"
+            words = f"{len(someone.refusals)} searches or exports refused by policy within a day"
             yield _signal("refused_queries", Level.ANOMALY, act, someone.refusals, words, "day")
 
 

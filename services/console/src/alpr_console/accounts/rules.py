@@ -196,7 +196,10 @@ class SessionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What is known of the account that someone tries to open; `password_ok` is the hash's verdict."""
+    """What is known of the account that someone tries to open; `password_ok` is the hash's verdict.
+
+    `code_used`: the code given is right, and was taken before.
+    """
 
     password_ok: bool
     disabled: bool
@@ -206,6 +209,7 @@ class Login:
     password_first: bool = False
     password_at: datetime | None = None
     by_provider: bool = False
+    code_used: bool = False
 
 
 def locked(locked_at: datetime | None, opens_after: timedelta | None, now: datetime) -> bool:
@@ -240,6 +244,8 @@ def may_sign_in(
     if login.password_first and (login.password_at is None or now - login.password_at >= FIRST_PASSWORD_LIVES):
         return Refused("ACC-01", "FIRST_PASSWORD_EXPIRED", "this first password is too old: ask for a new one")
     if login.second_factor_enrolled:
+        if not login.second_factor_ok and login.code_used:
+            return Refused("SEC-03", "SECOND_FACTOR_WRONG", "this code was used already: wait for the next one")
         if not login.second_factor_ok:
             return Refused("SEC-03", "SECOND_FACTOR_WRONG", "enter the current 6-digit code of your authenticator")
     elif not login.password_first and second_factor_needed(profile, loopback=loopback):
@@ -370,6 +376,11 @@ def totp_step(secret: str, code: str, last_step: int, now: datetime) -> int | No
         if step > last_step and hmac.compare_digest(totp(secret, step).encode(), code.strip().encode()):
             return step
     return None
+
+
+def totp_used(secret: str, code: str, last_step: int, now: datetime) -> bool:
+    """Tell whether a code would be right, had it or a later one not been used already."""
+    return totp_step(secret, code, last_step, now) is None and totp_step(secret, code, 0, now) is not None
 
 
 class Attempts:

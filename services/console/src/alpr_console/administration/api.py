@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alprcore.model import Decision, Refused
-from alprcore.policy import Standing, may_access
+from alprcore.policy import Standing
 
 from ..protection import Problem
 from ..web import REVIEW, SignedIn, limited, signed_in, web_of
@@ -174,7 +174,7 @@ def router(store: AdministrationStore, standing: FindStanding) -> APIRouter:
     async def post_credentials(request: Request, username: str, session: SignedIn = Depends(signed_in)) -> Response:
         now, under = await manage(request, session)
         account = await account_of(session, username, others=True)
-        decision = may_access(await standing(account["person_id"], now), session.profile, "access_data", now)
+        decision = rules.may_have_credentials(await standing(account["person_id"], now), session.profile, now)
         refuse(decision if isinstance(decision, Refused) else None)
         _judge(rules.may_look_after(session.person.roles, account["roles"], session.profile))
         password = await store.issue_credentials(session.person, session.profile, account["person_id"], under, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from alprcore.policy import (
     Standing,
     has_certification,
     local_day,
+    may_access,
     missing_papers,
     missing_training,
     training_refusal,
@@ -205,6 +206,15 @@ def may_activate(standing: Standing, profile: AgencyProfile, now: datetime) -> D
         return papers[0]
     covered = valid_training(standing, profile, now)
     return training_refusal(missing_training(covered, standing.category, profile, "access_data")) or ADMITTED
+
+
+def may_have_credentials(standing: Standing, profile: AgencyProfile, now: datetime) -> Decision:
+    """Decide whether credentials are issued: nothing is missing for access; an unread policy is read on paper (TRN-05)."""
+    decision = may_access(standing, profile, "access_data", now)
+    if not isinstance(decision, Refused) or decision.reason_code != "POLICY_NOT_READ":
+        return decision
+    way = "have them read and sign it on paper, then record it under “Policy read and signed on paper” on their page"
+    return replace(decision, detail=f"{decision.detail}: {way}")
 
 
 def grants_refusal(

@@ -72,7 +72,9 @@ def router() -> APIRouter:
     @routes.get("/audits/ledger")
     async def ledger(request: Request, session: SignedIn = Depends(page_person)) -> Response:
         async def values() -> dict[str, Any]:
-            return {"note": await _ask(request, session, "GET", "/v1/audit/checkpoint", as_text=True), "found": None}
+            note = await _ask(request, session, "GET", "/v1/audit/checkpoint", as_text=True)
+            overview = await _ask(request, session, "GET", "/v1/audit/overview")
+            return {"note": note, "found": None, "verifier": overview.get("verifier")}
 
         return await _show(request, session, "audits/ledger.html", values)
 
@@ -81,7 +83,8 @@ def router() -> APIRouter:
         async def values() -> dict[str, Any]:
             found = await _ask(request, session, "GET", "/v1/audit/verify")
             note = await _ask(request, session, "GET", "/v1/audit/checkpoint", as_text=True)
-            return {"note": note, "found": found, "verified_at": web_of(request).clock()}
+            moment = web_of(request).clock()
+            return {"note": note, "found": found, "verifier": found.get("verifier"), "verified_at": moment}
 
         return await _show(request, session, "audits/ledger.html", values)
 

@@ -142,7 +142,8 @@ def router(store: ProfileStore, acting: Acting) -> APIRouter:
             return JSONResponse(
                 {
                     "type": "about:blank", "title": "Not understood", "status": 422, "reason_code": "PROFILE_INVALID",
-                    "detail": f"{len(answer)} keys do not hold: {', '.join(problem.key for problem in answer)}",
+                    "detail": f"{'this key does' if len(answer) == 1 else 'these keys do'} not hold: "
+                    f"{', '.join(problem.key for problem in answer)}",
                     "errors": [{"key": problem.key, "detail": problem.words} for problem in answer],
                 },
                 422,

@@ -116,7 +116,7 @@ def router(store: ProfileStore, acting: Acting) -> APIRouter:
         base = await store.document_of(agency, found["based_on"]) or {}
         return pages_of(request).render(
             request, "profiles/version.html", session, status, version=found, refusal=refusal,
-            changes=rules.changes(base, document), text=profiles.document_to_yaml(document),
+            changes=rules.changes(base, document), reading=document.get("access", {}).get("policy_read", True), text=profiles.document_to_yaml(document),
         )  # fmt: skip
 
     def _editor(

@@ -53,6 +53,11 @@ SELECT document FROM console.profile_drafts WHERE agency = $1 AND number = $2
 -- history --
 SELECT place, number, version, effective_at, put_at FROM console.profile_in_force WHERE agency = $1 ORDER BY place DESC
 
+-- in_force_since --
+SELECT version FROM (
+    SELECT version, lead(put_at) OVER (ORDER BY place) AS until FROM console.profile_in_force WHERE agency = $1
+) f WHERE until IS NULL OR until > $2
+
 -- due --
 SELECT d.agency, d.number, d.version, a.effective_at, a.person_id, a.full_name,
        coalesce(p.username, '') AS username, coalesce(p.organization, '') AS organization

@@ -116,6 +116,12 @@ class ProfileStore:
         current = await self.in_force(agency)
         return None if current is None else current.effective_at
 
+    async def in_force_since(self, agency: str, moment: datetime) -> tuple[str, ...]:
+        """Name the versions that were in force at this moment or came into force after it."""
+        with translated():
+            rows = await self._pool.fetch(self._queries["in_force_since"], agency, moment)
+        return tuple(row["version"] for row in rows)
+
     async def versions(self, agency: str) -> list[dict[str, Any]]:
         """List what was written, newest first, each with its state."""
         with translated():

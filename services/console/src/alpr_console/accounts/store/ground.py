@@ -24,6 +24,7 @@ class Papers:
     """What is on file about a person, as far as a session carries it, and whether it lets the person in.
 
     `review_due` stands from 30 days before the yearly review of the policy falls due (TRN-06).
+    `policy_changed`: what the person read is an older version than the one in force (CFG-02).
     """
 
     decision: Decision = ADMITTED
@@ -32,9 +33,11 @@ class Papers:
     grants: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     review_due: datetime | None = None
+    policy_changed: bool = False
 
 
-FindPapers = Callable[[str, AgencyProfile, datetime], Awaitable[Papers]]
+FindPapers = Callable[[str, AgencyProfile, datetime, datetime | None], Awaitable[Papers]]
+"""Person, profile, now, and since when a living session goes on under the policy that it began with; None at sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +167,9 @@ def person_of(row: Any, session_id: str, source_ip: str) -> Person:
     )
 
 
-def login_of(row: Any, *, password_ok: bool, second_factor_ok: bool = False) -> rules.Login:
+def login_of(row: Any, code: str, now: datetime, *, password_ok: bool, second_factor_ok: bool) -> rules.Login:
     """Say what is known of an account that someone tries to open."""
+    secret, last = row["totp_secret"], row["totp_last_step"]
     return rules.Login(
         password_ok=password_ok,
         disabled=row["disabled_at"] is not None,
@@ -175,4 +179,5 @@ def login_of(row: Any, *, password_ok: bool, second_factor_ok: bool = False) -> 
         password_first=row["password_first"],
         password_at=row["password_at"],
         by_provider=row["by_provider"],
+        code_used=bool(code and secret) and rules.totp_used(secret, code, last, now),
     )

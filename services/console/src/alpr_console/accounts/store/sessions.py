@@ -30,7 +30,8 @@ class SessionStore:
         """Find the session of a token; an account disabled a moment ago has none (ACC-11).
 
         The person's papers are read anew at every call, so that one that expired or was taken back limits the session
-        at once (ACC-03, ACC-05, ACC-06).
+        at once (ACC-03, ACC-05, ACC-06). A version of the policy that came into force since the session began does not:
+        nobody loses alerts in the middle of a shift, and it is read at the next sign-in, 12 hours later at the latest.
         """
         on = self._on
         with translated():
@@ -50,8 +51,10 @@ class SessionStore:
             return None
         limit: Decision = _LOCKED
         review_due: datetime | None = None
+        policy_changed = False
         if state is rules.SessionState.OPEN:
-            papers = await on.papers(person.person_id, profile, now)
+            since = max(row["started_at"], now - rules.LONGEST_SESSION)
+            papers = await on.papers(person.person_id, profile, now, since)
             person = replace(
                 person,
                 category=papers.category,
@@ -63,6 +66,7 @@ class SessionStore:
                 password_first=row["password_first"], enrolled=row["enrolled"], waived=row["factor_waived"]
             )
             limit, review_due = missing or papers.decision, papers.review_due
+            policy_changed = papers.policy_changed
         return SignedIn(
             person=person,
             profile=profile,
@@ -74,6 +78,7 @@ class SessionStore:
             lock_exempt=row["lock_exempt"],
             alerts=row["alerts"],
             review_due=review_due,
+            policy_changed=policy_changed,
         )
 
     async def touch(self, session_id: str, now: datetime) -> None:
@@ -124,7 +129,7 @@ class SessionStore:
             if open_ and (right or challenge):
                 ways = await on.proven(connection, row, code, answer, challenge, keys, now)
             login = replace(
-                login_of(row, password_ok=right or bool(ways), second_factor_ok=bool(ways)), password_at=now
+                login_of(row, code, now, password_ok=right or bool(ways), second_factor_ok=bool(ways)), password_at=now
             )
             decision = rules.may_sign_in(
                 login, session.profile, loopback=came.loopback, opens_after=on.opens_after, now=now

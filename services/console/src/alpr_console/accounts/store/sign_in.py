@@ -88,14 +88,14 @@ class SignInStore:
             with translated():
                 await on.pool.execute(on.queries["rehash_password"], found["person_id"], found["password_hash"], hashed)
         profile = on.profiles.get(found["agency"])
-        papers = await on.papers(found["person_id"], profile, now) if right and profile else Papers()
+        papers = await on.papers(found["person_id"], profile, now, None) if right and profile else Papers()
         async with on.outbox.change(found["agency"]) as connection:
             # what counts is how things stand now: others may have tried while this password was checked
             row = await connection.fetchrow(on.queries["login_for_update"], found["person_id"])
             enrolled = bool(row["totp_secret"]) or row["has_key"]
             open_ = not rules.locked(row["locked_at"], on.opens_after, now)
             ways = await on.proven(connection, row, code, None, b"", None, now) if right and code and open_ else ()
-            login = login_of(row, password_ok=right, second_factor_ok=bool(ways) or not one_call)
+            login = login_of(row, code, now, password_ok=right, second_factor_ok=bool(ways) or not one_call)
             decision = rules.may_sign_in(login, profile, loopback=came.loopback, opens_after=on.opens_after, now=now)
             if isinstance(decision, Refused):
                 if decision.reason_code in ("CREDENTIALS_WRONG", "SECOND_FACTOR_WRONG"):
@@ -139,7 +139,7 @@ class SignInStore:
         with translated():
             agency = await on.pool.fetchval(on.queries["agency_of"], begun["person_id"])
         profile = on.profiles.get(agency)
-        papers = await on.papers(begun["person_id"], profile, now) if profile else Papers()
+        papers = await on.papers(begun["person_id"], profile, now, None) if profile else Papers()
         async with on.outbox.change(agency) as connection:
             row = await connection.fetchrow(on.queries["login_for_update"], begun["person_id"])
             begun = await connection.fetchrow(on.queries["find_step"], step_id(step), now)
@@ -147,7 +147,7 @@ class SignInStore:
                 return Outcome(counted(_LATE), recorded=False)
             open_ = not rules.locked(row["locked_at"], on.opens_after, now)
             ways = await on.proven(connection, row, code, answer, begun["challenge"], keys, now) if open_ else ()
-            login = login_of(row, password_ok=True, second_factor_ok=bool(ways))
+            login = login_of(row, code, now, password_ok=True, second_factor_ok=bool(ways))
             decision = rules.may_sign_in(login, profile, loopback=came.loopback, opens_after=on.opens_after, now=now)
             if isinstance(decision, Refused):
                 refusal = await on.refused(connection, row, decision, came, now)
@@ -170,7 +170,7 @@ class SignInStore:
         profile = on.profiles.get(agency) if agency else None
         if profile is None or agency is None:
             return Outcome(counted(_UNLINKED), recorded=False)
-        papers = await on.papers(person_id, profile, now)
+        papers = await on.papers(person_id, profile, now, None)
         async with on.outbox.change(agency) as connection:
             row = await connection.fetchrow(on.queries["login_for_update"], person_id)
             refusal: Refused | None = None
