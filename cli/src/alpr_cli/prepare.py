@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -62,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
         folder = options.out / service
         folder.mkdir(parents=True, exist_ok=True)
         values = settings(service, database, authority, places) | {"host": "0.0.0.0", "port": PORT}
-        (folder / "settings.yaml").write_text(yaml.safe_dump(values))
+        lists = {name: json.loads(str(value)) for name, value in values.items() if str(value).startswith("[")}
+        (folder / "settings.yaml").write_text(yaml.safe_dump({**values, **lists}))
         for name in KEY_FILES.get(service, ()):
             shutil.copyfile(authority / name, folder / name)
         _hand_over(folder, options.uid)
