@@ -85,6 +85,8 @@ def main() -> int:
     )
     if not any(counts[status] for status in ("pass", "partial", "fail")):
         print("No test run was found here: `make test` first. none: no test of the row has run, or there is none.")
+    if (again := ROOT / "build/second_try.txt").exists():
+        print(f"Failed at first and run again by themselves:\n{again.read_text().rstrip()}")
     for line in unknown:
         print(f"unknown requirement {line}")
     return 1 if unknown or counts["fail"] else 0
