@@ -27,9 +27,8 @@ from bench.report import Report
 from bench.samples import ALPHABET, Labeled, drawn, photographs
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "services/matcher/src"))  # its rules are pure; the models' environment has no stream library
 
-from alpr_matcher.match import plate_probability  # noqa: E402
+from alprcore.matching import plate_probability  # noqa: E402
 
 WEIGHTS = ROOT / "services/recognizer/src/alpr_recognizer/weights"
 TABLE = ROOT / "libs/alprcore/src/alprcore/confusions.py"

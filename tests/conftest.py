@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.fixtures.kafka",
     "tests.fixtures.postgres",
     "tests.fixtures.requirements",
+    "tests.fixtures.sources",
 ]
 
 

@@ -26,6 +26,7 @@ need ffmpeg ffmpeg
 if [ "$kind" = dev ]; then # the ledger's second verifier: its tests are skipped without
     command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || missing+=(golang-go)
     [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || missing+=(golang-golang-x-mod-dev)
+    [ -x /usr/sbin/sshd ] || missing+=(openssh-server) # lists are fetched from a real one in the tests
 fi
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 compgen -G '/usr/share/fonts/*/*' >/dev/null || missing+=(fonts-dejavu-core) # pages without letters otherwise

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +22,7 @@ class Tap:
         self._bootstrap = bootstrap
         self.topics = topics
         self._seen = {topic: [] for topic in topics}
+        self._heard = dict.fromkeys(topics, time.monotonic())
         self._listening, self._stop = threading.Event(), threading.Event()
         self._failure = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -38,6 +40,11 @@ class Tap:
         if self._failure is not None:
             raise self._failure
         return list(self._seen[topic])
+
+    def last_heard(self, topic):
+        """When the newest message of a topic came, by the monotonic clock; while none came, the beginning."""
+        self.read(topic)
+        return self._heard[topic]
 
     def _run(self):
         try:
@@ -59,4 +66,5 @@ class Tap:
             while not self._stop.is_set():
                 for messages in (await consumer.getmany(timeout_ms=200)).values():
                     for m in messages:
+                        self._heard[m.topic] = time.monotonic()
                         self._seen[m.topic].append(Seen(m.key, m.value, dict(m.headers)))

@@ -213,13 +213,13 @@ def test_an_interrupted_feed_says_so_and_a_disabled_account_is_cleared(page, con
         console.process.send_signal(signal.SIGCONT)
     page.wait_for_selector("#stale", state="hidden", timeout=25_000)
     with console.sign_in("administrator") as admin:
-        admin.put("/v1/people/dispatcher/state", json={"disabled": True})
+        admin.put("/v1/people/dispatcher/state", json={"disabled": True, "reason": "left"})
         try:
             page.wait_for_url("**/login", timeout=6_000)
             assert "7OFF001" not in page.content()
             page.troubles.clear()  # the lost connection and the 401 are what this test is about
         finally:
-            admin.put("/v1/people/dispatcher/state", json={"disabled": False})
+            admin.put("/v1/people/dispatcher/state", json={"disabled": False, "reason": "is back"})
 
 
 def test_a_search_shows_pictures_on_demand_and_no_plate_in_the_address(page, console):

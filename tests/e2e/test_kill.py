@@ -80,12 +80,8 @@ def at_least(wanted, found):
 
 def quiet(tap, topic, seconds=4.0):
     """Wait until nothing has been added to a topic for some seconds."""
-    count, since = -1, time.monotonic()
-    while time.monotonic() - since < seconds:
-        now = len(tap.read(topic))
-        if now != count:
-            count, since = now, time.monotonic()
-        time.sleep(0.5)
+    while (silent := time.monotonic() - tap.last_heard(topic)) < seconds:
+        time.sleep(seconds - silent)
 
 
 async def rows_of(stack, read_ids):
@@ -113,7 +109,7 @@ def play_and_kill(stack, number, victim, plates, tap):
     with Player(stack, plates, cameras=(number + 1,), fps=5.0, door=door, seed=number) as player:
         wait_for("the first frames", lambda: len(tap.read("frames")) >= 8)
         stack.kill_service(victim)
-        time.sleep(1.5)
+        time.sleep(0.5)
         stack.start_service(victim)
         stack.wait_ready(victim)
         player.finish()

@@ -129,7 +129,7 @@ def press_until(page, key, question, most=60):
 def test_by_keyboard_alone_from_the_form_to_the_picture(page, house):
     sign_in_with_code(page, house, "typist")
     page.goto(f"{house.console.url}/search")
-    assert page.evaluate("document.activeElement.id") == "plate"
+    until(page, "document.activeElement.id === 'plate'")
     page.keyboard.type(PLATE)
     press_until(page, "Tab", "document.activeElement.id === 'purpose_code'")
     page.keyboard.type("Criminal inv")

@@ -10,7 +10,7 @@ import pytest
 from alpr_console.accounts.rules import totp
 from tests.fixtures import people
 from tests.fixtures.browser import needs_chromium, opened_page, until, violations
-from tests.fixtures.console import running_console, sql
+from tests.fixtures.console import running_console, sql, wait_for
 from tests.fixtures.postgres import _database
 
 pytestmark = needs_chromium
@@ -47,7 +47,7 @@ def security_key(page):
 def fill_in(page, console, username, password=people.PASSWORD):
     """Sign in by keyboard: the first field has the focus, Enter acknowledges the notice and signs in."""
     page.goto(f"{console.url}/login")
-    assert page.evaluate("document.activeElement.name") == "username"
+    until(page, "document.activeElement.name === 'username'")
     page.keyboard.type(username)
     page.keyboard.press("Tab")
     page.keyboard.type(password)
@@ -133,6 +133,7 @@ def test_an_idle_page_hides_itself_and_comes_back_as_it_was(page, console):
     page.goto(f"{console.url}/search")
     field = page.locator("main textarea, main input[type=text]").first
     field.fill("half a word")
+    page.wait_for_load_state("networkidle")  # what the page asks as it opens is a use of the session
     sql(
         console,
         "UPDATE console.sessions s SET last_seen_at = now() - interval '31 min' FROM console.people p"
@@ -146,7 +147,7 @@ def test_an_idle_page_hides_itself_and_comes_back_as_it_was(page, console):
     seen(page, "lock")
     page.keyboard.press("Escape")
     assert page.is_visible("dialog.lock")
-    assert page.evaluate("document.activeElement.id") == "lock-password"
+    until(page, "document.activeElement.id === 'lock-password'")
     forget_code(console, username)
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
@@ -155,7 +156,8 @@ def test_an_idle_page_hides_itself_and_comes_back_as_it_was(page, console):
     page.keyboard.type(people.PASSWORD)
     page.keyboard.press("Tab")
     page.keyboard.type(code_now())
-    page.keyboard.press("Enter")
+    with page.expect_response("**/v1/session/activity"):  # the page says by itself that it is used again
+        page.keyboard.press("Enter")
     page.wait_for_selector("dialog.lock", state="detached")
     assert page.evaluate("getComputedStyle(document.querySelector('main')).visibility") == "visible"
     assert field.input_value() == "half a word"
@@ -187,5 +189,5 @@ def test_an_administrator_sees_what_happened_and_releases(page, console):
     page.click("a[href='/alerts']")
     seen(page, "alerts")
     page.click("text=Release account")
-    page.wait_for_url("**/alerts")
-    assert sql(console, "SELECT locked_at FROM console.people WHERE username = $1", username) == [{"locked_at": None}]
+    locked = "SELECT 1 FROM console.people WHERE username = $1 AND locked_at IS NOT NULL"
+    wait_for("the release", lambda: not sql(console, locked, username))

@@ -5,9 +5,13 @@ import base64
 import io
 import json
 import socket
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+import threading
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from PIL import Image
@@ -19,7 +23,10 @@ from alprcore.kafka import KafkaSettings, create_topics, load_topic_specs
 from alprcore.model import GeoPoint, Location, LocationQuality, Person, View
 from alprcore.seal import ListKeys, SigningKey, sign_person
 
-TOPICS = {"frames", "devices", "hotlist", "hotlist.versions", "audit", "profiles"}
+TOPICS = {
+    "frames", "devices", "hotlist", "hotlist.versions", "hotlist.partials", "hotlist.alarms", "reads", "audit",
+    "profiles",
+}  # fmt: skip
 PLACE = Location(GeoPoint(38.7520952, -121.2880063), LocationQuality.REGISTERED)
 
 
@@ -90,8 +97,9 @@ class World:
         except httpx.TransportError:
             return False
 
-    def person(self, agency="demo", roles=("alpr_admin",), now=None):
+    def person(self, agency="demo", roles=("alpr_admin",), now=None, **more):
         person = Person("p-1", "admin1", "Test Administrator", "Test", agency, roles, "s-1", "127.0.0.1")
+        person = replace(person, **more)
         return {"authorization": "Person " + sign_person(self.person_key, person, now or datetime.now(UTC))}
 
     async def call(self, method, path, *, agency="demo", roles=("alpr_admin",), **options):
@@ -183,3 +191,57 @@ async def _known(consumer, name):
         await asyncio.sleep(0.05)
     consumer.unsubscribe()
     return found
+
+
+class Serving:
+    """Ingest in a thread of its own, for all tests of a file; `ahead` is how far its clock runs before ours."""
+
+    def __init__(self, world):
+        self.world, self.ahead, self.loop = world, timedelta(), asyncio.new_event_loop()
+
+    def now(self):
+        return datetime.now(UTC) + self.ahead
+
+    def run(self, work, timeout=120):
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
+
+    def call(self, method, path, *, agency="demo", roles=("alpr_admin",), who=None, **options):
+        headers = self.world.person(agency, roles, self.now(), **(who or {}))
+        return self.run(self.world.http.request(method, path, headers=headers, **options))
+
+    def lying(self, topic):
+        return self.run(self.world.lying(topic))
+
+    def rows(self, sql, *arguments):
+        async def ask():
+            connection = await asyncpg.connect(self.world.database.admin)
+            try:
+                return await connection.fetch(sql, *arguments)
+            finally:
+                await connection.close()
+
+        return self.run(ask())
+
+    def until(self, look, seconds=20):
+        """Ask until the answer is true; answers it."""
+        ends = time.monotonic() + seconds
+        while not (found := look()) and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert found
+        return found
+
+
+@contextmanager
+def serving(world):
+    """Run the world's ingest, its topics made, while the tests of a file go on."""
+    one, stack = Serving(world), AsyncExitStack()
+    thread = threading.Thread(target=one.loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        one.run(stack.enter_async_context(world.running(one.now)))
+        yield one
+        one.run(stack.aclose())
+    finally:
+        one.loop.call_soon_threadsafe(one.loop.stop)
+        thread.join()
+        one.loop.close()

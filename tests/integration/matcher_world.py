@@ -28,7 +28,8 @@ from tests.unit.matcher.build import make_read, make_version
 
 AGENCY = "demo"
 TOPICS = {
-    "reads", "hotlist", "hotlist.versions", "profiles", "hits", "notifications",
+    "reads", "hotlist", "hotlist.versions", "hotlist.partials", "profiles", "hits", "notifications",
+    "storm.releases", "devices.checks",
     "cad.<agency>.hits", "cad.<agency>.notifications", "alpr-matcher-last_sent-changelog",
 }  # fmt: skip
 GARBAGE = b"\xff\xff garbage"
@@ -113,8 +114,9 @@ class Worker:
 class World:
     """Everything is synchronous outside: each call runs the loop until its effect is acknowledged."""
 
-    def __init__(self, bootstrap, folder):
+    def __init__(self, bootstrap, folder, settings, agencies=(AGENCY,)):
         self.folder = folder
+        self.settings = settings
         self.kafka = KafkaSettings(bootstrap=bootstrap, topic_prefix=f"m{secrets.token_hex(4)}.")
         self.keys = ListKeys.generate(folder / "list.keys", "k1")
         self.workers = []
@@ -127,11 +129,13 @@ class World:
         self._publisher = Publisher(self.kafka)
         specs = [spec for spec in load_topic_specs() if spec.name.removesuffix(".dlq") in TOPICS]
         self._partitions = {spec.name: spec.partitions for spec in specs}
-        self._runner.run(create_topics(self.kafka, specs, agencies=[AGENCY]))
+        self._runner.run(create_topics(self.kafka, specs, agencies=agencies))
         self._runner.run(self._publisher.start())
         self.profile = load_profiles()[AGENCY]
-        record = model.ProfileRecord(AGENCY, self.profile.version, shipped_documents()[AGENCY], now())
-        self.publish(Topic.PROFILES, [(AGENCY, wire.encode_profile(record))])
+        for agency in agencies:
+            version = load_profiles()[agency].version
+            record = model.ProfileRecord(agency, version, shipped_documents()[agency], now())
+            self.publish(Topic.PROFILES, [(agency, wire.encode_profile(record))])
 
     def close(self):
         for worker in self.workers:
@@ -143,7 +147,7 @@ class World:
         self._runner.close()
 
     def worker(self, **settings):
-        self.workers.append(Worker(self, settings))
+        self.workers.append(Worker(self, self.settings | settings))
         return self.workers[-1]
 
     def name(self, topic, agency=""):
@@ -167,35 +171,47 @@ class World:
 
     # lists
 
-    def load(self, *entries, code="SVS", announce=True, **version):
+    def load(self, *entries, code="SVS", announce=True, agency=AGENCY, **version):
         """Make (plate, details) pairs the whole content of the list's next version, as ingest does."""
-        number = self._versions[code] + 1
-        self._versions[code] = number
+        number = self._versions[agency, code] + 1
+        self._versions[agency, code] = number
         wanted = {}
         for index, (text, details) in enumerate(entries):
-            name = model.entry_id(AGENCY, code, text, details.state, details.source_key or str(index))
+            name = model.entry_id(agency, code, text, details.state, details.source_key or str(index))
             wanted[name] = (text, details)
         touched = set()
         for key, bucket in self._buckets.items():
             for name, entry in list(bucket.items()):
-                if entry.list_code == code and entry.until_version == 0 and name not in wanted:
+                if (entry.agency, entry.list_code) != (agency, code):
+                    continue
+                if entry.until_version == 0 and name not in wanted:
                     bucket[name] = model.Entry(**{**_fields(entry), "until_version": number})
                     touched.add(key)
         for name, (text, details) in wanted.items():
             key = skeleton(text)
             if name not in self._buckets[key] or self._buckets[key][name].until_version:
                 sealed, key_id = self.keys.seal(wire.encode_entry_details(details), entry_id=name)
-                self._buckets[key][name] = model.Entry(name, model.Plate(text), AGENCY, code, number, 0, sealed, key_id)
+                self._buckets[key][name] = model.Entry(name, model.Plate(text), agency, code, number, 0, sealed, key_id)
                 touched.add(key)
         self.publish(Topic.HOTLIST, [(key, wire.encode_bucket(tuple(self._buckets[key].values()))) for key in touched])
         values = {"age": timedelta(0), "source_time": now(), "loaded_at": now(), "entries": len(wanted)} | version
-        found = make_version(code, version=number, ends=self.ends(Topic.HOTLIST), **values)
+        found = make_version(code, version=number, agency=agency, ends=self.ends(Topic.HOTLIST), **values)
         if announce:
             self.announce(found)
         return found
 
+    def partial(self, pattern, details):
+        """Make a partial plate live; answers its entry."""
+        name = model.entry_id(AGENCY, "PARTIAL", pattern, details.state, details.case_number)
+        sealed, key_id = self.keys.seal(wire.encode_entry_details(details), entry_id=name)
+        entry = model.Entry(name, model.Plate(pattern), AGENCY, "PARTIAL", 1, 0, sealed, key_id)
+        self.publish(Topic.HOTLIST_PARTIALS, [(name, wire.encode_partial(entry))])
+        return entry
+
     def announce(self, version):
-        self.publish(Topic.HOTLIST_VERSIONS, [(f"{AGENCY}/{version.list_code}", wire.encode_list_version(version))])
+        self.publish(
+            Topic.HOTLIST_VERSIONS, [(f"{version.agency}/{version.list_code}", wire.encode_list_version(version))]
+        )
 
     def publish_everywhere(self, topic, partitions):
         """A tombstone of a skeleton nobody has, in each of these partitions: their ends move on by one."""
@@ -210,6 +226,28 @@ class World:
     def all_of_memory(self):
         """What the workers' memory of alerts looks like on its topic."""
         return self.all(_Memory())
+
+    def lose_memory(self):
+        """Delete the topic of the workers' memory of alerts and make it anew, empty."""
+
+        async def go():
+            name, admin = self.name(_Memory()), _admin(self.kafka)
+            await admin.start()
+            try:
+                await admin.delete_topics([name])
+                while name in await admin.list_topics():
+                    await asyncio.sleep(0.2)
+            finally:
+                await admin.close()
+            specs = [spec for spec in load_topic_specs() if spec.name == _Memory.value]
+            for _ in range(50):
+                with contextlib.suppress(Exception):  # the broker is still deleting
+                    await create_topics(self.kafka, specs, agencies=[])
+                    return
+                await asyncio.sleep(0.2)
+            await create_topics(self.kafka, specs, agencies=[])
+
+        self._runner.run(go())
 
     def ends(self, topic):
         async def ask(consumer):
@@ -330,8 +368,9 @@ def _fields(entry):
 
 
 @contextlib.contextmanager
-def world(bootstrap, folder):
-    made = World(bootstrap, folder)
+def world(bootstrap, folder, agencies=(AGENCY,), **settings):
+    """`settings` go to every worker. Hundreds of hits in seconds are the tests' own: no alert storm unless one says so."""
+    made = World(bootstrap, folder, {"storm_least_device": "100000", "storm_least_list": "100000"} | settings, agencies)
     try:
         yield made
     finally:

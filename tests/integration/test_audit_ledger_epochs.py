@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 
 import asyncpg
@@ -213,21 +214,30 @@ async def test_a_clock_that_is_set_back_never_sets_the_log_back(pg_database, tmp
 
 async def test_a_slow_disk_for_the_head_file_holds_no_batch_back(pg_database, tmp_path, monkeypatch):
     """An answer waits for both places; the next batch does not wait for the first one's file."""
-    import time
-
-    slow = writers.write_note_file
+    slow, ready = writers.write_note_file, threading.Event()
 
     def late(path, note):
-        time.sleep(0.2)
+        assert ready.wait(30)
         slow(path, note)
 
     books = Ledgers(pg_database, tmp_path)
+
+    async def stored(count):
+        async with asyncio.timeout(30), books.pool() as pool:
+            while await pool.fetchval("SELECT count(*) FROM audit.entries") < count:
+                await asyncio.sleep(0.02)
+
     async with books.writing() as writer:
         monkeypatch.setattr(writers, "write_note_file", late)
-        first = asyncio.create_task(writer.append(draft(0)))
-        await asyncio.sleep(0.1)
-        assert not first.done()
-        second = asyncio.create_task(writer.append(draft(1)))
+        try:
+            first = asyncio.create_task(writer.append(draft(0)))
+            await stored(1)
+            second = asyncio.create_task(writer.append(draft(1)))
+            await stored(2)
+            assert not first.done()
+            assert not second.done()
+        finally:
+            ready.set()
         assert (await first).index == 0
         assert (await second).index == 1
         assert books.file.read_text().split("\n")[1] == "2"

@@ -104,12 +104,10 @@ async def tended(books, writer, witness, folder, *, clock=utc_now):
             await task
 
 
-async def reached(condition, seconds=20):
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("did not happen in time")
+async def reached(condition):
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.02)
 
 
 async def test_heads_are_cosigned_published_and_kept(pg_database, tmp_path):

@@ -292,6 +292,7 @@ async def test_what_the_console_shows_of_a_hit_is_an_access_with_all_its_fields(
             draft = draft_of(one, made.now)  # raises where a group is missing
             assert draft.personal["reasons"] == {"purpose_code": "hit_response"}
             assert hit.hit_id in json.dumps(draft.personal["criteria"])
+            assert draft.personal["criteria"].get("plate") == ("7ZZZ001" if one.kind == "hit_view" else None)
             assert draft.personal["ip"] == "127.0.0.1"
             assert draft.personal["person"]["full_name"] == "Dispatcher"
 

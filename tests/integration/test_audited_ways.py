@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ TOKEN = "a session of this test"
 ACTS = {"POST /v1/image-views", "POST /v1/exports", "POST /v1/queries", "POST /v1/hit-queries", "POST /v1/audit/log",
         "POST /search", "POST /audits/entries"}  # fmt: skip
 """Ways that show something though they are no GET: these too must answer, not only refuse."""
-ABSENT = {"task_id", "verification_id", "lookup_id", "/audits/findings", "holds", "hotlists"}
+ABSENT = {"canvass_id", "task_id", "verification_id", "lookup_id", "/audits/findings", "holds", "hotlists"}
 """What is not there in this test: asking for it shows nothing."""
 
 
@@ -140,8 +140,17 @@ async def called(world, service, way, ids):
         entry = (await doors.http.post("/v1/image-views", json=wish, headers=doors.auth(world.person))).json()["entry"]
     mark, (method, _) = await marked(world), way.split()
     path, body = path_of(way, ids, entry), body_of(way, ids)
-    if way == "GET /v1/events":
-        asyncio.get_running_loop().call_later(1.5, world.stop.set)
+    stopper = None
+    if way == "GET /v1/events":  # ends with the service, as soon as it showed something
+
+        async def stop():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(20):
+                    while not await kinds_since(world, mark):
+                        await asyncio.sleep(0.1)
+            world.stop.set()
+
+        stopper = asyncio.create_task(stop())
     client = {"audit": doors.http, "retention": doors.shelf, "console": world.screen}[service]
     headers = {} if service == "console" else doors.auth(world.person)
     if way == "POST /search":
@@ -155,6 +164,8 @@ async def called(world, service, way, ids):
         answer = await client.request(
             method, path, content=content, headers={**headers, "content-type": "application/json"}
         )
+    if stopper is not None:
+        await stopper
     return answer, await kinds_since(world, mark)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -18,7 +19,7 @@ import pytest
 
 from alpr_console.accounts.rules import totp
 from alprcore import wire
-from alprcore.model import ClientKind
+from alprcore.model import ClientKind, NotificationKind, make_id
 from alprcore.profiles import load_profiles, shipped_documents
 from tests.fixtures import people
 from tests.fixtures.console import (
@@ -221,7 +222,7 @@ def test_a_disabled_accounts_stream_ends_before_the_next_hit(console):
     with console.sign_in() as watching, console.sign_in("administrator") as admin:
         stream = Watcher(watching)
         wait_for("the queue", lambda: stream.named("snapshot"))
-        assert admin.put("/v1/people/dispatcher/state", json={"disabled": True}).status_code == 204
+        assert admin.put("/v1/people/dispatcher/state", json={"disabled": True, "reason": "left"}).status_code == 204
         try:
             hit = make_hit("7HIT004")
             console.publish(make_notification(hit))
@@ -231,7 +232,7 @@ def test_a_disabled_accounts_stream_ends_before_the_next_hit(console):
             assert watching.get("/v1/events").status_code == 401
             assert watching.get("/v1/hits").status_code == 401
         finally:
-            admin.put("/v1/people/dispatcher/state", json={"disabled": False})
+            admin.put("/v1/people/dispatcher/state", json={"disabled": False, "reason": "is back"})
 
 
 @pytest.mark.requirement("HIT-05", partial="the notification's text is the matcher's")
@@ -261,6 +262,52 @@ def test_one_vehicle_is_one_incident_that_moves(console):
         of_incident = [data for _, _, data in stream.named("incident") if data["incident_id"] == card["incident_id"]]
         assert [data["revision"] for data in of_incident] == [1, 2]
     assert len(sql(console, "SELECT 1 FROM console.notifications WHERE incident_id = $1", card["incident_id"])) == 2
+
+
+def test_a_withdrawn_hit_is_recalled_on_every_screen_without_a_sound(console):
+    hit = make_hit("7WDR001")
+    gone = replace(hit, revision=1, withdrawn_at=datetime.now(UTC), withdrawn_reason="not_listed")
+    recall = make_notification(gone, revision=2, first=hit, kind=NotificationKind.RECALL)
+    with console.sign_in() as client:
+        stream = Watcher(client)
+        wait_for("the queue", lambda: stream.named("snapshot"))
+        console.publish(hit, make_notification(hit))
+        wait_for("the hit", lambda: stream.card(hit.hit_id))
+        console.publish(gone, recall, hit, make_notification(hit))  # and what was said before it once more
+        of_hit = lambda: [data for _, _, data in stream.named("incident") if data["hit_id"] == hit.hit_id]  # noqa: E731
+        card = wait_for("the recall", lambda: (found := of_hit()[-1])["kind"] == "recall" and found)
+        assert (card["withdrawn_words"], card["workflow_state"]) == ("no longer listed", "withdrawn")
+        assert (card["revision"], len(card["sightings"])) == (2, 1)  # a recall is no sighting
+        marker = make_hit("7WDR002")
+        console.publish(make_notification(marker))
+        wait_for("what came after", lambda: stream.card(marker.hit_id))
+        answer = client.get(f"/v1/hits/{hit.hit_id}").json()
+        assert (answer["workflow_state"], answer["incident"]["kind"]) == ("withdrawn", "recall")
+        assert [card["revision"] for card in of_hit()] == [1, 2]
+
+
+def test_an_alert_storm_rings_once_and_a_supervisor_releases_it(console):
+    storm_id = make_id("storm", "7STM001")
+    held = replace(
+        make_hit("7STM001"), storm_id=storm_id, storm_kind="device", storm_reason="Alert storm: 60 in 10 min."
+    )
+    storm = make_notification(held, kind=NotificationKind.STORM, incident_id=storm_id, notification_id=storm_id)
+    released = replace(held, revision=1, released_at=datetime.now(UTC))
+    with console.sign_in() as client, console.sign_in("supervisor") as boss:
+        stream = Watcher(client)
+        wait_for("the queue", lambda: stream.named("snapshot"))
+        console.publish(held, storm)
+        card = wait_for("the storm", lambda: stream.card(held.hit_id))
+        assert (card["kind"], card["audible"], card["storm_words"]) == ("storm", True, "Alert storm: 60 in 10 min.")
+        assert client.post(f"/v1/storms/{storm_id}/releases").status_code == 403
+        assert boss.post(f"/v1/storms/{make_id('storm', 'another')}/releases").status_code == 404
+        assert [boss.post(f"/v1/storms/{storm_id}/releases").status_code for _ in range(2)] == [202, 202]
+        wait_for("the ledger's entry", lambda: audit_events(console, "storm_released"))
+        console.publish(released, make_notification(released))
+        wait_for("the hit by itself", lambda: client.get(f"/v1/hits/{held.hit_id}").json()["incident"]["kind"] == "hit")
+        assert client.post(f"/v1/hits/{held.hit_id}/acknowledge").status_code == 201
+        last = lambda: {d["incident_id"]: d for _, _, d in stream.named("incident") if d["hit_id"] == held.hit_id}  # noqa: E731
+        wait_for("both taken", lambda: [d["acknowledged_by"] for d in last().values()] == ["Dana Dispatcher"] * 2)
 
 
 def test_notifications_for_vehicles_stay_out_of_the_dispatchers_queue(console):

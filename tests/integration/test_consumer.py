@@ -345,12 +345,17 @@ def test_chosen_partitions_are_followed_and_let_go(broker):
     async def story():
         state, dropped = {}, []
 
-        def apply(partition, key, value, headers, offset):
-            state[partition, key] = (value, offset)
+        def apply(partition, page):
+            state.update({(partition, key.decode()): value for key, value in page if value != b"odd"})
+            refused = [index for index, (_, value) in enumerate(page) if value == b"odd"]
+            return dict.fromkeys(refused, InvalidMessage("FIELD_INVALID", "value"))
 
+        typed = [("ce_type", b"alpr.v1.hotlist_bucket"), *HEADERS]
         async with kafka.Publisher(broker) as publisher:
             for number in range(4):
-                await publisher.publish(Topic.HOTLIST, key=f"k{number}", value=b"1", headers=HEADERS, partition=number)
+                await publisher.publish(Topic.HOTLIST, key=f"k{number}", value=b"1", headers=typed, partition=number)
+            await publisher.publish(Topic.HOTLIST, key="k1", value=b"untyped", headers=HEADERS, partition=1)
+            await publisher.publish(Topic.HOTLIST, key="k1", value=b"odd", headers=typed, partition=1)
             follower = kafka.AssignedFollower(broker, Topic.HOTLIST, apply=apply, dropped=dropped.append)
             async with running(follower.run):
                 await follower.assign({0, 1})
@@ -359,11 +364,39 @@ def test_chosen_partitions_are_followed_and_let_go(broker):
                 assert not follower.caught_up(2)
                 await follower.assign({1, 2})
                 await until(lambda: follower.caught_up(2))
-                assert (dropped, follower.position(1), follower.position(0)) == ([0], 1, 0)
-                await publisher.publish(Topic.HOTLIST, key="k1", value=b"2", headers=HEADERS, partition=1)
-                await until(lambda: state[1, "k1"] == (b"2", 1))
+                assert (dropped, follower.position(1), follower.position(0)) == ([0], 3, 0)
+                assert state[1, "k1"] == b"1"  # what is untyped or refused changes nothing
+                await publisher.publish(Topic.HOTLIST, key="k1", value=None, headers=HEADERS, partition=1)
+                await until(lambda: state[1, "k1"] is None)
                 with suppress(TimeoutError):
                     await follower.assign(set())
                 await until(lambda: sorted(dropped) == [0, 1, 2])
 
     asyncio.run(story())
+
+
+def test_many_messages_come_to_lie_where_single_ones_would(broker):
+    keys = [f"KEY{number % 700}" for number in range(2_100)]
+
+    async def told():
+        async with kafka.Publisher(broker) as publisher:
+            single = {
+                key: (await publisher.publish(Topic.HOTLIST, key=key, value=b"first", headers=HEADERS)).partition
+                for key in keys[:40]
+            }
+            messages = [(key, str(n).encode() * 300 if n % 7 else None, HEADERS) for n, key in enumerate(keys)]
+            ends = await publisher.publish_all(Topic.HOTLIST, messages)
+            assert await publisher.publish_all(Topic.HOTLIST, []) == {}
+            after = {p: await publisher.publish(
+                Topic.HOTLIST, key="K", value=b"last", headers=HEADERS, partition=p) for p in ends}  # fmt: skip
+            with pytest.raises(InvalidMessage, match="larger"):
+                await publisher.publish_all(Topic.HOTLIST, [("K", bytes(5_000_000), HEADERS)])
+        assert {p: ack.offset for p, ack in after.items()} == ends
+        found = await read_all(broker, "hotlist", 40 + len(keys) + len(ends))
+        many = [m for m in found if m.value not in (b"first", b"last")]
+        assert {m.key.decode(): m.partition for m in many if m.key.decode() in single} == single
+        for key in keys[:700]:
+            mine = [(m.value, dict(m.headers)) for m in many if m.key.decode() == key]
+            assert mine == [(value, dict(HEADERS)) for name, value, _ in messages if name == key]
+
+    asyncio.run(told())

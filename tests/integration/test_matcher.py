@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from alprcore import wire
-from alprcore.model import DeviceKind, Grade, HitReason, NotificationKind, StateMatch, StateScore
+from alprcore.model import DeviceKind, Grade, HitReason, MatchKind, NotificationKind, Plate, StateMatch, StateScore
 from alprcore.topics import Topic
 from tests.integration.matcher_world import AGENCY, GARBAGE, details, now, plate, world
+from tests.unit.matcher.build import make_version
 
 LISTED, LOOKALIKE, TWICE, MIXED, EXPIRED, RINGING, FIXED, MOBILE = (plate(number) for number in range(1, 9))
 SMEARED = "3TK0AB7"
@@ -246,6 +247,51 @@ def test_garbage_on_the_lists_is_counted_and_the_entries_stay(scene):
     assert worker.get("/readyz")[0] == 200
     (hit,) = send(scene, scene.make_read(LISTED), count=1)
     assert hit.list_code == "SVS"
+
+
+def test_a_bucket_under_another_key_is_refused_and_matches_nobody(scene):
+    worker, here, elsewhere = scene.workers[0], plate(6_001), plate(6_002)
+    entry = replace(scene.partial("99*", details()), plate=Plate(elsewhere), list_code="SVS")
+    before = worker.metric("alpr_followed_skipped_total", topic="hotlist")
+    scene.publish(Topic.HOTLIST, [(here, wire.encode_bucket((entry,))), (LISTED, wire.encode_bucket((entry,)))])
+    assert scene.wait(lambda: worker.metric("alpr_followed_skipped_total", topic="hotlist") == before + 2)
+    reads = [scene.make_read(text) for text in (here, elsewhere, LISTED)]
+    (hit,) = send(scene, *reads, count=1)
+    assert scene.settled()
+    assert [h.entry_plate.reveal() for h in scene.hits_of(*reads, count=1)] == [LISTED]
+    assert hit.grade is Grade.EXACT
+
+
+@pytest.mark.requirement("USE-10", partial="entry and the search of past reads are tested with ingest and console")
+@pytest.mark.requirement("HIT-05")
+@pytest.mark.requirement("HOT-19", partial="the entry's state is ingest's")
+def test_a_partial_plate_makes_advisory_hits_with_its_case_number_until_it_ends(scene):
+    told = details(reason="other", case_number="26-00417", crime_type="homicide")
+    entry = scene.partial("7A?C1*", told)
+    scene.partial("7A*", details(expires_at=now() - timedelta(seconds=1)))
+    scene.announce(make_version("PARTIAL", advisory_class="information_only", default_reason="other"))
+    first, second, other = (scene.make_read(text, sure=0.9) for text in ("7AXC123", "7AYC1", "7AXC223"))
+    # the worker takes note of the announcement some time: until then nothing is partial
+    assert scene.wait(lambda: scene.send_reads(first) and [h for h in scene.hits() if h.read.read_id == first.read_id])
+    hits = {hit.read.plate.reveal(): hit for hit in send(scene, first, second, other, count=2)}
+    assert set(hits) == {"7AXC123", "7AYC1"}
+    hit = hits["7AXC123"]
+    assert (hit.match_kind, hit.grade, hit.entry_plate.reveal()) == (MatchKind.PARTIAL, Grade.PARTIAL, "7A?C1*")
+    assert (hit.reason, hit.list_code, hit.entry_id) == ("other", "PARTIAL", entry.entry_id)
+    assert (hit.advisory, hit.advisory_class, hit.workflow_state) == (True, "information_only", "unverified")
+    assert hit.explanation.startswith("Partial plate: characters 1, 2, 4, 5 as listed")
+    opened = wire.decode_entry_details(scene.keys.open(hit.entry_sealed, hit.entry_key_id, entry_id=hit.entry_id))
+    assert (opened.case_number, opened.crime_type) == ("26-00417", "homicide")
+    notes = scene.notifications_of(*hits.values(), count=2 * len(scene.profile.display_targets))
+    incidents = {note.hit.read.plate.reveal(): note.incident_id for note in notes}
+    assert len(set(incidents.values())) == 2  # two vehicles fit, and each is an incident
+    scene.publish(Topic.HOTLIST_PARTIALS, [(entry.entry_id, None)])
+    scene.partial("8A?C1*", told)  # the topic has one partition: once this one matches, the other has ended
+    later, ended = scene.make_read("8AXC123"), scene.make_read("7AZC123")
+    assert scene.wait(lambda: scene.send_reads(later) and [h for h in scene.hits() if h.read.read_id == later.read_id])
+    scene.send_reads(ended)
+    assert scene.settled()
+    assert [h for h in scene.hits() if h.read.read_id == ended.read_id] == []
 
 
 def test_no_plate_stands_in_the_log(scene):

@@ -10,7 +10,7 @@ import pytest
 
 from alpr_console.accounts.rules import totp
 from tests.fixtures import people
-from tests.fixtures.console import running_console, sql, wait_for
+from tests.fixtures.console import make_hit, make_notification, running_console, sql, wait_for
 from tests.fixtures.postgres import _database
 
 PREFIX = f"ren{secrets.token_hex(3)}."
@@ -37,7 +37,8 @@ class _Feed:
     def _listen(self, client):
         with contextlib.suppress(httpx.HTTPError), client.stream("GET", "/v1/events", timeout=60) as answer:
             self.status.append(answer.status_code)
-            self.lines.extend(answer.iter_lines())
+            for line in answer.iter_lines():
+                self.lines.append(line)
         self.ended.set()
 
 
@@ -76,7 +77,9 @@ def test_who_is_at_work_keeps_the_alerts_and_who_comes_reads_the_new_version_fir
         assert shift.get("/v1/hits").status_code == 200
         shown = shift.get("/glossary").text
         assert "A new version of the policy is in force" in shown
-        time.sleep(3.5)  # an open feed looks after its session every 3 s
+        hit = make_hit(agency=agency)  # the feed looks after its session before it sends anything
+        console.publish(make_notification(hit))
+        wait_for("the alert", lambda: any(hit.hit_id in line for line in feed.lines))
         assert not feed.ended.is_set()
 
         with httpx.Client(base_url=console.url, timeout=30) as client:

@@ -203,6 +203,7 @@ async def test_a_read_on_the_topic_is_answered_by_its_plate(kafka_bootstrap, top
         size = int(verify_note(last, verifier).split("\n")[1])
         assert size >= 45
         notes = await it.all_of(Topic.AUDIT_CHECKPOINTS, bool)
+        assert notes
         for message in notes:
             checkpoint = wire.decode_checkpoint(message.value, dict(message.headers))
             assert verify_note(checkpoint.note, verifier).split("\n")[1] == str(checkpoint.size)

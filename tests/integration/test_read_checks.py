@@ -134,6 +134,23 @@ def _on(hit, device, reader):
     return replace(hit, read=replace(hit.read, device_id=device, reader=reader))
 
 
+def test_what_was_found_reaches_the_matcher_without_a_plate(console):
+    hits = [make_hit(f"78BC12{number}", ordinal=number, device_id="demo-pole-9") for number in range(6)]
+    with console.sign_in() as client:
+        shown(console, client, *hits)
+        for number, hit in enumerate(hits):
+            assert check(client, hit, corrected=f"7BBC12{number}").status_code == 201
+
+    def told():
+        found = [m for m in read_all(console.bootstrap, f"{PREFIX}devices.checks") if m.key == b"demo-pole-9"]
+        return [wire.decode_device_checks(m.value, dict(m.headers)) for m in found]
+
+    newest = wait_for("the sixth finding", lambda: (found := told()) and found[-1].checked == 6 and found)[-1]
+    assert min(checks.checked for checks in told()) == 5
+    assert (newest.misread, newest.mistaken, newest.agency) == (6, {"B8": 6}, "demo")
+    assert newest.reader == f"{hits[0].read.reader.name}@{hits[0].read.reader.sha256[:12]}"
+
+
 def test_a_finding_that_corrects_nothing_and_a_person_who_may_not_are_refused(console):
     hit = make_hit("7REF001")
     with console.sign_in() as client, console.sign_in("auditor") as auditor, console.sign_in("investigator") as other:

@@ -72,7 +72,7 @@ async def test_a_refusal_stands_beside_its_field_and_says_what_to_do(made):
 @pytest.mark.parametrize("path", ["/v1/queries", "/v1/hit-queries"])
 async def test_with_the_ledger_away_the_page_shows_nothing(made, path):
     who, form = made.as_("investigator"), {**FORM, "look_in": "hits" if "hit" in path else "reads"}
-    made.doors.answers[path] = (503, {"reason_code": "LEDGER_NOT_AVAILABLE", "rows": [{"plate": "9ROW001"}]})
+    made.doors.answers[path] = (503, {"reason_code": "LEDGER_UNAVAILABLE", "rows": [{"plate": "9ROW001"}]})
     answer = await made.http.post("/search", headers=who, data=form)
     assert answer.status_code == 503
     assert "Searching is closed" in answer.text

@@ -5,16 +5,17 @@ import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from alpr_console.accounts.rules import totp
-from alprcore import wire
-from alprcore.model import make_id
+from alprcore.model import ListAlarm, make_id
 from tests.fixtures import people
-from tests.fixtures.console import read_all, running_console, sql, wait_for
+from tests.fixtures.console import publish, running_console, sql, wait_for
+from tests.fixtures.desk import desk
 from tests.fixtures.postgres import _database
 from tests.fixtures.security_key import PRESENT, SecurityKey
 
@@ -37,7 +38,9 @@ def console(pg_admin_dsn, pg_template, kafka_bootstrap, tmp_path_factory):
         _database(pg_admin_dsn, "signin", f"TEMPLATE {pg_template}") as (_, database),
         running_console(database, kafka_bootstrap, PREFIX, folder, **settings) as running,
     ):
+        running.told = people.Told(running)
         yield running
+        running.told.close()
 
 
 @contextmanager
@@ -78,12 +81,10 @@ def reason(answer):
 
 def events(console, kind, username, **wanted):
     """What the ledger's topic says of a person, of one kind."""
-    found = [wire.decode_audit_event(m.value, m.headers) for m in read_all(console.bootstrap, f"{console.prefix}audit")]
     return [
         event
-        for event in found
-        if event.kind == kind
-        and event.personal.get("username") == username
+        for event in console.told(kind)
+        if event.personal.get("username") == username
         and all(getattr(event, name) == value for name, value in wanted.items())
     ]
 
@@ -117,13 +118,29 @@ def test_a_first_password_opens_nothing_but_the_way_to_ones_own(console, agency)
         secret = client.post("/v1/me/totp").json()["secret"]
         assert reason(client.put("/v1/me/totp", json={"code": "000000"})) == (401, "SECOND_FACTOR_WRONG")
         assert client.put("/v1/me/totp", json={"code": code_now(secret)}).status_code == 204
+        (row,) = sql(console, "SELECT totp_secret FROM console.people WHERE username = $1", username)
+        assert (row["totp_secret"][:5], secret in row["totp_secret"]) == ("lk-1 ", False)
         session = client.get("/v1/session").json()
         assert (session["limit"], sorted(session["authenticated_by"])) == (None, ["mfa", "otp", "pwd"])
         assert client.get("/v1/hits").status_code == 200
         assert reason(client.post("/v1/session", json=attempt(username))) == (401, "CREDENTIALS_WRONG")
     if agency == "irvine":
-        wait_for("both changes in the ledger", lambda: events(console, "second_factor_added", username))
-        assert [e.facts["first"] for e in events(console, "password_changed", username)] == ["true"]
+        wait_for("the factor in the ledger", lambda: events(console, "second_factor_added", username))
+        changed = wait_for("the password in the ledger", lambda: events(console, "password_changed", username))
+        assert [event.facts["first"] for event in changed] == ["true"]
+
+
+@pytest.mark.asyncio
+async def test_secrets_from_before_they_were_sealed_are_sealed_and_open_for_their_person_only(pg_database, tmp_path):
+    async with desk(pg_database, tmp_path) as made:
+        await made.employ(made.as_("officer"), made.as_("dispatcher"))
+        await made.sql("UPDATE console.people SET totp_secret = $1", people.TOTP)
+        factors = made.console.accounts.factors
+        assert [await factors.seal_secrets(), await factors.seal_secrets()] == [2, 0]
+        officer, other = await made.sql("SELECT person_id, totp_secret FROM console.people ORDER BY username DESC")
+        for kept, whose, opened in ((officer, officer, people.TOTP), (officer, other, "")):
+            assert factors._on.opened(kept["totp_secret"], whose["person_id"]) == opened
+        assert people.TOTP not in str([officer, other])
 
 
 def test_a_first_password_is_good_for_three_days(console):
@@ -208,6 +225,7 @@ def test_an_address_that_guesses_many_names_waits(console):
         answers = [client.post("/v1/session", json=attempt(f"nobody{number}")) for number in range(11)]
         assert [reason(answer) for answer in answers[:10]] == [(401, "CREDENTIALS_WRONG")] * 10
         assert reason(answers[10]) == (429, "TOO_MANY_ATTEMPTS")
+        assert answers[10].headers["retry-after"] == "60"
         assert reason(neighbor.post("/v1/session", json=attempt("nobody"))) == (401, "CREDENTIALS_WRONG")
 
 
@@ -234,6 +252,35 @@ def test_a_second_address_raises_an_alert(console, agency):
         return {entry.personal["other_addresses"] for entry in events(console, "concurrent_session", username)}
 
     wait_for("both entries", lambda: others() == {"10.2.0.12", "10.2.0.99"})
+
+
+@pytest.mark.requirement("HOT-03", partial="what the console makes of an alarm; that it is raised is shown at ingest")
+@pytest.mark.requirement("HOT-05", partial="what the console makes of an alarm; that it is raised is shown at ingest")
+@pytest.mark.parametrize("agency", people.AGENCIES)
+def test_an_alarm_of_a_list_is_put_before_the_administrators_of_its_agency_once(console, agency):
+    stale = ListAlarm(
+        make_id("list_alarm", agency, PREFIX), agency, "SVS", "Stolen vehicles", "stale", "HOTLIST_STALE",
+        datetime.now(UTC), {"since": "2026-03-08T10:00:00Z"},
+    )  # fmt: skip
+    missed = replace(
+        stale, alarm_id=make_id("list_alarm", agency, PREFIX, "2"), kind="loads_missed",
+        reason_code="LIST_LOADS_MISSED", facts={"day": "2026-03-08", "loads": "1", "needed": "2"},
+    )  # fmt: skip
+    publish(console.bootstrap, console.prefix, stale, stale, missed)  # Kafka may bring it twice
+    with signed_in(console, people.make_person(console, agency, "alpr_admin")) as admin:
+
+        def alarms():
+            return [a for a in admin.get("/v1/alerts").json()["alerts"] if a["kind"].startswith("list_")]
+
+        wait_for("both alarms", lambda: len(alarms()) >= 2)
+        assert sorted((a["kind"], a["username"], a["facts"]["reason_code"]) for a in alarms()) == [
+            ("list_loads_missed", "SVS", "LIST_LOADS_MISSED"), ("list_stale", "SVS", "HOTLIST_STALE"),
+        ]  # fmt: skip
+        page = admin.get("/alerts").text
+        assert "A list is too old" in page
+        assert "2026-03-08: 1 of 2 loads" in page
+        for alarm in alarms():
+            assert admin.post(f"/v1/alerts/{alarm['alert_id']}/seen").status_code == 204
 
 
 def idle(console, client, minutes, column="last_seen_at"):

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import asyncpg
 import pytest
 
-from alpr_cli.registration import OWNER, simulator
+from alpr_cli.registration import OWNER, PATH, answer
+from alpr_cli.simulated import simulator
 from alprcore.seal import ListKeys
 from tests.fixtures.console import make_hit
 from tests.fixtures.desk import desk, put_hit
@@ -21,7 +22,7 @@ REASON = "the picture does not load"
 @contextmanager
 def registry():
     """The simulated registration source, on any free port."""
-    server = simulator(0)
+    server = simulator(0, PATH, answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -189,6 +189,8 @@ def test_communications_staff_learn_equipment_and_policy(console, managers, owne
     refused = managers["claremont"].post(activation)
     assert codes(refused) == [(403, "TRAINING_MISSING")]
     assert "alpr policy" in refused.json()["detail"]
+    assert "recorded by the" in refused.json()["detail"]  # a way out, not only a wall
+    assert PROFILES["claremont"].role_title("program_manager") in refused.json()["detail"]
     assert "equipment" not in refused.json()["detail"]
     owner.post("/v1/training-records", json=completion("claremont", username, policy))
     assert managers["claremont"].post(activation).status_code == 201

@@ -9,17 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import signal
-import sys
-import threading
+from collections.abc import Mapping
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-from typing_extensions import override
+from alpr_cli.simulated import serve, simulator
 
-_BODY_LIMIT: Final = 64 * 1024
 PATH: Final = "/detections/search"
 MADE_UP: Final[tuple[dict[str, Any], ...]] = (
     {"detection_id": "5a000000-0000-4000-8000-000000000001", "plate": "8LRN001", "state": "US-CA",
@@ -43,48 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer until interrupted."""
     token = arguments.token_file.read_text("utf-8").strip() if arguments.token_file else ""
     known = json.loads(arguments.detections.read_text("utf-8")) if arguments.detections else MADE_UP
-    server = simulator(arguments.port, token, known)
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    sys.stdout.write(f"simulated LEARN tenant, made-up detections only: http://127.0.0.1:{server.server_port}\n")
-    sys.stdout.flush()
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        server.server_close()
-    return 0
 
+    def answer(asked: Mapping[str, Any], shown: str) -> tuple[int, Mapping[str, Any]]:
+        if token and shown != f"Bearer {token}":
+            return 401, {}
+        rows = [{**row, "device_name": "SIMULATED TENANT", "owner": "simulated", "simulated": True}
+                for row in found(asked["search"], known)]  # fmt: skip
+        return 200, {"detections": rows, "entry": asked["entry"]}
 
-def simulator(port: int, token: str, known: tuple[dict[str, Any], ...] | list[dict[str, Any]]) -> ThreadingHTTPServer:
-    """Make the tenant; `known` are the detections it answers from."""
-
-    class Tenant(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = self.headers.get("content-length") or ""
-            if self.path != PATH or not length.isdigit() or int(length) > _BODY_LIMIT:
-                self._answer(404, {})
-            elif token and self.headers.get("authorization") != f"Bearer {token}":
-                self._answer(401, {})
-            else:
-                asked = json.loads(self.rfile.read(int(length)))
-                rows = [{**row, "device_name": "SIMULATED TENANT", "owner": "simulated", "simulated": True}
-                        for row in found(asked["search"], known)]  # fmt: skip
-                self._answer(200, {"detections": rows, "entry": asked["entry"]})
-
-        def _answer(self, status: int, content: dict[str, Any]) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        @override
-        def log_request(self, *_: Any) -> None:
-            """Say nothing: what is asked of a tenant is in the ledger."""
-
-    return ThreadingHTTPServer(("127.0.0.1", port), Tenant)
+    return serve(simulator(arguments.port, PATH, answer), "simulated LEARN tenant, made-up detections only")
 
 
 def found(search: dict[str, Any], known: tuple[dict[str, Any], ...] | list[dict[str, Any]]) -> list[dict[str, Any]]:

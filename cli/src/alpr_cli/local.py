@@ -173,11 +173,15 @@ class _Leashed(ABC):
 
 
 class LocalKafka(_Leashed):
-    """One Apache Kafka node (KRaft) from Maven-resolved jars, below `state_dir/kafka`; wants Java 17 and Maven."""
+    """One Apache Kafka node (KRaft) from Maven-resolved jars, below `state_dir/kafka`; wants Java 17 and Maven.
 
-    def __init__(self, state_dir: Path, port: int = 0) -> None:
+    `durable=False` ends it by force instead of closing every partition; only tests, whose data nobody wants back, use it.
+    """
+
+    def __init__(self, state_dir: Path, port: int = 0, *, durable: bool = True) -> None:
         super().__init__(state_dir, "kafka")
         self._port = port
+        self._durable = durable
 
     @override
     def start(self) -> str:
@@ -201,7 +205,9 @@ class LocalKafka(_Leashed):
         if not (data / "meta.properties").exists():
             self._format(virtual_machine, properties)
         logging = f"-Dlog4j2.configurationFile={deploy_dir() / 'log4j2.xml'}"
-        self._spawn([*virtual_machine, logging, "kafka.Kafka", properties], [])
+        self._spawn(
+            [*virtual_machine, logging, "kafka.Kafka", properties], [] if self._durable else ["--signal", "SIGKILL"]
+        )
         self._await_answer(lambda: kafka_answers(port))
         return f"127.0.0.1:{port}"
 

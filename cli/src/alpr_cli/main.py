@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "smoke": ("alpr_cli.smoke", "the same without a person: does a frame become a notification"),
     "prepare": ("alpr_cli.prepare", "keys, topics and settings of an installation"),
     "simulate": ("alpr_cli.simulate", "cameras that play photographs, a video or a rendered drive"),
+    "simulate-list": ("alpr_cli.list_source", "write the file that a list's source would send"),
     "hotlist": ("alpr_cli.hotlist", "load a list, show the state of lists"),
     "topics": ("alpr_cli.topics", "create and list the topics"),
     "dlq": ("alpr_cli.dlq", "list, show and replay dead letters"),

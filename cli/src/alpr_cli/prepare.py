@@ -24,6 +24,7 @@ from alpr_cli.wiring import KEY_FILES, SERVICES, Places, make_keys, secret, sett
 from alprcore.errors import AlprError
 
 PORT: Final = 8080
+OPS_PORT: Final = 9090
 """Every service's port inside its container."""
 
 
@@ -63,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
         folder = options.out / service
         folder.mkdir(parents=True, exist_ok=True)
         values = settings(service, database, authority, places) | {"host": "0.0.0.0", "port": PORT}
+        if service == "console":  # browsers reach the other port
+            values |= {"ops_host": "0.0.0.0", "ops_port": OPS_PORT}
         lists = {name: json.loads(str(value)) for name, value in values.items() if str(value).startswith("[")}
         (folder / "settings.yaml").write_text(yaml.safe_dump({**values, **lists}))
         for name in KEY_FILES.get(service, ()):

@@ -100,7 +100,8 @@ def test_exit_codes_say_what_happened(error, status):
     assert runtime.run("probe", Settings, fails, []) == status
 
 
-def test_a_signal_stops_the_service_and_its_door(capfd):
+@pytest.mark.parametrize("public", [False, True], ids=["inside", "where browsers come"])
+def test_a_signal_stops_the_service_and_its_door(capfd, public):
     seen = {}
 
     async def serve(settings, stop):
@@ -116,13 +117,13 @@ def test_a_signal_stops_the_service_and_its_door(capfd):
                 seen[path] = await asyncio.to_thread(fetch, port, path)
             os.kill(os.getpid(), signal.SIGTERM)
 
-        await runtime.together(runtime.serve_http(ops_routes(health), settings, stop), look())
+        await runtime.together(runtime.serve_http(ops_routes(health, public=public), settings, stop), look())
 
     assert runtime.run("probe", Settings, serve, []) == 0
     assert seen["/livez"][0] == 200
     assert seen["/readyz"][0] == 200
     assert json.loads(seen["/readyz"][1])["details"] == {"backend": "cpu"}
-    assert (seen["/metrics"][0], seen["/other"][0]) == (200, 404)
+    assert (seen["/metrics"][0], seen["/other"][0]) == (404 if public else 200, 404)
 
 
 def fetch(port, path):

@@ -1,5 +1,6 @@
 """Keys and seals: published vectors, and that nothing opens under another name, key or time."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -109,3 +110,15 @@ def test_images_open_only_with_their_day_and_name():
     ):
         with pytest.raises(InvalidMessage, match="SEAL_BROKEN"):
             seal.open_image(key, data, aad=name)
+
+
+def test_a_digest_tells_details_apart_and_nothing_to_who_has_not_the_key():
+    keys, other = seal.ListKeys({"k1": bytes(32)}, "k1"), seal.ListKeys({"k1": bytes(32), "k2": b"k" * 32}, "k2")
+    found = keys.digest(b"details", entry_id="e1")
+    assert len(found) == 16
+    assert found == keys.digest(b"details", entry_id="e1")
+    assert found == seal.ListKeys({"k1": bytes(32), "k2": b"k" * 32}, "k1").digest(b"details", entry_id="e1")
+    assert found != keys.digest(b"details", entry_id="e2")
+    assert found != keys.digest(b"detailt", entry_id="e1")
+    assert found != other.digest(b"details", entry_id="e1")
+    assert found != hashlib.blake2b(b"e1details", digest_size=16).digest()

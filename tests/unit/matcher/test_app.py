@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from alpr_matcher import app
+from alpr_matcher.offsets import Offsets
 from alpr_matcher.settings import Settings
 from alprcore import wire
 from alprcore.errors import Transient
@@ -64,12 +65,13 @@ def make_matcher(tmp_path, monkeypatch):
         entry = type(entry)(
             **{name: getattr(entry, name) for name in entry.__slots__} | {"sealed": sealed, "key_id": key_id}
         )
-        matcher.view.apply(0, skeleton(entry.plate), wire.encode_bucket((entry,)))
+        assert not matcher.view.take(0, [(skeleton(entry.plate).encode(), wire.encode_bucket((entry,)))])
         matcher.versions.announce(make_version())
         record = ProfileRecord(PROFILE.agency, PROFILE.version, shipped_documents()[PROFILE.agency], NOW)
         profile_headers = dict(wire.headers_for(Topic.PROFILES, id="t", source="test", time=NOW))
         matcher.take_profile(PROFILE.agency, wire.encode_profile(record), profile_headers)
         matcher.versions_read.set()
+        matcher.partials_read.set()
         matcher.profiles_read.set()
         matcher.follower = SimpleNamespace(caught_up=lambda _n: True, position=lambda _n: 1)
         return matcher
@@ -167,7 +169,7 @@ def given(offset, generation=1):
 
 
 def offsets_over(consumer):
-    made = app.Offsets(SimpleNamespace(consumer=consumer, consumer_generation_id=1, rebalancing=False), {"reads"})
+    made = Offsets(SimpleNamespace(consumer=consumer, consumer_generation_id=1, rebalancing=False), {"reads"})
     made.start()
     return made
 
@@ -193,7 +195,7 @@ def test_only_what_was_settled_in_order_is_committed():
 
 
 def test_a_waiting_message_beside_an_idle_stream_is_fetched_again_and_a_busy_stream_is_left_alone(monkeypatch):
-    monkeypatch.setattr(app, "_IDLE_S", -1)
+    monkeypatch.setattr("alpr_matcher.offsets._IDLE_S", -1)
 
     async def go():
         consumer = Consumer(committed=None, first=3, end=4)

@@ -1,10 +1,13 @@
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpr_matcher.lists import EntryView, ListVersions, PackedBuckets, skeleton_number
+from alpr_matcher import packed as packed_module
+from alpr_matcher.lists import EntryView, ListVersions
+from alpr_matcher.packed import PackedBuckets, skeleton_number, skeleton_numbers
 from alprcore.errors import InvalidMessage
 from alprcore.model import Plate
 from alprcore.plates import skeleton
@@ -34,65 +37,136 @@ def test_what_is_no_skeleton_is_refused(text):
 def test_packed_buckets_hold_what_a_dict_holds(steps):
     packed, plain = PackedBuckets(), {}
     for number, bucket in steps:
+        numbers = np.array([number], np.uint64)
         if bucket is None:
-            packed.remove(number)
+            packed.remove(numbers)
             plain.pop(number, None)
         else:
-            packed.put(number, bucket)
+            packed.put(numbers, [bucket])
             plain[number] = bucket
     assert len(packed) == len(plain)
     assert {number: packed.get(number) for number in range(42) if packed.get(number) is not None} == plain
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_pages_of_buckets_hold_what_a_dict_holds(seed, monkeypatch):
+    monkeypatch.setattr(packed_module, "_RECENT", 64)
+    monkeypatch.setattr(packed_module, "_CHUNK", 2_000)
+    packed, plain, chance = PackedBuckets(), {}, random.Random(seed)
+    for _ in range(300):
+        numbers = chance.sample(range(1, 1500), chance.randrange(1, 90))
+        if chance.random() < 0.3:
+            packed.remove(np.array(numbers, np.uint64))
+            for number in numbers:
+                plain.pop(number, None)
+        else:
+            page = {number: chance.randbytes(chance.choice((0, 1, 60, 400))) for number in numbers}
+            packed.put(np.array(numbers, np.uint64), list(page.values()))
+            plain |= page
+        assert len(packed) == len(plain)
+    assert {number: packed.get(number) for number in range(1500) if packed.get(number) is not None} == plain
+    assert packed.size < 2.5 * sum(map(len, plain.values())) + 200 * 1500
+
+
 def test_outdated_buckets_give_their_room_back():
     packed, chance = PackedBuckets(), random.Random(1)
+    numbers = np.arange(1, 2001, dtype=np.uint64)
     for turn in range(20):
-        for number in range(1, 2001):
-            packed.put(number, bytes([turn]) * chance.randrange(150, 350))
+        packed.put(numbers, [bytes([turn]) * chance.randrange(150, 350) for _ in range(2000)])
     assert packed.size < 3 * 2000 * 250
     assert all(packed.get(number)[:1] == b"\x13" for number in range(1, 2001))
-    for number in range(1, 2001):
-        packed.remove(number)
+    packed.remove(numbers)
     assert len(packed) == 0
-    assert packed.size < 600_000
+    assert packed.size < 1_200_000
 
 
 def test_a_million_entries_stay_small():
     packed = PackedBuckets()
-    for number in range(1, 100_001):
-        packed.put(number * 7919, b"x" * 250)
-    assert packed.size < 100_000 * 320  # five million: under 1.6 GB
+    for first in range(1, 100_001, 5_000):
+        packed.put(np.arange(first, first + 5_000, dtype=np.uint64) * np.uint64(7919), [b"x" * 250] * 5_000)
+    assert packed.size < 100_000 * 310  # five million: under 1.6 GB
 
 
 def decode(value):
     return tuple(make_entry(text) for text in value.decode().split(","))
 
 
+def plates_of(value):
+    if value == b"garbage":
+        raise InvalidMessage("MALFORMED", "no bucket")
+    return value.decode().split(",")
+
+
+def make_view():
+    return EntryView(decode, plates_of)
+
+
 def test_a_read_finds_every_entry_of_its_skeleton_in_its_partition():
-    view = EntryView(decode)
-    view.apply(0, skeleton("0ABC"), b"OABC,0ABC")
+    view = make_view()
+    key = skeleton("0ABC").encode()
+    assert view.take(0, [(key, b"OABC,0ABC")]) == {}
     assert [entry.plate.reveal() for entry in view.entries(0, skeleton("QABC"))] == ["OABC", "0ABC"]
     assert view.entries(1, skeleton("QABC")) == ()
-    assert view.entries(0, "OTHER") == ()
-    view.apply(0, skeleton("0ABC"), None)
+    assert view.entries(0, "AAA1") == ()
+    assert view.take(0, [(key, None)]) == {}
     assert view.entries(0, skeleton("0ABC")) == ()
     assert view.buckets == 0
 
 
+def test_what_is_wrong_in_a_page_is_refused_and_changes_nothing_while_the_rest_counts():
+    view = make_view()
+    view.take(0, [(b"AAA0", b"AAA0"), (b"CCC0", b"CCC0")])
+    page = [
+        (b"AAA0", b"EEE0"),  # the plate belongs under another key
+        (b"CCC0", b"garbage"),
+        (b"aaa0", b"aaa0"),
+        (b"A" * 13, b"A" * 13),
+        (b"EEE0\0", b"EEE0"),
+        (b"", None),
+        (b"EEE0", b"EEEO,EEEQ"),
+        (b"FFF0", b"FFF0,EEE0"),  # one of two is wrong
+        (b"HHH0\nJJJ0", b"HHH0\nJJJ0"),
+    ]
+    refused = view.take(0, page)
+    assert sorted(refused) == [0, 1, 2, 3, 4, 5, 7, 8]
+    assert {error.code for error in refused.values()} == {"FIELD_INVALID", "MALFORMED"}
+    found = {key: [entry.plate.reveal() for entry in view.entries(0, key)] for key in ("AAA0", "CCC0", "EEE0", "FFF0")}
+    assert found == {"AAA0": ["AAA0"], "CCC0": ["CCC0"], "EEE0": ["EEEO", "EEEQ"], "FFF0": []}
+
+
+def test_the_last_word_of_a_page_on_a_skeleton_counts_even_after_one_that_is_refused():
+    view = make_view()
+    page = [(b"AAA0", b"AAA0"), (b"AAA0", b"AAAO"), (b"CCC0", b"CCC0"), (b"CCC0", None), (b"AAA0", b"garbage")]
+    assert list(view.take(0, page)) == [4]
+    assert [entry.plate.reveal() for entry in view.entries(0, "AAA0")] == ["AAAO"]
+    assert view.entries(0, "CCC0") == ()
+
+
+@given(st.lists(st.text(LETTERS + "a_ \0", max_size=14), max_size=30))
+def test_many_skeletons_become_the_numbers_that_single_ones_do(texts):
+    def alone(text):
+        try:
+            return skeleton_number(text)
+        except InvalidMessage:
+            return 0
+
+    assert skeleton_numbers([text.encode() for text in texts]).tolist() == list(map(alone, texts))
+
+
 def test_a_dropped_partition_is_forgotten_and_others_are_not():
-    view = EntryView(decode)
-    view.apply(0, "AAA1", b"AAA1")
-    view.apply(3, "AAA2", b"AAA2")
+    view = make_view()
+    view.take(0, [(b"AAA0", b"AAA0")])
+    view.take(3, [(b"AAAC", b"AAAC")])
     view.drop(0)
     view.drop(7)
-    assert view.entries(0, "AAA1") == ()
-    assert len(view.entries(3, "AAA2")) == 1
+    assert view.entries(0, "AAA0") == ()
+    assert len(view.entries(3, "AAAC")) == 1
 
 
 @given(st.text(LETTERS, min_size=1, max_size=12))
 def test_a_look_alike_is_found_under_the_same_skeleton(plate):
-    view = EntryView(decode)
-    view.apply(0, skeleton(plate), plate.encode())
+    view = make_view()
+    assert view.take(0, [(skeleton(plate).encode(), plate.encode())]) == {}
     smeared = plate.translate(str.maketrans("0O1I2Z5S8B6G", "O0I1Z2S5B8G6"))
     assert view.entries(0, skeleton(Plate(smeared))) == decode(plate.encode())
 

@@ -2,11 +2,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpr_matcher.match import match_read
 from alpr_matcher.notify import Alert, LastSent, Suppressed, decide_notification, screen_text, words_for
+from alprcore.matching import match_read
 from alprcore.model import ClientKind, EntryDetails, NotificationKind, NotificationStatus
 from tests.unit.matcher.build import NOW, PROFILE, make_entry, make_read, make_version, versions_of
 
@@ -133,6 +133,7 @@ def test_in_whatever_order_sightings_come_memory_never_goes_back_and_no_incident
     assert len(rung) == len(set(rung))
 
 
+@settings(deadline=None)  # a machine under load is no fault
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3)), min_size=1, max_size=25))
 def test_whatever_comes_again_one_incident_rings_once_and_no_id_means_two_things(steps):
     memory, rung, meaning = None, set(), {}
@@ -197,3 +198,76 @@ def test_the_memory_survives_its_topic_and_what_is_not_understood_is_no_memory()
 )
 def test_spans_are_said_in_two_units(seconds, words):
     assert words_for(seconds) == words
+
+
+def gone(hit, reason="not_listed"):
+    return replace(hit, revision=hit.revision + 1, withdrawn_at=NOW, withdrawn_reason=reason)
+
+
+def test_a_withdrawn_hit_recalls_its_incident_once_and_without_a_sound():
+    hits = [after(0, 1), after(5, 2)]
+    first = decide_notification(hits[0], None, PROFILE, NOW)
+    second = decide_notification(hits[1], first.memory, PROFILE, NOW)
+    recall = decide_notification(gone(hits[0]), second.memory, PROFILE, NOW)
+    assert {n.incident_id for n in recall.notifications} == {first.incident_id}
+    assert all((n.revision, n.audible, n.kind) == (3, False, NotificationKind.RECALL) for n in recall.notifications)
+    assert recall.notifications[0].screen_text.startswith("WITHDRAWN: no longer listed. Do not act on it. STOLEN")
+    assert decide_notification(gone(hits[1]), recall.memory, PROFILE, NOW) == Suppressed("RECALLED")
+    again = decide_notification(gone(hits[0]), recall.memory, PROFILE, NOW)
+    assert [n.notification_id for n in again.notifications] == [n.notification_id for n in recall.notifications]
+    for before in hits:  # what was said before the recall, once more after a restart
+        assert decide_notification(before, recall.memory, PROFILE, NOW) == Suppressed("SENT_BEFORE")
+    assert decide_notification(gone(hits[0]), None, PROFILE, NOW) == Suppressed("NOT_TOLD")
+
+
+def test_what_is_seen_after_a_recall_is_a_new_incident_that_rings():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    recall = decide_notification(gone(after(0, 1), "list_withdrawn"), first.memory, PROFILE, NOW)
+    assert "WITHDRAWN: its list is no longer kept." in recall.notifications[0].screen_text
+    anew = decide_notification(after(9, 2), recall.memory, PROFILE, NOW)
+    assert anew.notifications[0].audible
+    assert anew.incident_id != first.incident_id
+    repeat = decide_notification(gone(after(0, 1), "list_withdrawn"), anew.memory, PROFILE, NOW)
+    assert [n.notification_id for n in repeat.notifications] == [n.notification_id for n in recall.notifications]
+
+
+def test_a_later_revision_of_the_read_makes_a_recalled_incident_stand_again():
+    first = decide_notification(after(0, 1), None, PROFILE, NOW)
+    recall = decide_notification(gone(after(0, 1)), first.memory, PROFILE, NOW)
+    better = decide_notification(after(0, 1, revision=2), recall.memory, PROFILE, NOW)
+    assert (better.incident_id, better.revision, better.notifications[0].kind) == (
+        first.incident_id, 3, NotificationKind.UPDATE,
+    )  # fmt: skip
+    assert decide_notification(gone(after(0, 1, revision=2)), better.memory, PROFILE, NOW).revision == 4
+
+
+def test_every_incident_of_the_day_can_be_recalled_however_many_there_are():
+    apart = PROFILE.incident_window_s + 1
+    hits = [after(number * apart - 40 * apart, number) for number in range(40)]
+    memory, incidents = None, {}
+    for hit in hits:
+        alert = decide_notification(hit, memory, PROFILE, NOW)
+        memory = LastSent.from_json(alert.memory.to_json())
+        incidents[hit.hit_id] = alert.incident_id
+    assert len(set(incidents.values())) == 40
+    for hit in hits:
+        alert = decide_notification(gone(hit), memory, PROFILE, NOW)
+        assert alert.incident_id == incidents[hit.hit_id]
+        assert {n.kind for n in alert.notifications} == {NotificationKind.RECALL}
+        memory = LastSent.from_json(alert.memory.to_json())
+
+
+def test_a_storm_rings_once_for_all_its_hits_and_a_released_hit_rings_by_itself():
+    held = [replace(after(n, n), storm_id="s1", storm_kind="device", storm_reason="Alert storm: many.") for n in (1, 2)]
+    storm = decide_notification(held[0], None, PROFILE, NOW)
+    assert {(n.kind, n.incident_id, n.revision, n.audible) for n in storm.notifications} == {
+        (NotificationKind.STORM, "s1", 1, True)
+    }
+    assert storm.notifications[0].screen_text.startswith("Alert storm: many. They are recorded and wait for release.")
+    assert decide_notification(held[1], storm.memory, PROFILE, NOW) == Suppressed("STORM")
+    assert decide_notification(gone(held[1]), storm.memory, PROFILE, NOW) == Suppressed("STORM")
+    repeat = decide_notification(held[0], storm.memory, PROFILE, NOW)
+    assert [n.notification_id for n in repeat.notifications] == [n.notification_id for n in storm.notifications]
+    released = decide_notification(replace(held[1], revision=1, released_at=NOW), None, PROFILE, NOW)
+    assert (released.revision, released.notifications[0].kind) == (1, NotificationKind.HIT)
+    assert released.notifications[0].audible

@@ -77,8 +77,13 @@ class Health:
         return {"service": self.service, "ready": not unready, "checks": checks, "details": dict(self._details)}
 
 
-def ops_routes(health: Health, inner: AsgiApp | None = None, registry: CollectorRegistry = REGISTRY) -> AsgiApp:
-    """Serve /livez, /readyz and /metrics; any other path goes to `inner`, or is not found."""
+def ops_routes(
+    health: Health, inner: AsgiApp | None = None, registry: CollectorRegistry = REGISTRY, *, public: bool = False
+) -> AsgiApp:
+    """Serve /livez, /readyz and /metrics; any other path goes to `inner`, or is not found.
+
+    `public`: people's browsers reach this port; figures are served on another one (`ops_port`).
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path") if scope["type"] == "http" else None
@@ -89,7 +94,7 @@ def ops_routes(health: Health, inner: AsgiApp | None = None, registry: Collector
             case "/readyz":
                 report = health.report()
                 await _answer(send, 200 if report["ready"] else 503, report)
-            case "/metrics":
+            case "/metrics" if not public:
                 await _answer(send, 200, generate_latest(registry), CONTENT_TYPE_LATEST)
             case _ if inner is not None:
                 await inner(scope, receive, send)
@@ -141,7 +146,7 @@ def configure_logging(service: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in ("aiokafka", "faust", "mode", "uvicorn", "httpx", "asyncio"):
+    for name in ("aiokafka", "faust", "mode", "uvicorn", "httpx", "asyncio", "asyncssh"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 

@@ -19,6 +19,14 @@ _FOLD: Final = str.maketrans({letter: group[0] for group in CONFUSED for letter 
 _NOT_PLATE: Final = re.compile("[^A-Z0-9]")
 LONGEST: Final = 12
 """No plate of the world has more characters than this; longer texts are not plates."""
+ANY: Final = "?"
+"""In a partial plate: one character that is not known."""
+RUN: Final = "*"
+"""In a partial plate: any run of unknown characters, also none."""
+MIN_PATTERN_FIXED: Final = 2
+"""Fixed characters a partial plate must have, or it matches half of all vehicles."""
+LIVE_PATTERNS: Final = 10_000
+"""Partial entries that may be live at a time (docs/decisions/0008)."""
 
 
 def normalize(text: str) -> Plate:
@@ -36,6 +44,47 @@ def lookalike_positions(read: str, entry: str) -> tuple[int, ...] | None:
     if len(read) != len(entry) or skeleton(read) != skeleton(entry):
         return None
     return tuple(index for index, (a, b) in enumerate(zip(read, entry, strict=True)) if a != b)
+
+
+def pattern_fault(pattern: str, *, fixed: int = MIN_PATTERN_FIXED) -> str:
+    """Say why a text is no partial plate: letters and digits, `?` and at most one `*`, in upper case; empty if it is one.
+
+    At least `fixed` characters are known. One rule for searches and entries (QRY-05, USE-10).
+    """
+    if fixed_characters(pattern) < fixed:
+        return f"a partial plate needs {fixed} fixed characters"
+    if pattern.count(RUN) > 1:
+        return "a partial plate may hold one *"
+    if _NOT_PLATE.search(pattern.replace(ANY, "").replace(RUN, "")):
+        return "a partial plate holds letters, digits, ? and *"
+    if len(pattern) > LONGEST:
+        return f"a partial plate has at most {LONGEST} characters"
+    return ""
+
+
+def fixed_characters(pattern: str) -> int:
+    """Count the characters that a partial plate fixes."""
+    return sum(letter.isalnum() for letter in pattern)
+
+
+def laid_over(pattern: str, length: int) -> str | None:
+    """Write a pattern for plates of one length, `?` for whatever it leaves open; None when none of them can fit."""
+    before, run, after = str.__str__(pattern).partition(RUN)
+    gap = length - len(before) - len(after)
+    return before + ANY * gap + after if gap == 0 or (gap > 0 and run) else None
+
+
+def pattern_fits(pattern: str, plate: str) -> tuple[int, ...] | None:
+    """Positions of the plate that a pattern fixes; None when the plate is none that it means."""
+    laid = laid_over(pattern, len(plate))
+    if laid is None or any(wanted not in (ANY, letter) for wanted, letter in zip(laid, plate, strict=True)):
+        return None
+    return tuple(index for index, wanted in enumerate(laid) if wanted != ANY)
+
+
+def is_pattern(plate: str) -> bool:
+    """Tell a partial plate from a whole one."""
+    return ANY in plate or RUN in plate
 
 
 def misread_as(true: str, read: str) -> float:

@@ -19,7 +19,16 @@ from typing_extensions import override
 
 from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.model import ClientKind
-from alprcore.policy import ACTIVITIES, ROLES, SOURCES, STEPS, AgencyProfile, Gate
+from alprcore.plates import MIN_PATTERN_FIXED
+from alprcore.policy import (
+    ACTIVITIES,
+    HOT_PLATE_FIELDS,
+    ROLES,
+    SOURCES,
+    STEPS,
+    AgencyProfile,
+    Gate,
+)
 from alprcore.wire import decode_profile
 
 _CLOCKS: Final = frozenset({"captured", "received"})
@@ -160,7 +169,7 @@ def _one_of(words: Any) -> str:
 
 
 def _rules_broken(profile: AgencyProfile) -> list[KeyProblem]:
-    governance, access, audit = profile.governance, profile.access, profile.audit
+    governance, access, audit, listing = profile.governance, profile.access, profile.audit, profile.listing
     roles = {
         "governance.access_managers": governance.access_managers,
         "governance.training_owners": governance.training_owners,
@@ -168,6 +177,9 @@ def _rules_broken(profile: AgencyProfile) -> list[KeyProblem]:
         "governance.other_uses_approvers": governance.other_uses_approvers,
         "governance.role_titles": tuple(governance.role_titles),
         "audit.role": (audit.role,),
+        "listing.special_approvers": listing.special_approvers,
+        "listing.share_authorizers": listing.share_authorizers,
+        "listing.hot_plate_roles": listing.hot_plate_roles,
     }
     checks = [
         ("policy_ref", bool(profile.policy_ref.strip()), "is empty"),
@@ -191,6 +203,18 @@ def _rules_broken(profile: AgencyProfile) -> list[KeyProblem]:
         ("audit.scope", audit.scope in _SCOPES, f"one of {_one_of(_SCOPES)}"),
         ("audit.overdue_days", audit.overdue_days >= 1, "at least 1"),
         ("audit.report_years", audit.report_years >= 2, "at least 2 (AUD-07)"),
+        ("listing.special_approvers", bool(listing.special_approvers), "at least one role (HOT-06)"),
+        ("listing.share_authorizers", bool(listing.share_authorizers), "at least one role (HOT-08)"),
+        ("listing.special_sources", listing.special_sources >= 2, "at least 2 (HOT-10)"),
+        ("listing.hot_plate_days", 1 <= listing.hot_plate_days <= 30, "1 to 30 (HOT-16)"),
+        ("listing.hot_plate_state_hours", 1 <= listing.hot_plate_state_hours <= 24, "1 to 24 (HOT-17)"),
+        (
+            "listing.hot_plate_fields",
+            HOT_PLATE_FIELDS.issuperset(listing.hot_plate_fields),
+            f"of {_one_of(HOT_PLATE_FIELDS)}",
+        ),
+        ("listing.partial_days", 1 <= listing.partial_days <= 30, "1 to 30 (USE-10)"),
+        ("listing.partial_fixed", listing.partial_fixed >= MIN_PATTERN_FIXED, f"at least {MIN_PATTERN_FIXED}"),
     ]
     checks += [(key, ROLES.issuperset(given), f"roles: {_one_of(ROLES)}") for key, given in roles.items()]
     checks += [

@@ -31,13 +31,15 @@ PERSON_TOKEN_SECONDS: Final = 5
 """How long a person token lives: a disabled account is out everywhere within this time (design: query door)."""
 
 _CLOCK_AHEAD_SECONDS: Final = 2  # two hosts kept by NTP differ by far less
-_PERSON_LISTS: Final = frozenset({"roles", "training", "grants", "authenticated_by", "devices"})
+_PERSON_LISTS: Final = frozenset({"roles", "training", "grants", "authenticated_by", "devices", "powers"})
 _TOKEN_LIMIT: Final = 16 * 1024
 """Characters of a person token; ours are about 1,000, and one that names 200 devices stays below 10,000."""
 _PERSON_DOMAIN: Final = b"alpr-person-v1\n"
 _IMAGE_DOMAIN: Final = b"alpr-image-v1\n"
 _ENTRY_DOMAIN: Final = b"alpr-entry-v1\n"
 _NAME_DOMAIN: Final = b"alpr-name-v1\n"
+_DIGEST_DOMAIN: Final = b"alpr-entry-digest-v1\n"
+_DIGEST_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
 _NOTE_ED25519: Final = b"\x01"  # C2SP signed-note: algorithm byte of Ed25519
@@ -121,7 +123,7 @@ class ListKeys:
     largest lists when it is replaced once a year.
     """
 
-    __slots__ = ("_ciphers", "_naming", "current")
+    __slots__ = ("_ciphers", "_digesting", "_naming", "current")
 
     def __init__(self, keys: Mapping[str, bytes], current: str) -> None:
         """Takes 32-byte keys by id and the id of the one that seals; raises `Misconfigured`."""
@@ -129,6 +131,7 @@ class ListKeys:
             raise Misconfigured("list keys: every key has 32 bytes and the current one is among them")
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._naming = hmac.digest(keys[current], _NAME_DOMAIN, "sha256")
+        self._digesting = hmac.digest(keys[current], _DIGEST_DOMAIN, "sha256")
         self.current = current
 
     @classmethod
@@ -166,6 +169,14 @@ class ListKeys:
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _ENTRY_DOMAIN + entry_id.encode())
         except (InvalidTag, ValueError) as error:
             raise InvalidMessage("SEAL_BROKEN", "the seal does not fit entry and key") from error
+
+    def digest(self, details: bytes, *, entry_id: str) -> bytes:
+        """Tell an entry's details from others without opening a seal: keyed BLAKE2b (RFC 7693), 16 bytes.
+
+        Bound to the entry and to the current key: equal details of two entries have two digests, and a new key makes
+        all of them new. Who has not the key learns nothing, however few contents are likely.
+        """
+        return hashlib.blake2b(entry_id.encode() + details, digest_size=_DIGEST_BYTES, key=self._digesting).digest()
 
     def fingerprint(self, name: bytes) -> bytes:
         """Name something without telling what it is: HMAC-SHA256 under a key derived from the current one."""

@@ -25,17 +25,27 @@ _sym_db = _symbol_database.Default()
 from alpr.v1 import types_pb2 as alpr_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61lpr/v1/devices.proto\x12\x07\x61lpr.v1\x1a\x13\x61lpr/v1/types.proto\"K\n\x06\x43\x61mera\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ndirections\x18\x03 \x03(\t\x12\x0c\n\x04view\x18\x04 \x01(\t\"D\n\x06Siting\x12\x13\n\x0bpublic_view\x18\x01 \x01(\x08\x12\x10\n\x08\x61pprover\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65\x63lared_on\x18\x03 \x01(\t\"\x94\x02\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x05 \x01(\t\x12 \n\x07\x63\x61meras\x18\x06 \x03(\x0b\x32\x0f.alpr.v1.Camera\x12\x1f\n\x06siting\x18\x07 \x01(\x0b\x32\x0f.alpr.v1.Siting\x12\x12\n\nin_service\x18\x08 \x01(\x08\x12#\n\x08position\x18\t \x01(\x0b\x32\x11.alpr.v1.GeoPoint\x12\x12\n\npublic_key\x18\n \x01(\x0c\x12\x18\n\x10software_version\x18\x0b \x01(\t\x12\x10\n\x08revision\x18\x0c \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61lpr/v1/devices.proto\x12\x07\x61lpr.v1\x1a\x13\x61lpr/v1/types.proto\"K\n\x06\x43\x61mera\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ndirections\x18\x03 \x03(\t\x12\x0c\n\x04view\x18\x04 \x01(\t\"D\n\x06Siting\x12\x13\n\x0bpublic_view\x18\x01 \x01(\x08\x12\x10\n\x08\x61pprover\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65\x63lared_on\x18\x03 \x01(\t\"\x94\x02\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x05 \x01(\t\x12 \n\x07\x63\x61meras\x18\x06 \x03(\x0b\x32\x0f.alpr.v1.Camera\x12\x1f\n\x06siting\x18\x07 \x01(\x0b\x32\x0f.alpr.v1.Siting\x12\x12\n\nin_service\x18\x08 \x01(\x08\x12#\n\x08position\x18\t \x01(\x0b\x32\x11.alpr.v1.GeoPoint\x12\x12\n\npublic_key\x18\n \x01(\x0c\x12\x18\n\x10software_version\x18\x0b \x01(\t\x12\x10\n\x08revision\x18\x0c \x01(\r\"\xd0\x02\n\x0c\x44\x65viceChecks\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0e\n\x06reader\x18\x03 \x01(\t\x12\x0f\n\x07\x63hecked\x18\x04 \x01(\r\x12\x0f\n\x07misread\x18\x05 \x01(\r\x12\x39\n\ncharacters\x18\x06 \x03(\x0b\x32%.alpr.v1.DeviceChecks.CharactersEntry\x12\x35\n\x08mistaken\x18\x07 \x03(\x0b\x32#.alpr.v1.DeviceChecks.MistakenEntry\x12\x15\n\rupdated_at_us\x18\x08 \x01(\x03\x1a\x31\n\x0f\x43haractersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1a/\n\rMistakenEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'alpr.v1.devices_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DEVICECHECKS_CHARACTERSENTRY']._loaded_options = None
+  _globals['_DEVICECHECKS_CHARACTERSENTRY']._serialized_options = b'8\001'
+  _globals['_DEVICECHECKS_MISTAKENENTRY']._loaded_options = None
+  _globals['_DEVICECHECKS_MISTAKENENTRY']._serialized_options = b'8\001'
   _globals['_CAMERA']._serialized_start=55
   _globals['_CAMERA']._serialized_end=130
   _globals['_SITING']._serialized_start=132
   _globals['_SITING']._serialized_end=200
   _globals['_DEVICE']._serialized_start=203
   _globals['_DEVICE']._serialized_end=479
+  _globals['_DEVICECHECKS']._serialized_start=482
+  _globals['_DEVICECHECKS']._serialized_end=818
+  _globals['_DEVICECHECKS_CHARACTERSENTRY']._serialized_start=720
+  _globals['_DEVICECHECKS_CHARACTERSENTRY']._serialized_end=769
+  _globals['_DEVICECHECKS_MISTAKENENTRY']._serialized_start=771
+  _globals['_DEVICECHECKS_MISTAKENENTRY']._serialized_end=818
 # @@protoc_insertion_point(module_scope)

@@ -140,3 +140,94 @@ class Device(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Device: _TypeAlias = Device  # noqa: Y015
+
+@_typing.final
+class DeviceChecks(_message.Message):
+    """What people found who compared reads of a device with their pictures, by the newest model that read them. It names no
+    plate. Topic `devices.checks`, key device_id, CloudEvents type `alpr.v1.device_checks`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CharactersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class MistakenEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    CHECKED_FIELD_NUMBER: _builtins.int
+    MISREAD_FIELD_NUMBER: _builtins.int
+    CHARACTERS_FIELD_NUMBER: _builtins.int
+    MISTAKEN_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_US_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.str
+    agency: _builtins.str
+    reader: _builtins.str
+    """Name of the reader's model, "@" and the first twelve digits of its hash."""
+    checked: _builtins.int
+    misread: _builtins.int
+    updated_at_us: _builtins.int
+    @_builtins.property
+    def characters(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How often each character stood on the plates that were compared."""
+
+    @_builtins.property
+    def mistaken(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How often one was read as another, "B8": B read as 8."""
+
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        checked: _builtins.int = ...,
+        misread: _builtins.int = ...,
+        characters: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        mistaken: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        updated_at_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "characters", b"characters", "checked", b"checked", "device_id", b"device_id", "misread", b"misread", "mistaken", b"mistaken", "reader", b"reader", "updated_at_us", b"updated_at_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeviceChecks: _TypeAlias = DeviceChecks  # noqa: Y015

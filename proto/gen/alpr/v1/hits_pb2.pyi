@@ -85,6 +85,13 @@ class Hit(_message.Message):
     ENTRY_SEALED_FIELD_NUMBER: _builtins.int
     ENTRY_KEY_ID_FIELD_NUMBER: _builtins.int
     DELAYED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_AT_US_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_REASON_FIELD_NUMBER: _builtins.int
+    STORM_ID_FIELD_NUMBER: _builtins.int
+    STORM_REASON_FIELD_NUMBER: _builtins.int
+    RELEASED_AT_US_FIELD_NUMBER: _builtins.int
+    STORM_KIND_FIELD_NUMBER: _builtins.int
     hit_id: _builtins.str
     """uuid5 of read_id and entry_id."""
     entry_id: _builtins.str
@@ -123,6 +130,20 @@ class Hit(_message.Message):
     entry_key_id: _builtins.str
     delayed: _builtins.bool
     """The read is older than the profile's near-real-time limit."""
+    revision: _builtins.int
+    """0 as matched; the same hit said again, withdrawn or released, is one higher. Read revision first, then this one."""
+    withdrawn_at_us: _builtins.int
+    """When it was found that its entry is no longer in force; 0: it is, or it has expired as planned."""
+    withdrawn_reason: _builtins.str
+    """"not_listed": the list's newer version lacks the entry. "list_withdrawn": the list is no longer kept."""
+    storm_id: _builtins.str
+    """The alert storm it was matched in: recorded, and announced by itself only once released; empty: none."""
+    storm_reason: _builtins.str
+    """Why it waits, in words a dispatcher understands."""
+    released_at_us: _builtins.int
+    """When it was let out of the storm it waited with; 0: it never waited, or waits still."""
+    storm_kind: _builtins.str
+    """What makes too many hits: "list", "device", or "entry", which is one entry at one device."""
     @_builtins.property
     def read(self) -> _reads_pb2.Read:
         """The read that matched, whole: plate, state, device, place, times and images."""
@@ -160,11 +181,51 @@ class Hit(_message.Message):
         entry_sealed: _builtins.bytes = ...,
         entry_key_id: _builtins.str = ...,
         delayed: _builtins.bool = ...,
+        revision: _builtins.int = ...,
+        withdrawn_at_us: _builtins.int = ...,
+        withdrawn_reason: _builtins.str = ...,
+        storm_id: _builtins.str = ...,
+        storm_reason: _builtins.str = ...,
+        released_at_us: _builtins.int = ...,
+        storm_kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["read", b"read"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisory", b"advisory", "advisory_class", b"advisory_class", "delayed", b"delayed", "differences", b"differences", "entry_id", b"entry_id", "entry_key_id", b"entry_key_id", "entry_plate", b"entry_plate", "entry_sealed", b"entry_sealed", "entry_state", b"entry_state", "explanation", b"explanation", "grade", b"grade", "hit_id", b"hit_id", "list_age_s", b"list_age_s", "list_code", b"list_code", "list_loaded_at_us", b"list_loaded_at_us", "list_name", b"list_name", "list_source", b"list_source", "list_source_time_us", b"list_source_time_us", "list_stale", b"list_stale", "list_version", b"list_version", "match_kind", b"match_kind", "matched_at_us", b"matched_at_us", "probability", b"probability", "profile_version", b"profile_version", "read", b"read", "reason", b"reason", "state_match", b"state_match", "workflow_state", b"workflow_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisory", b"advisory", "advisory_class", b"advisory_class", "delayed", b"delayed", "differences", b"differences", "entry_id", b"entry_id", "entry_key_id", b"entry_key_id", "entry_plate", b"entry_plate", "entry_sealed", b"entry_sealed", "entry_state", b"entry_state", "explanation", b"explanation", "grade", b"grade", "hit_id", b"hit_id", "list_age_s", b"list_age_s", "list_code", b"list_code", "list_loaded_at_us", b"list_loaded_at_us", "list_name", b"list_name", "list_source", b"list_source", "list_source_time_us", b"list_source_time_us", "list_stale", b"list_stale", "list_version", b"list_version", "match_kind", b"match_kind", "matched_at_us", b"matched_at_us", "probability", b"probability", "profile_version", b"profile_version", "read", b"read", "reason", b"reason", "released_at_us", b"released_at_us", "revision", b"revision", "state_match", b"state_match", "storm_id", b"storm_id", "storm_kind", b"storm_kind", "storm_reason", b"storm_reason", "withdrawn_at_us", b"withdrawn_at_us", "withdrawn_reason", b"withdrawn_reason", "workflow_state", b"workflow_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hit: _TypeAlias = Hit  # noqa: Y015
+
+@_typing.final
+class StormRelease(_message.Message):
+    """A person let the hits of an alert storm be announced. Topic `storm.releases`, key storm_id,
+    CloudEvents type `alpr.v1.storm_release`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORM_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    RELEASED_BY_FIELD_NUMBER: _builtins.int
+    RELEASED_AT_US_FIELD_NUMBER: _builtins.int
+    storm_id: _builtins.str
+    agency: _builtins.str
+    released_by: _builtins.str
+    """Id of the person who did it."""
+    released_at_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        storm_id: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        released_by: _builtins.str = ...,
+        released_at_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "released_at_us", b"released_at_us", "released_by", b"released_by", "storm_id", b"storm_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StormRelease: _TypeAlias = StormRelease  # noqa: Y015

@@ -108,6 +108,16 @@ class EntryDetails(_message.Message):
     VEHICLE_STYLE_FIELD_NUMBER: _builtins.int
     VEHICLE_COLOR_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    CASE_NUMBER_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    SYNOPSIS_FIELD_NUMBER: _builtins.int
+    OFFICER_NAME_FIELD_NUMBER: _builtins.int
+    CONTACT_PHONE_FIELD_NUMBER: _builtins.int
+    DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    ALSO_ENTERED_IN_FIELD_NUMBER: _builtins.int
+    CRIME_TYPE_FIELD_NUMBER: _builtins.int
+    PERMISSIBLE_USE_FIELD_NUMBER: _builtins.int
+    REGISTERED_OWNER_FIELD_NUMBER: _builtins.int
     state: _builtins.str
     """"US-CA" and the like, or empty when the list does not say."""
     reason: _builtins.str
@@ -126,6 +136,24 @@ class EntryDetails(_message.Message):
     vehicle_style: _builtins.str
     vehicle_color: _builtins.str
     notes: _builtins.str
+    case_number: _builtins.str
+    """Of the case or incident that the entry belongs to."""
+    basis: _builtins.str
+    """Criminal activity that the vehicle is associated with: what an entry of a special list rests on."""
+    synopsis: _builtins.str
+    """Why it was entered, or the call it came from."""
+    officer_name: _builtins.str
+    """Who entered it, from the account."""
+    contact_phone: _builtins.str
+    distribution: _builtins.str
+    """"all", or user names with a comma between them."""
+    also_entered_in: _builtins.str
+    """Codes of the state systems that the plate is also entered in, with a comma between them."""
+    crime_type: _builtins.str
+    """Major crime of a partial plate, e.g. "homicide"."""
+    permissible_use: _builtins.str
+    """Of vehicle registration data: 18 USC 2721 paragraph under which it was drawn, and the owner's name."""
+    registered_owner: _builtins.str
     def __init__(
         self,
         *,
@@ -142,10 +170,20 @@ class EntryDetails(_message.Message):
         vehicle_style: _builtins.str = ...,
         vehicle_color: _builtins.str = ...,
         notes: _builtins.str = ...,
+        case_number: _builtins.str = ...,
+        basis: _builtins.str = ...,
+        synopsis: _builtins.str = ...,
+        officer_name: _builtins.str = ...,
+        contact_phone: _builtins.str = ...,
+        distribution: _builtins.str = ...,
+        also_entered_in: _builtins.str = ...,
+        crime_type: _builtins.str = ...,
+        permissible_use: _builtins.str = ...,
+        registered_owner: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisory_class", b"advisory_class", "effective_at_us", b"effective_at_us", "expires_at_us", b"expires_at_us", "notes", b"notes", "originating_agency", b"originating_agency", "reason", b"reason", "source_key", b"source_key", "state", b"state", "vehicle_color", b"vehicle_color", "vehicle_make", b"vehicle_make", "vehicle_model", b"vehicle_model", "vehicle_style", b"vehicle_style", "vehicle_year", b"vehicle_year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisory_class", b"advisory_class", "also_entered_in", b"also_entered_in", "basis", b"basis", "case_number", b"case_number", "contact_phone", b"contact_phone", "crime_type", b"crime_type", "distribution", b"distribution", "effective_at_us", b"effective_at_us", "expires_at_us", b"expires_at_us", "notes", b"notes", "officer_name", b"officer_name", "originating_agency", b"originating_agency", "permissible_use", b"permissible_use", "reason", b"reason", "registered_owner", b"registered_owner", "source_key", b"source_key", "state", b"state", "synopsis", b"synopsis", "vehicle_color", b"vehicle_color", "vehicle_make", b"vehicle_make", "vehicle_model", b"vehicle_model", "vehicle_style", b"vehicle_style", "vehicle_year", b"vehicle_year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -206,7 +244,7 @@ class ListVersion(_message.Message):
     """Reason of entries that carry none of their own."""
     entries: _builtins.int
     list_type: _builtins.str
-    """"core", "special", "local" or "hot_plate"."""
+    """"core", "special", "local", "hot_plate" or "partial"."""
     @_builtins.property
     def end_offsets(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
         """End offset of every `hotlist` partition at the switch; a worker past its own may switch."""
@@ -235,3 +273,73 @@ class ListVersion(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListVersion: _TypeAlias = ListVersion  # noqa: Y015
+
+@_typing.final
+class ListAlarm(_message.Message):
+    """Something is wrong with a list and a person should know. Topic `hotlist.alarms`, key "<agency>/<list code>",
+    CloudEvents type `alpr.v1.list_alarm`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ALARM_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    LIST_CODE_FIELD_NUMBER: _builtins.int
+    LIST_NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    RAISED_AT_US_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    alarm_id: _builtins.str
+    """uuid5 of list, kind and time."""
+    agency: _builtins.str
+    list_code: _builtins.str
+    list_name: _builtins.str
+    kind: _builtins.str
+    """"stale", "loads_missed" or "feed_stopped"."""
+    reason_code: _builtins.str
+    """HOTLIST_STALE, LIST_LOADS_MISSED, or why the feed was stopped."""
+    raised_at_us: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What is known of it, e.g. the day and its loads; never anything of an entry."""
+
+    def __init__(
+        self,
+        *,
+        alarm_id: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        list_code: _builtins.str = ...,
+        list_name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        raised_at_us: _builtins.int = ...,
+        facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "alarm_id", b"alarm_id", "facts", b"facts", "kind", b"kind", "list_code", b"list_code", "list_name", b"list_name", "raised_at_us", b"raised_at_us", "reason_code", b"reason_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAlarm: _TypeAlias = ListAlarm  # noqa: Y015

@@ -46,7 +46,9 @@ class Notification(_message.Message):
     """1 rings; higher revisions update the same incident."""
     agency: _builtins.str
     kind: _builtins.str
-    """"hit", "update", "recall" or "broadcast"."""
+    """"hit", "update", "recall", "storm" or "broadcast". "recall": the entry of its hit is no longer in force.
+    "storm": a list or a camera suddenly makes many times its usual hits, which are recorded and wait.
+    """
     status: _builtins.str
     """"Actual", "Exercise" or "Test" (OASIS CAP 1.2, status)."""
     target: _builtins.str

@@ -94,14 +94,16 @@ class Doors:
         query: str = "",
         headers: Mapping[str, str] | None = None,
         content: AsyncIterable[bytes] | bytes | None = None,
+        timeout_s: float | None = None,
     ) -> Answer:
-        """Ask a door on a person's behalf. Raises `DoorAway` when it does not answer."""
+        """Ask a door on a person's behalf. Raises `DoorAway` when it does not answer, within `timeout_s` if given."""
         sent = {name: value for name, value in (headers or {}).items() if name.lower() in _REQUEST_HEADERS}
         sent["authorization"] = f"Person {seal.sign_person(self._key, person, self._clock())}"
         url = self._urls[door] + path + (f"?{query}" if query else "")
         try:
+            patience = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=3.0)
             response = await self._client.send(
-                self._client.build_request(method, url, headers=sent, content=content), stream=True
+                self._client.build_request(method, url, headers=sent, content=content, timeout=patience), stream=True
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ReadTimeout) as error:
             metrics.DOOR_CALLS.labels(door, "away").inc()

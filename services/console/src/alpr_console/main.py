@@ -36,6 +36,10 @@ from .administration import rules as administration_rules
 from .administration.store import AdministrationStore
 from .audits import pages as audits_pages
 from .audits import rules as audits_rules
+from .canvasses import api as canvasses_api
+from .canvasses import pages as canvasses_pages
+from .canvasses import rules as canvasses_rules
+from .canvasses.store import CanvassStore
 from .doors import Doors, Outbox, refusal_log
 from .equipment import api as equipment_api
 from .equipment import pages as equipment_pages
@@ -44,6 +48,9 @@ from .hits import api as hits_api
 from .hits import pages as hits_pages
 from .hits import rules as hits_rules
 from .hits.store import HitStore, Wakeups
+from .lists import api as lists_api
+from .lists import pages as lists_pages
+from .lists import rules as lists_rules
 from .profiles import api as profiles_api
 from .profiles import pages as profiles_pages
 from .profiles import rules as profiles_rules
@@ -77,6 +84,8 @@ SESSIONS_KEPT: Final = timedelta(days=30)
 PLACES: Final = (
     Place("/hits", "Live hits", lambda session: not isinstance(hits_rules.may_watch(session.person), Refused)),
     Place("/search", "Search", lambda session: queries_rules.may_search(session.person)),
+    Place("/canvasses", "Canvasses", lambda session: canvasses_rules.may_work(session.person)),
+    Place("/lists", "Lists", lambda session: lists_rules.reads_lists(session.person, session.profile)),
     Place("/devices", "Devices", lambda _: True),
     Place(
         "/people",
@@ -121,6 +130,7 @@ class Console:
     versions: ProfileStore
     sources: SourceStore
     publication: PublicationStore
+    canvasses: CanvassStore
 
 
 def build(
@@ -147,7 +157,8 @@ def build(
             policy_changed=policy_changed and profile.access.policy_read,
         )
 
-    accounts = AccountStore(pool, outbox, policies, papers, settings)
+    keys = ListKeys.load(settings.list_keys_file) if settings.list_keys_file else None
+    accounts = AccountStore(pool, outbox, policies, papers, settings, keys)
     provider = provider_of(settings, clock)
     administration = AdministrationStore(
         pool,
@@ -156,7 +167,6 @@ def build(
         policies,
         accounts.people.issue_first_password,
     )
-    keys = ListKeys.load(settings.list_keys_file) if settings.list_keys_file else None
     hits = HitStore(pool, queries, outbox, policies, timedelta(days=settings.keep_hits_days), keys)
     wakeups = Wakeups(pool)
     equipment = EquipmentStore(pool, queries)
@@ -169,6 +179,12 @@ def build(
     gathered = Gathered(training.courses, audited.covered)
     sources = SourceStore(pool, outbox, keys)
     registrations = RegistrationSource(settings.registration_url, settings.door_timeout_s)
+    canvasses = CanvassStore(outbox, keys)
+
+    async def decides(person: Person, profile: AgencyProfile, power: str, now: datetime) -> bool:
+        decision, _ = await administration.authority(person, profile, power, "data", now)
+        return not isinstance(decision, Refused)
+
     routers = (
         administration_api.router(administration, training.standing),
         administration_pages.router(administration, training.file_of),
@@ -186,6 +202,10 @@ def build(
         profiles_pages.router(versions, administration.acting),
         publication_api.router(publication, gathered, administration.acting),
         publication_pages.router(publication, gathered, administration.acting, versions.effective_at),
+        lists_api.router(administration.acting),
+        lists_pages.router(decides, administration.names),
+        canvasses_api.router(canvasses),
+        canvasses_pages.router(canvasses, queries_rules.positions),
         queries_api.router(),
         queries_pages.router(),
         audits_pages.router(),
@@ -193,8 +213,9 @@ def build(
     app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)
     audited.require("console", app.routes)
     return Console(
-        app, accounts, administration, training, hits, outbox, wakeups, doors, refusals, versions, sources, publication
-    )
+        app, accounts, administration, training, hits, outbox, wakeups, doors, refusals, versions, sources, publication,
+        canvasses,
+    )  # fmt: skip
 
 
 async def seed_papers(console: Console, profile: AgencyProfile, username: str, roles: Sequence[str]) -> None:
@@ -249,13 +270,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await postgres.require_schema(pool, SCHEMA, "alpr_console")
         console = build(settings, pool, policies, stop)
         await console.versions.start(profiles.shipped_documents(settings.profiles_folder), utc_now())
+        if sealed := await console.accounts.factors.seal_secrets():
+            log.info("second_factors_sealed", extra={"count": sealed})
         if settings.seed_demo:
             await seed_demo(console, settings, policies)
         health = Health(SERVICE)
         async with kafka.Publisher(settings.kafka) as publisher:
             await together(
-                serve_http(ops_routes(health, console.app), settings, stop),
-                consume(console.hits, settings, publisher, stop),
+                serve_http(ops_routes(health, console.app, public=True), settings, stop),
+                serve_figures(health, settings, stop),
+                consume(console, settings, publisher, stop),
                 console.wakeups.listen(stop),
                 relay(console.outbox, console.refusals, publisher, health, stop),
                 purge(console, health, stop),
@@ -272,21 +296,32 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 SERVICE: Final = "console"
 
 
-async def consume(hits: HitStore, settings: Settings, publisher: kafka.Publisher, stop: asyncio.Event) -> None:
-    """Store every hit and notification; the offset is committed after the row."""
-    prefix = settings.topic_prefix
-    notifications = physical(Topic.NOTIFICATIONS, prefix=prefix)
+async def serve_figures(health: Health, settings: Settings, stop: asyncio.Event) -> None:
+    """Serve /metrics on a port of its own, where one is set: the public one shows no figures to strangers."""
+    if settings.ops_port is None:
+        await stop.wait()
+        return
+    inside = settings.model_copy(update={"host": settings.ops_host, "port": settings.ops_port})
+    await serve_http(ops_routes(health), inside, stop)
+
+
+async def consume(console: Console, settings: Settings, publisher: kafka.Publisher, stop: asyncio.Event) -> None:
+    """Store every hit, notification and alarm of a list; the offset is committed after the row."""
+    hits, prefix = console.hits, settings.topic_prefix
+    notifications, alarms = (physical(t, prefix=prefix) for t in (Topic.NOTIFICATIONS, Topic.HOTLIST_ALARMS))
 
     async def handle(message: kafka.Message) -> None:
         value = message.value or b""
         if message.topic == notifications:
             await hits.put_notification(wire.decode_notification(value, message.headers), utc_now())
+        elif message.topic == alarms:
+            await console.accounts.people.put_alarm(wire.decode_list_alarm(value, message.headers))
         else:
             await hits.put_hit(wire.decode_hit(value, message.headers), utc_now())
 
     await kafka.run_consumer(
         settings.kafka,
-        (Topic.HITS, Topic.NOTIFICATIONS),
+        (Topic.HITS, Topic.NOTIFICATIONS, Topic.HOTLIST_ALARMS),
         group=GROUP,
         handle=handle,
         dead_letters=kafka.DeadLetters(publisher, SERVICE),
@@ -335,6 +370,7 @@ async def purge(console: Console, health: Health, stop: asyncio.Event) -> None:
         try:
             counts = await console.hits.purge(now)
             counts["verifications"] = await console.sources.purge(now)
+            counts["canvasses"] = await console.canvasses.purge(now)
             if late := await console.publication.check_posting():
                 log.warning("posting_outdated", extra={"agencies": late})
             counts |= await console.administration.on_timer(now)

@@ -34,6 +34,9 @@ _PROTECTION: Final = (
 _ENTRANCES: Final = ("/login", "/logout", "/locked", "/account", "/v1/session", "/v1/sign-in", "/v1/me")
 _STREAMED: Final = ("/v1/hotlists", "/v1/devices")
 """Paths whose bodies are passed on as they come, to a service that bounds them itself."""
+_WAIT: Final = 429
+_WAIT_S: Final = 60
+"""Attempts are counted over a minute; a door behind this one says its own time."""
 _LONGEST_FORM: Final = 65_536
 _LONGEST_BODY: Final = 1_048_576
 
@@ -130,6 +133,8 @@ class Protect:
                 headers = MutableHeaders(scope=message)
                 for name, value in _PROTECTION:
                     headers.setdefault(name, value)
+                if message["status"] == _WAIT:
+                    headers.setdefault("retry-after", str(_WAIT_S))
                 headers["cache-control"] = "public, max-age=86400" if static else "no-store"
             await send(message)
 

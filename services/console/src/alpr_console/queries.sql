@@ -13,6 +13,8 @@ INSERT INTO console.hits
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (hit_id) DO UPDATE SET revision = $3, matched_at = $4, card = $5
 WHERE hits.revision < $3
+   OR (hits.revision = $3
+       AND coalesce((hits.card ->> 'hit_revision')::int, 0) < coalesce(($5::jsonb ->> 'hit_revision')::int, 0))
 
 -- put_notification --
 INSERT INTO console.notifications
@@ -64,7 +66,8 @@ SELECT i.incident_id, i.opened_at, i.acknowledged_at, i.acknowledged_by, i.shown
         WHERE p.agency = i.agency AND p.hit_id = i.hit_id) AS hit_shown_at,
        (SELECT jsonb_agg(jsonb_build_object('at', s.captured_at, 'place', s.place) ORDER BY s.revision)
         FROM (SELECT DISTINCT ON (revision) revision, captured_at, place FROM console.notifications
-              WHERE incident_id = i.incident_id AND client_kind = 'dispatch_console' ORDER BY revision) AS s
+              WHERE incident_id = i.incident_id AND client_kind = 'dispatch_console' AND kind <> 'recall'
+              ORDER BY revision) AS s
        ) AS sightings
 FROM console.incidents i
 JOIN console.notifications n USING (notification_id)
@@ -78,7 +81,12 @@ ORDER BY (acknowledged_at IS NULL) DESC, opened_at DESC, incident_id LIMIT $4
 
 -- incident_of_hit --
 SELECT n.incident_id FROM console.notifications n
-WHERE n.agency = $1 AND n.hit_id = $2 AND n.client_kind = 'dispatch_console' ORDER BY n.revision DESC LIMIT 1
+WHERE n.agency = $1 AND n.hit_id = $2 AND n.client_kind = 'dispatch_console'
+ORDER BY n.kind = 'storm', n.revision DESC LIMIT 1
+
+-- incidents_of_hit --
+SELECT DISTINCT n.incident_id FROM console.notifications n
+WHERE n.agency = $1 AND n.hit_id = $2 AND n.client_kind = 'dispatch_console' ORDER BY n.incident_id
 
 -- newest_hits --
 SELECT card FROM console.hits
@@ -86,6 +94,9 @@ WHERE agency = $1 AND matched_at > $2 AND matched_at < $3 ORDER BY matched_at DE
 
 -- one_hit --
 SELECT card FROM console.hits WHERE agency = $1 AND hit_id = $2 AND matched_at > $3
+
+-- storm_hits --
+SELECT count(*) FROM console.hits WHERE agency = $1 AND card ->> 'storm_id' = $2 AND matched_at > $3
 
 -- put_presented --
 INSERT INTO console.presented (hit_id, session_id, agency, person_id, sound, screen, presented_at, expires_at)
@@ -124,6 +135,10 @@ HAVING NOT coalesce(
     (SELECT (n.person_id, n.result, n.method, n.state_confirmed, n.corrected_text) = ($12, $7, $8, $9, $11)
      FROM console.read_checks n WHERE n.agency = $2 AND n.hit_id = $1 ORDER BY n.check_no DESC LIMIT 1), false)
 RETURNING check_no
+
+-- device_checks --
+SELECT DISTINCT ON (read_id) result, plate_text, corrected_text FROM console.read_checks
+WHERE agency = $1 AND device_id = $2 AND reader = $3 ORDER BY read_id, checked_at DESC, check_no DESC
 
 -- read_checks_of --
 SELECT DISTINCT ON (hit_id) hit_id, result, method, state_confirmed, plate_text, corrected_text, full_name AS by,

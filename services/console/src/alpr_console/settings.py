@@ -18,12 +18,18 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ALPR_CONSOLE_", extra="forbid", frozen=True)
 
     port: int = Field(default=8080, description="port people's browsers reach; 0 picks a free one")
+    ops_host: str = Field(default="127.0.0.1", description="address of /metrics: never one that browsers reach")
+    ops_port: int | None = Field(
+        default=None, ge=0, le=65535, description="port of /metrics; without: not served; 0 picks a free one"
+    )
     database_url: SecretStr = Field(description="PostgreSQL, role alpr_console; a direct connection (LISTEN)")
     person_key_file: Path = Field(
         description="Ed25519 key file that signs the 5-second person tokens for the other doors"
     )
     list_keys_file: Path | None = Field(
-        default=None, description="keys that open an entry's details when a hit is shown; without: not shown"
+        default=None,
+        description="keys that open an entry's details when a hit is shown, and that seal what other databases said and "
+        "authenticators' secrets; without: none of these",
     )
     ingest_url: str = Field(default="http://127.0.0.1:8081", description="door of ingest")
     audit_url: str = Field(default="http://127.0.0.1:8084", description="door of audit")

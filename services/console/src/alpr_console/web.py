@@ -416,7 +416,7 @@ def create_app(
         return problem_answer(
             Problem(
                 away.status,
-                f"{away.door.upper()}_NOT_AVAILABLE",
+                "LEDGER_UNAVAILABLE" if away.door == "audit" else f"{away.door.upper()}_NOT_AVAILABLE",
                 f"{away.door} does not answer; {_LOOK.get(away.door, _LOOK['ingest'])}, before you repeat it",
             )
         )

@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from alpr_ingest.api import Doors, build_app
-from alpr_ingest.app import ListLoader, Relay, refusal_log
+from alpr_ingest.app import Relay, refusal_log
+from alpr_ingest.entering import PARTIALS, Entering
+from alpr_ingest.loading import DryRuns, ListLoader
+from alpr_ingest.pulling import Limits, Puller, Watch
 from alpr_ingest.settings import Settings
 from alpr_ingest.store import Store
 from alprcore.errors import Transient
 from alprcore.kafka import DeadLetters, Publisher, follow_whole
+from alprcore.layouts import shipped, with_own
 from alprcore.objects import ImageStore
 from alprcore.ops import Health, ops_routes
 from alprcore.policy import AgencyProfile
@@ -48,6 +53,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
         await serve_http(app, settings, stop)
 
     keys = ListKeys.load(settings.list_keys_file)
+    layouts = with_own(Path(settings.layouts_folder)) if settings.layouts_folder else shipped()
     images = ImageStore(settings.objects_url)
     pool = await connect(settings.database_url.get_secret_value())
     publisher = Publisher(settings.kafka)
@@ -58,7 +64,9 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
         await store.seed_hotlists(_lists(profiles))
         health = Health("ingest")
         relay = Relay(store, publisher)
-        loader = ListLoader(store, publisher, keys, relay, clock)
+        loader = ListLoader(store, publisher, keys, relay, clock, profiles, layouts)
+        entering = Entering(store, loader, keys, relay, profiles, clock)
+        puller = Puller(store, loader, relay, profiles, Limits.of(settings), clock)
         doors = Doors(
             store=store,
             publisher=publisher,
@@ -66,6 +74,9 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             images=images,
             relay=relay,
             loader=loader,
+            entering=entering,
+            puller=puller,
+            dry_runs=DryRuns(store, settings.kafka, keys, clock),
             profiles=profiles,
             person_key=settings.person_key,
             clock=clock,
@@ -75,6 +86,11 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
         await together(
             relay.run(stop, health.progress("relay", limit_s=120)),
             loader.run(stop, timedelta(seconds=settings.clean_after_seconds)),
+            entering.run(stop, health.progress("entered_plates", limit_s=300)),
+            puller.run(stop, health.progress("feeds", limit_s=120), settings.feed_poll_seconds),
+            Watch(store, relay, profiles, clock).run(
+                stop, health.progress("list_watch", limit_s=300), settings.feed_poll_seconds
+            ),
             _probe(store, health, stop),
             _tell_crowds(doors.refusals, stop),
             follow_whole(settings.kafka, Topic.PROFILES, apply, ready=followed, stop=stop),
@@ -104,7 +120,7 @@ def _lists(profiles: Mapping[str, AgencyProfile]) -> list[tuple[Any, ...]]:
             f"named by the policy {profile.policy_ref}", rule.loads_per_day, rule.list_type != "special", "profile",
         )
         for profile in list(profiles.values())
-        for rule in profile.lists
+        for rule in (*profile.lists, PARTIALS)
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from ipaddress import IPv4Network, IPv6Network
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
@@ -25,6 +26,25 @@ class Settings(ServiceSettings):
     clean_after_seconds: float = Field(
         600.0, ge=0, description="how long closed list entries stay on the topic, for workers that still use them"
     )
+    layouts_folder: str = Field(
+        "", description="folder of an agency's own layouts of list files, *.yaml; none: those that ship"
+    )
+    feed_hosts: list[str] = Field(
+        default_factory=list, description="hosts that lists may be fetched from, as JSON: host or host:port"
+    )
+    feed_private_networks: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list, description="networks of private addresses that those hosts may have, as JSON"
+    )
+    feed_credentials_folder: str = Field(
+        "", description="folder of secrets for feeds: one folder each, with username, password, private_key and so on"
+    )
+    feed_drop_folder: str = Field("", description="folder below which files of lists are dropped; none: no such feeds")
+    feed_max_bytes: int = Field(256 * 2**20, gt=0, description="largest file that a feed may bring")
+    feed_timeout_seconds: float = Field(300.0, gt=0, description="longest time that fetching one file may take")
+    feed_settle_seconds: float = Field(
+        2.0, ge=0, description="how long a dropped file must stay as it is before it is read"
+    )
+    feed_poll_seconds: float = Field(5.0, gt=0, description="how often due feeds and the ages of lists are looked at")
 
     @field_validator("person_public_key")
     @classmethod

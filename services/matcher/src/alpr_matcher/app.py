@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
@@ -20,14 +20,19 @@ from faust.contrib.asgi import faust_app_running
 
 from alpr_matcher import metrics
 from alpr_matcher.lists import EntryView, ListName, ListVersions
-from alpr_matcher.match import match_read
 from alpr_matcher.notify import KEPT_S, Alert, LastSent, Suppressed, decide_notification
+from alpr_matcher.offsets import Offsets
+from alpr_matcher.partials import PartialView
+from alpr_matcher.recalls import Lists, Recalls
 from alpr_matcher.settings import Settings
+from alpr_matcher.storms import Storms
+from alpr_matcher.told import ToldEntry
 from alprcore import wire
 from alprcore.errors import AlprError, InvalidMessage
 from alprcore.kafka import AssignedFollower, DeadLetterLimit, DeadLetters, Message, Publisher, existing_topics
 from alprcore.kafka.loop import Refusals
-from alprcore.model import Entry, EntryDetails, Hit, ListVersion
+from alprcore.matching import match_read
+from alprcore.model import DeviceChecks, Entry, EntryDetails, Hit, ListVersion
 from alprcore.ops import Health
 from alprcore.plates import skeleton
 from alprcore.policy import AgencyProfile
@@ -44,7 +49,6 @@ _LONGEST_DELAY_S: Final = 5.0  # what was away is used again within this
 _CATCH_UP_POLL_S: Final = 0.02
 _MEASURE_S: Final = 2.0
 _CAD_REFRESH_S: Final = 30.0
-_IDLE_S: Final = 2.0  # a message that waits this long beside an idle stream was skipped
 _HANGS_S: Final = 120.0  # far above a cold start with five million entries; retries count as progress
 _PRUNE_S: Final = 3600.0
 
@@ -79,25 +83,24 @@ class Matcher:
         self._pruned: dict[int, float] = {}
         self._cad: frozenset[str] = frozenset()
         self._cad_checked = -_CAD_REFRESH_S
-        self.view = EntryView(lambda bucket: wire.decode_bucket(bucket, _BUCKET_HEADERS))
+        self.view = EntryView(lambda bucket: wire.decode_bucket(bucket, _BUCKET_HEADERS), wire.bucket_plates)
+        self.partials = PartialView()
+        self.partials_read = asyncio.Event()
         self.versions = ListVersions()
         self.versions_read = asyncio.Event()
         self.profiles = Profiles()
         self.profiles_read = asyncio.Event()
         self.assigned: frozenset[int] | None = None
-        self.follower = AssignedFollower(self._kafka, Topic.HOTLIST, apply=self._take_bucket, dropped=self.view.drop)
+        self.follower = AssignedFollower(self._kafka, Topic.HOTLIST, apply=self.view.take, dropped=self.view.drop)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.alerts: MutableMapping[bytes, bytes] = {}
         self.offsets: Offsets
+        self.checks: dict[str, DeviceChecks] = {}
+        self.storms = Storms(settings.storm_limits())
+        lists = Lists(self._in_force, self._entries_for, self._open)
+        self.recalls = Recalls(self._kafka, lists, self.storms, self._publish_hit, now)
         self._beat = health.progress("stream", _HANGS_S)
         health.check("lists", self.not_ready)
-
-    def _take_bucket(
-        self, partition: int, key: str, value: bytes | None, headers: dict[str, bytes], _offset: int
-    ) -> None:
-        if value is not None and any(skeleton(plate) != key for plate in wire.bucket_plates(value, headers)):
-            raise InvalidMessage("FIELD_INVALID", "key: not the skeleton of every plate in the bucket")
-        self.view.apply(partition, key, value)
 
     def take_version(self, key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
         """Take note of a list's version; raises `InvalidMessage`."""
@@ -106,6 +109,23 @@ class Matcher:
             self.versions.withdraw(agency, code)
         else:
             self.versions.announce(wire.decode_list_version(value, headers))
+
+    def take_partial(self, key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
+        """Take note of a partial plate; raises `InvalidMessage`."""
+        self.partials.take(key, None if value is None else wire.decode_partial(value, headers))
+
+    def take_release(self, _key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
+        """Take note that a person ended an alert storm; raises `InvalidMessage`."""
+        if value is not None:
+            release = wire.decode_storm_release(value, headers)
+            self.storms.end(release.storm_id, release.released_at)
+
+    def take_checks(self, key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
+        """Take note of what people found about a device's reads; raises `InvalidMessage`."""
+        if value is None:
+            self.checks.pop(key, None)
+        else:
+            self.checks[key] = wire.decode_device_checks(value, headers)
 
     def take_profile(self, key: str, value: bytes | None, headers: dict[str, bytes]) -> None:
         """Take note of an agency's profile; raises `InvalidMessage`."""
@@ -116,10 +136,13 @@ class Matcher:
         self.assigned = partitions
         await self.follower.assign(set(partitions))
 
+    def _known(self) -> bool:
+        return all(read.is_set() for read in (self.versions_read, self.partials_read, self.profiles_read))
+
     def not_ready(self) -> str:
         """Say what keeps reads from being judged; empty when nothing does."""
-        if not (self.versions_read.is_set() and self.profiles_read.is_set()):
-            return "list versions and profiles are being read"
+        if not self._known():
+            return "list versions, partial plates and profiles are being read"
         if self.assigned is None:
             return "no partitions assigned yet"
         for partition in sorted(self.assigned):
@@ -132,13 +155,22 @@ class Matcher:
 
     async def _lists(self, partition: int) -> Mapping[ListName, ListVersion]:
         """Wait until reads of this partition may be judged; answers the one version of each list."""
-        while True:
-            if self.versions_read.is_set() and self.profiles_read.is_set() and self.follower.caught_up(partition):
-                versions = self.versions.in_force(partition, self.follower.position(partition))
-                if versions is not None:
-                    return versions
+        while (versions := self._in_force(partition)) is None:
             self._beat()
             await asyncio.sleep(_CATCH_UP_POLL_S)
+        return versions
+
+    def _in_force(self, partition: int) -> Mapping[ListName, ListVersion] | None:
+        """The one version of each list in this partition; None while its reads may not be judged."""
+        if not (self._known() and self.follower.caught_up(partition)):
+            return None
+        return self.versions.in_force(partition, self.follower.position(partition))
+
+    def _entries_for(self, partition: int, told: ToldEntry) -> tuple[Entry, ...]:
+        if not told.partial:
+            return self.view.entries(partition, told.key)
+        entry = self.partials.entry(told.entry_id)
+        return () if entry is None else (entry,)
 
     def _profile(self, agency: str) -> AgencyProfile:
         if agency not in self.profiles:
@@ -192,21 +224,27 @@ class Matcher:
 
     async def judge(self, message: Message) -> None:
         """Compare a read with every list in force and publish a hit for every match; raises for `settle`."""
-        read = wire.decode_read(message.value or b"", message.headers)
-        if read.retracted or not read.plate:
-            metrics.READS_JUDGED.labels("retracted" if read.retracted else "unreadable").inc()
+        value = message.value or b""
+        heading = wire.read_heading(value, message.headers)
+        if heading.retracted or not heading.plate:
+            wire.decode_read(value, message.headers)
+            metrics.READS_JUDGED.labels("retracted" if heading.retracted else "unreadable").inc()
             return
-        key = skeleton(read.plate)
+        key = skeleton(heading.plate)
         if message.key != key.encode():
             raise InvalidMessage("FIELD_INVALID", "key: not the skeleton of the plate")  # its entries lie elsewhere
         versions = await self._lists(message.partition)
-        entries = self.view.entries(message.partition, key)  # no await from here to the hits: one state of the lists
-        hits: tuple[Hit, ...] = ()
-        if entries:
-            profile = self._profile(read.agency)
-            hits = match_read(read, entries, self._open, versions, profile, self._now())
+        # no await from here to the hits: one state of the lists
+        entries = self.view.entries(message.partition, key) + self.partials.entries(heading.plate)
+        if not entries:
+            metrics.READS_JUDGED.labels("no_hit").inc()
+            return
+        read = wire.decode_read(value, message.headers)
+        profile, checks = self._profile(read.agency), self.checks.get(read.device_id)
+        found = match_read(read, entries, self._open, versions, profile, self._now(), checks)
+        hits = tuple(map(self.storms.hold, found))
         trace = message.headers.get("traceparent", b"").decode(errors="replace")
-        await asyncio.gather(*(self._put(Topic.HITS, key, hit.hit_id, wire.encode_hit(hit), trace) for hit in hits))
+        await asyncio.gather(*(self._publish_hit(hit, key, trace) for hit in hits))
         done = self._now()
         for hit in hits:
             logger.info("read_matched", extra={"hit_id": hit.hit_id, "read_id": read.read_id, "traceparent": trace})
@@ -216,6 +254,9 @@ class Matcher:
             metrics.CAPTURED_TO_HIT.labels(read.device_kind.value).observe(late)
         metrics.READS_JUDGED.labels("hit" if hits else "no_hit").inc()
 
+    async def _publish_hit(self, hit: Hit, key: str, trace: str) -> None:
+        await self._put(Topic.HITS, key, hit.hit_id, wire.encode_hit(hit), trace)
+
     async def _put(self, topic: Topic, key: str, name: str, value: bytes, trace: str, agency: str = "") -> None:
         headers = wire.headers_for(topic, id=name, source=GROUP, time=self._now(), traceparent=trace)
         await self._publisher.publish(topic, key=key, value=value, headers=headers, agency=agency)
@@ -224,7 +265,8 @@ class Matcher:
         """Tell the clients and the CAD of a hit, once acknowledged remember it; raises for `settle`."""
         hit = wire.decode_hit(message.value or b"", message.headers)
         self._prune(message.partition)
-        name = self._keys.fingerprint(f"{skeleton(hit.entry_plate)}|{hit.entry_id}".encode())
+        about = f"storm|{hit.storm_id}" if hit.held else f"{skeleton(hit.read.plate)}|{hit.entry_id}"
+        name = self._keys.fingerprint(about.encode())
         last, profile = LastSent.from_json(self.alerts.get(name)), self._profile(hit.read.agency)
         decision = decide_notification(hit, last, profile, self._now(), partition=message.partition)
         if isinstance(decision, Suppressed):
@@ -279,68 +321,6 @@ class Matcher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_MEASURE_S):
                     await stop.wait()
-
-
-class Offsets:
-    """Which offset of each partition is due, by what was really settled; faust commits this and nothing else.
-
-    faust 0.15.3 takes a message it skips around a rebalance for done, and commits past a single one missing at the
-    head of its list (`min(acked) - committed > 1`): one read in a thousand was lost when a worker died right after.
-    """
-
-    def __init__(self, app: faust.App, topics: Collection[str]) -> None:
-        self._app = app
-        self._topics = topics
-        self._due: dict[Any, int] = {}
-        self._holes: set[Any] = set()
-        self._active: dict[str, float] = {}
-
-    def start(self) -> None:
-        """Forget what was due: partitions have changed hands, the committed offsets count."""
-        self._due.clear()
-        self._holes.clear()
-        self._active = dict.fromkeys(self._topics, time.monotonic())
-        consumer = self._app.consumer
-        original = type(consumer)._new_offset  # noqa: SLF001 - no hook is offered
-
-        def new_offset(tp: Any) -> Any:
-            if tp.topic in self._topics:
-                return self._due.get(tp)
-            return original(consumer, tp)
-
-        consumer._new_offset = new_offset  # noqa: SLF001
-
-    async def _next(self, tp: Any) -> int:
-        due = self._due.get(tp, self._app.consumer._committed_offset.get(tp))  # noqa: SLF001
-        return due if due is not None else (await self._app.consumer.earliest_offsets(tp)).get(tp) or 0
-
-    async def is_due(self, message: Any) -> bool:
-        """Whether this message comes next. One settled before is passed over; a missing one is fetched again."""
-        tp, due = message.tp, await self._next(message.tp)
-        self._active[tp.topic] = time.monotonic()
-        if message.offset > due:
-            due = max(due, (await self._app.consumer.earliest_offsets(tp)).get(tp) or 0)  # the rest has expired
-        if message.offset > due:
-            self._holes.add(tp)
-        return bool(message.offset == due)
-
-    def settled(self, message: Any) -> None:
-        """Count a message as done, unless its partition has changed hands meanwhile."""
-        self._active[message.tp.topic] = time.monotonic()
-        if message.generation_id == self._app.consumer_generation_id:
-            self._due[message.tp] = message.offset + 1
-
-    async def fetch_missing(self, busy: Mapping[str, int]) -> None:
-        """Seek back where a message is missing, or where one waits though its stream has been idle for 2 s."""
-        consumer = self._app.consumer
-        for tp in [tp for tp in consumer.assignment() if tp.topic in self._topics]:
-            idle = not busy.get(tp.topic) and time.monotonic() - self._active[tp.topic] > _IDLE_S
-            due = await self._next(tp)
-            if (tp in self._holes or idle) and (consumer.highwater(tp) or 0) > due and not self._app.rebalancing:
-                logger.warning("offset_sought", extra={"topic": tp.topic, "partition": tp.partition, "offset": due})
-                await consumer.seek(tp, due)
-                self._holes.discard(tp)
-                self._active[tp.topic] = time.monotonic()
 
 
 def create_app(settings: Settings, matcher: Matcher) -> faust.App:

@@ -1,215 +1,63 @@
 """The list side of the match: a packed view of the entries of this worker's partitions, and the versions in force.
 
-The view follows the compacted topic `hotlist`. A bucket stays the bytes it arrived as until a read asks
-for its skeleton: five million entries are then 1.5 GB instead of five as objects.
+The view follows the compacted topic `hotlist`; `packed` holds what it carries.
 """
 
 from __future__ import annotations
 
-import re
-import struct
-from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
+import numpy as np
+
+from alpr_matcher.packed import PackedBuckets, no_skeleton, skeleton_number, skeleton_numbers
 from alprcore.errors import InvalidMessage
 from alprcore.model import Entry, ListVersion
-from alprcore.plates import LONGEST
+from alprcore.plates import skeleton
 
 ListName = tuple[str, str]
 """Agency and list code."""
 
-_SKELETON: Final = re.compile(rf"[A-Z0-9]{{1,{LONGEST}}}")
-_CHUNK: Final = 256 * 1024  # small enough to rewrite in 2 ms when half of it is outdated
-_SHIFT: Final = 32  # a position is the chunk's number and, in its low 32 bits, the offset inside it
-_RECORD: Final = struct.Struct("<QI")  # skeleton number, length of the bucket
-_GOLDEN: Final = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads skeletons that differ in one character
-_WORD: Final = (1 << 64) - 1
-_FIRST_BITS: Final = 6
 _KEPT_VERSIONS: Final = 16  # announced versions of one list that may wait for their end offsets
-
-
-def skeleton_number(skeleton: str) -> int:
-    """Write a skeleton as a number below 2**64; the leading 1 keeps `0A` and `A` apart.
-
-    Raises `InvalidMessage` FIELD_INVALID for what is no skeleton: lower case, empty, longer than 12.
-    """
-    if _SKELETON.fullmatch(skeleton) is None:
-        raise InvalidMessage("FIELD_INVALID", "key: not a plate skeleton")
-    return int("1" + skeleton, 36)
-
-
-class _Positions:
-    """Skeleton number → position, open addressing in two flat arrays: 16 bytes a slot, no object per key."""
-
-    __slots__ = ("_bits", "_keys", "_places", "count")
-
-    def __init__(self) -> None:
-        self._bits = _FIRST_BITS
-        self._keys = array("Q", bytes(8 << self._bits))
-        self._places = array("Q", bytes(8 << self._bits))
-        self.count = 0
-
-    def _slot(self, number: int) -> int:
-        """The slot of this number, or the free one where it would go."""
-        keys, mask = self._keys, (1 << self._bits) - 1
-        slot = ((number * _GOLDEN) & _WORD) >> (64 - self._bits)
-        while (found := keys[slot]) and found != number:
-            slot = (slot + 1) & mask
-        return slot
-
-    def get(self, number: int) -> int | None:
-        slot = self._slot(number)
-        return self._places[slot] if self._keys[slot] else None
-
-    def put(self, number: int, place: int) -> int | None:
-        """Sets the place and gives the one before."""
-        slot = self._slot(number)
-        if self._keys[slot]:
-            before, self._places[slot] = self._places[slot], place
-            return before
-        if 3 * self.count >= 2 << self._bits:
-            self._grow()
-            slot = self._slot(number)
-        self._keys[slot], self._places[slot] = number, place
-        self.count += 1
-        return None
-
-    def remove(self, number: int) -> None:
-        """Frees the slot and closes the gap, so that no probe ends early (Knuth, TAOCP 3, algorithm 6.4R)."""
-        keys, places, bits = self._keys, self._places, self._bits
-        mask = (1 << bits) - 1
-        gap = self._slot(number)
-        if not keys[gap]:
-            return
-        self.count -= 1
-        slot = gap
-        while True:
-            slot = (slot + 1) & mask
-            if not (other := keys[slot]):
-                keys[gap] = 0
-                return
-            home = ((other * _GOLDEN) & _WORD) >> (64 - bits)
-            if (slot - home) & mask >= (slot - gap) & mask:
-                keys[gap], places[gap] = other, places[slot]
-                gap = slot
-
-    def _grow(self) -> None:
-        keys, places = self._keys, self._places
-        self._bits += 1
-        self._keys = array("Q", bytes(8 << self._bits))
-        self._places = array("Q", bytes(8 << self._bits))
-        for number, place in zip(keys, places, strict=True):
-            if number:
-                slot = self._slot(number)
-                self._keys[slot], self._places[slot] = number, place
-
-    @property
-    def size(self) -> int:
-        return 16 << self._bits
-
-
-class PackedBuckets:
-    """Skeleton number → bucket bytes of one partition, in chunks; a chunk that is half outdated is rewritten."""
-
-    __slots__ = ("_chunks", "_live", "_open", "_positions", "_tail")
-
-    def __init__(self) -> None:
-        self._positions = _Positions()
-        self._tail = bytearray()
-        self._open = 0
-        self._chunks: dict[int, bytes | bytearray] = {0: self._tail}
-        self._live = {0: 0}
-
-    def __len__(self) -> int:
-        return self._positions.count
-
-    @property
-    def size(self) -> int:
-        """Bytes held, index included."""
-        return self._positions.size + sum(map(len, self._chunks.values()))
-
-    def get(self, number: int) -> bytes | None:
-        """Give the bucket of this skeleton, or None."""
-        place = self._positions.get(number)
-        if place is None:
-            return None
-        chunk, offset = self._chunks[place >> _SHIFT], place & ((1 << _SHIFT) - 1)
-        _, length = _RECORD.unpack_from(chunk, offset)
-        start = offset + _RECORD.size
-        return bytes(chunk[start : start + length])
-
-    def put(self, number: int, bucket: bytes) -> None:
-        """Keep this bucket in place of the one before."""
-        before = self._positions.put(number, self._append(number, bucket))
-        if before is not None:
-            self._outdate(before)
-
-    def remove(self, number: int) -> None:
-        """Forget this skeleton."""
-        before = self._positions.get(number)
-        if before is not None:
-            self._positions.remove(number)
-            self._outdate(before)
-
-    def _append(self, number: int, bucket: bytes) -> int:
-        if len(self._tail) >= _CHUNK:
-            full = self._open
-            self._chunks[full] = bytes(self._tail)  # exact size: a bytearray keeps room to grow
-            self._open += 1
-            self._tail = self._chunks[self._open] = bytearray()
-            self._live[self._open] = 0
-            self._tidy(full)
-        place = (self._open << _SHIFT) | len(self._tail)
-        self._tail += _RECORD.pack(number, len(bucket)) + bucket
-        self._live[self._open] += _RECORD.size + len(bucket)
-        return place
-
-    def _outdate(self, place: int) -> None:
-        name, offset = place >> _SHIFT, place & ((1 << _SHIFT) - 1)
-        _, length = _RECORD.unpack_from(self._chunks[name], offset)
-        self._live[name] -= _RECORD.size + length
-        if name != self._open:
-            self._tidy(name)
-
-    def _tidy(self, name: int) -> None:
-        """Moves what is still valid out of a closed chunk that is more than half outdated."""
-        chunk = self._chunks[name]
-        if 2 * self._live[name] > len(chunk):
-            return
-        offset = 0
-        while offset < len(chunk):
-            number, length = _RECORD.unpack_from(chunk, offset)
-            end = offset + _RECORD.size + length
-            if self._positions.get(number) == (name << _SHIFT) | offset:
-                self._positions.put(number, self._append(number, bytes(chunk[offset + _RECORD.size : end])))
-            offset = end
-        del self._chunks[name], self._live[name]
 
 
 class EntryView:
     """The entries of the partitions of `hotlist` that this worker is responsible for."""
 
-    __slots__ = ("_decode", "_parts")
+    __slots__ = ("_decode", "_parts", "_plates")
 
-    def __init__(self, decode: Callable[[bytes], tuple[Entry, ...]]) -> None:
-        """`decode` turns the bytes of one bucket into its entries; it is called for candidates only."""
+    def __init__(self, decode: Callable[[bytes], tuple[Entry, ...]], plates: Callable[[bytes], Sequence[str]]) -> None:
+        """`plates` gives the plates of a bucket, for every bucket; `decode` its entries, for candidates only."""
         self._decode = decode
+        self._plates = plates
         self._parts: dict[int, PackedBuckets] = {}
 
-    def apply(self, partition: int, skeleton: str, bucket: bytes | None) -> None:
-        """Take over what the topic says of a skeleton: its whole bucket, or None when nothing is listed any more.
+    def take(self, partition: int, page: Sequence[tuple[bytes, bytes | None]]) -> dict[int, InvalidMessage]:
+        """Take over what the topic says of skeletons: of each its whole bucket, or None when nothing is listed now.
 
-        Raises `InvalidMessage` when the key is no skeleton.
+        Answers by index what was refused: a key that is no skeleton, a bucket that is none, or one whose plates have
+        another skeleton. What it should have replaced stays.
         """
-        number = skeleton_number(skeleton)
-        part = self._parts.get(partition)
-        if part is None:
-            part = self._parts[partition] = PackedBuckets()
-        if bucket is None:
-            part.remove(number)
-        else:
-            part.put(number, bucket)
+        numbers = skeleton_numbers([key for key, _ in page])
+        held: dict[int, Sequence[str]] = {}
+        refused: dict[int, InvalidMessage] = {}
+        for index, (number, (_, bucket)) in enumerate(zip(numbers.tolist(), page, strict=True)):
+            if not number:
+                refused[index] = no_skeleton()
+            elif bucket is not None:
+                try:
+                    held[index] = self._plates(bucket)
+                except InvalidMessage as error:
+                    refused[index] = error
+        refused |= {index: _elsewhere() for index in _astray(page, held)}
+        last = {number: index for index, number in enumerate(numbers.tolist()) if index not in refused}
+        part = self._parts.setdefault(partition, PackedBuckets())
+        kept = [(number, bucket) for number, index in last.items() if (bucket := page[index][1]) is not None]
+        gone = [number for number, index in last.items() if page[index][1] is None]
+        part.put(np.array([number for number, _ in kept], np.uint64), [bucket for _, bucket in kept])
+        part.remove(np.array(gone, np.uint64))
+        return refused
 
     def entries(self, partition: int, skeleton: str) -> tuple[Entry, ...]:
         """Give every entry that a plate of this skeleton could mean, of all lists, agencies and versions."""
@@ -230,6 +78,21 @@ class EntryView:
     def size(self) -> int:
         """Bytes held."""
         return sum(part.size for part in self._parts.values())
+
+
+def _elsewhere() -> InvalidMessage:
+    return InvalidMessage("FIELD_INVALID", "key: not the skeleton of every plate in the bucket")
+
+
+def _astray(page: Sequence[tuple[bytes, bytes | None]], held: Mapping[int, Sequence[str]]) -> list[int]:
+    """Find the buckets with a plate of another skeleton than their key.
+
+    One comparison does for a page where all is well: a key holds no line break, so equal joined texts are equal pairs.
+    """
+    keys = b"\n".join(chain.from_iterable([page[index][0]] * len(plates) for index, plates in held.items()))
+    if skeleton("\n".join(chain.from_iterable(held.values()))) == keys.decode():
+        return []
+    return [index for index, plates in held.items() if any(skeleton(p) != page[index][0].decode() for p in plates)]
 
 
 class ListVersions:

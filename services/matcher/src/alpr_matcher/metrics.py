@@ -53,6 +53,17 @@ NOTIFICATIONS: Final = Counter(
 SUPPRESSED: Final = Counter("alpr_matcher_suppressed_total", "Hits that sent nothing, by reason", ["reason"])
 """Repeats after a restart are normal; steady growth means that messages come twice all the time."""
 
+WITHDRAWN: Final = Counter(
+    "alpr_matcher_withdrawn_total", "Hits said again as withdrawn, by reason and list", ["reason", "list_code"]
+)
+"""A few after every load. Thousands at once: the list lost many entries, look at its last load's report."""
+
+STORMS: Final = Gauge("alpr_matcher_storms", "Alert storms that go on, as this worker knows them")
+"""Above 0: the notification names the camera or list. Its hits are recorded and wait; look at it, then release them."""
+
+RELEASED: Final = Counter("alpr_matcher_released_total", "Hits announced after an alert storm")
+"""Follows every storm."""
+
 LIST_AGE: Final = Gauge(
     "alpr_matcher_list_age_seconds", "Age of the newest version of each list", ["agency", "list_code"]
 )

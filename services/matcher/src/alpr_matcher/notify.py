@@ -8,12 +8,13 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from alpr_matcher.match import short_state
+from alprcore.matching import short_state
 from alprcore.model import (
     Hit,
     Notification,
     NotificationKind,
     NotificationStatus,
+    WithdrawnReason,
     from_us,
     incident_id,
     notification_id,
@@ -29,11 +30,16 @@ KEPT_S: Final = 86_400
 """The memory of alerts lives no longer than a day (RET-11)."""
 
 
+_GONE: Final = "no longer listed"
+_WITHDRAWN: Final[dict[str, str]] = {WithdrawnReason.LIST_WITHDRAWN: "its list is no longer kept"}
+
+
 @dataclass(frozen=True, slots=True)
 class SentHit:
     """One hit that was sent: which one, at which revision of its read, as which revision of the incident.
 
     `apart` names the incident where that is an older one than the one in memory; it is empty for all others.
+    `recalled`: this was the recall of the incident.
     """
 
     hit_id: str
@@ -41,6 +47,7 @@ class SentHit:
     revision: int
     captured_us: int = 0
     apart: str = ""
+    recalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,13 @@ def decide_notification(
     which a spool brought late, belongs to an older incident, or opens one, and leaves the newest as it is: what is
     seen next still updates that. A hit that was the last one sent is sent again under the same ids, for it may have
     been lost on the way; an older one, or an older revision, is suppressed: what came after it has been sent.
+    A withdrawn hit recalls its incident, once and without a sound; what is seen after that opens a new incident.
+    The hits of an alert storm ring once together; `last` is then the memory of the storm.
     """
+    if hit.held:
+        return _storm(hit, last, profile, now, partition)
+    if hit.withdrawn_at is not None:
+        return _recall(hit, last, profile, now)
     own, captured = incident_id(hit.entry_id, hit.read.read_id), hit.read.captured_at
     opened = LastSent(own, 0, captured, now, partition, ())
     if last is None:
@@ -111,7 +124,7 @@ def decide_notification(
     before = next((sent for sent in last.hits if sent.hit_id == hit.hit_id), None)
     if before is None:
         since_last_s = (captured - last.last_seen).total_seconds()
-        if since_last_s > profile.incident_window_s:
+        if since_last_s > profile.incident_window_s or _is_recalled(last, ""):
             older = tuple(replace(sent, apart=sent.apart or last.incident_id) for sent in last.hits)
             return _alert(hit, "", replace(opened, hits=older), profile, now)
         late = since_last_s < -profile.incident_window_s
@@ -120,18 +133,47 @@ def decide_notification(
         return _alert(hit, before.apart, last, profile, now)
     if hit.read.revision < before.read_revision:
         return Suppressed("READ_REVISED")
-    if before.revision < _revision(last, before.apart):
+    if before.recalled or before.revision < _revision(last, before.apart):
         return Suppressed("SENT_BEFORE")
     incident = before.apart or last.incident_id
     notes = _notifications(hit, incident, before.revision, profile, now)
     return Alert(incident, before.revision, notes, replace(last, sent_at=now))
 
 
+def _recall(hit: Hit, last: LastSent | None, profile: AgencyProfile, now: datetime) -> Alert | Suppressed:
+    """Recall the incident of a hit whose entry is no longer in force, unless another hit of it has done so."""
+    before = next((sent for sent in last.hits if sent.hit_id == hit.hit_id), None) if last is not None else None
+    if last is None or before is None:
+        return Suppressed("NOT_TOLD")  # nobody was told of it, or newer hits of its incident recall that
+    if not _is_recalled(last, before.apart):
+        return _alert(hit, before.apart, last, profile, now)
+    if not before.recalled:
+        return Suppressed("RECALLED")
+    incident = before.apart or last.incident_id
+    notes = _notifications(hit, incident, before.revision, profile, now)
+    return Alert(incident, before.revision, notes, replace(last, sent_at=now))
+
+
+def _storm(
+    hit: Hit, last: LastSent | None, profile: AgencyProfile, now: datetime, partition: int
+) -> Alert | Suppressed:
+    """Announce a storm with the first of its hits; the others wait with it."""
+    if hit.withdrawn_at is not None or (last is not None and all(sent.hit_id != hit.hit_id for sent in last.hits)):
+        return Suppressed("STORM")
+    sent = SentHit(hit.hit_id, hit.read.revision, 1, to_us(hit.read.captured_at))
+    memory = LastSent(hit.storm_id, 1, hit.read.captured_at, now, partition, (sent,))
+    return Alert(hit.storm_id, 1, _notifications(hit, hit.storm_id, 1, profile, now), memory)
+
+
+def _is_recalled(last: LastSent, apart: str) -> bool:
+    return any(sent.recalled for sent in last.hits if sent.apart == apart)
+
+
 def _older_incident(hit: Hit, last: LastSent, profile: AgencyProfile) -> str:
     """Find the older incident within whose window a late sighting lies."""
     window_us, captured_us = profile.incident_window_s * 1e6, to_us(hit.read.captured_at)
     near = (s.apart for s in last.hits if s.apart and abs(captured_us - s.captured_us) <= window_us)
-    return next(near, "")
+    return next((apart for apart in near if not _is_recalled(last, apart)), "")
 
 
 def _revision(last: LastSent, apart: str) -> int:
@@ -142,12 +184,23 @@ def _revision(last: LastSent, apart: str) -> int:
 def _alert(hit: Hit, apart: str, last: LastSent, profile: AgencyProfile, now: datetime) -> Alert:
     """Send a hit as the next revision of the incident in memory, or of an older one, which moves nothing in memory."""
     incident, revision = apart or last.incident_id, _revision(last, apart) + 1
-    sent = SentHit(hit.hit_id, hit.read.revision, revision, to_us(hit.read.captured_at), apart)
-    others = tuple(other for other in last.hits if other.hit_id != hit.hit_id)
-    memory = replace(last, sent_at=now, hits=(*others, sent)[-REMEMBERED:])
+    recalled = hit.withdrawn_at is not None
+    sent = SentHit(hit.hit_id, hit.read.revision, revision, to_us(hit.read.captured_at), apart, recalled)
+    # a hit that stands again, by a later revision of its read, makes its incident stand again
+    others = (replace(o, recalled=False) if o.apart == apart else o for o in last.hits if o.hit_id != hit.hit_id)
+    memory = replace(last, sent_at=now, hits=(*_remembered(tuple(others), now), sent))
     if not apart:
         memory = replace(memory, revision=revision, last_seen=max(last.last_seen, hit.read.captured_at))
     return Alert(incident, revision, _notifications(hit, incident, revision, profile, now), memory)
+
+
+def _remembered(hits: tuple[SentHit, ...], now: datetime) -> tuple[SentHit, ...]:
+    """Keep the last hits, and one of each older incident of the day, or that could not be recalled."""
+    recent, since_us = hits[1 - REMEMBERED :], to_us(now) - KEPT_S * 1_000_000
+    kept = {sent.apart: sent for sent in hits[: 1 - REMEMBERED] if not sent.apart or sent.captured_us >= since_us}
+    for sent in recent:
+        kept.pop(sent.apart, None)
+    return (*kept.values(), *recent)
 
 
 def _notifications(
@@ -160,7 +213,7 @@ def _notifications(
             incident_id=incident,
             revision=revision,
             agency=hit.read.agency,
-            kind=NotificationKind.HIT if revision == 1 else NotificationKind.UPDATE,
+            kind=_kind(hit, revision),
             status=NotificationStatus(profile.notification_status),
             target=target,
             client_kind=client_kind,
@@ -174,6 +227,14 @@ def _notifications(
     )
 
 
+def _kind(hit: Hit, revision: int) -> NotificationKind:
+    if hit.held:
+        return NotificationKind.STORM
+    if hit.withdrawn_at is not None:
+        return NotificationKind.RECALL
+    return NotificationKind.HIT if revision == 1 else NotificationKind.UPDATE
+
+
 def screen_text(hit: Hit, now: datetime) -> str:
     """Write the note on the screen: advisory class first, then plate, match, list and its age, and the notice.
 
@@ -183,7 +244,10 @@ def screen_text(hit: Hit, now: datetime) -> str:
     listed = " ".join(part for part in (hit.entry_plate.reveal(), short_state(hit.entry_state)) if part)
     age = words_for(hit.list_age_s)
     carrier = ", ".join(part for part in (read.device_kind.value, read.direction) if part)
+    recalled = [f"WITHDRAWN: {_WITHDRAWN.get(hit.withdrawn_reason, _GONE)}. Do not act on it."]
     parts = [
+        *(recalled if hit.withdrawn_at is not None else ()),
+        *((f"{hit.storm_reason} They are recorded and wait for release. One of them:",) if hit.held else ()),
         f"{spell(hit.advisory_class).upper()}: {listed}, {spell(hit.reason)}.",
         hit.explanation,
         f"Seen {read.captured_at:%Y-%m-%d %H:%M:%S} UTC by {read.device_name or read.device_id} ({carrier}).",

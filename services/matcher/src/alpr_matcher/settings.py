@@ -8,6 +8,7 @@ from tempfile import gettempdir
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from alpr_matcher.storms import Limits
 from alprcore.runtime import ServiceSettings
 
 
@@ -17,6 +18,14 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ALPR_MATCHER_")
 
     list_keys_file: Path = Field(description="keys that open the sealed part of list entries, one a line")
+    storm_window_seconds: int = Field(600, ge=10, description="hits are counted over this long to find an alert storm")
+    storm_times: float = Field(10.0, ge=1, description="a storm makes this many times its usual hits")
+    storm_least_device: int = Field(60, ge=1, description="and at least this many of a camera in the window")
+    storm_least_list: int = Field(100, ge=1, description="or at least this many of a list")
     state_dir: Path = Field(
         Path(gettempdir()) / "alpr-matcher", description="folder for the stream library; nothing in it outlives a stop"
     )
+
+    def storm_limits(self) -> Limits:
+        """Give what begins an alert storm."""
+        return Limits(self.storm_window_seconds, self.storm_times, self.storm_least_device, self.storm_least_list)

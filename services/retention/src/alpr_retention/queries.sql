@@ -34,7 +34,10 @@ INSERT INTO retention.hits (
 ON CONFLICT (hit_id, due_day) DO UPDATE SET
     revision = excluded.revision, list_version = excluded.list_version, grade = excluded.grade,
     state_match = excluded.state_match, details = excluded.details
-WHERE hits.agency = excluded.agency AND excluded.revision > hits.revision;
+WHERE hits.agency = excluded.agency
+  AND (excluded.revision > hits.revision
+       OR (excluded.revision = hits.revision
+           AND coalesce((excluded.details ->> 'revision')::int, 0) > coalesce((hits.details ->> 'revision')::int, 0)));
 
 -- keep_live_hit --
 INSERT INTO retention.live_hits (hit_id, agency, matched_at, images) VALUES ($1, $2, $3, $4::jsonb)

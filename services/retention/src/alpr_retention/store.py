@@ -134,7 +134,9 @@ def _hit_row(new: _NewHit) -> tuple[Any, ...]:
         "list_source": hit.list_source, "list_source_time": hit.list_source_time.isoformat(),
         "list_loaded_at": hit.list_loaded_at.isoformat(), "list_stale": hit.list_stale, "delayed": hit.delayed,
         "profile_version": hit.profile_version, "entry_sealed": base64.b64encode(hit.entry_sealed).decode(),
-        "entry_key_id": hit.entry_key_id,
+        "entry_key_id": hit.entry_key_id, "revision": hit.revision,
+        "withdrawn_at": hit.withdrawn_at.isoformat() if hit.withdrawn_at else "",
+        "withdrawn_reason": hit.withdrawn_reason, "storm_id": hit.storm_id,
     }  # fmt: skip
     read = hit.read
     return (

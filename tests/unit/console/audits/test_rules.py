@@ -94,11 +94,26 @@ def test_the_filter_carries_what_was_typed_and_nothing_empty():
             "plate 8KBO042, look-alikes too",
         ),
         ({"entry": {}, "personal": {"criteria": '{"state": "US-CA"}'}}, "state US-CA"),
+        (
+            {"entry": {}, "personal": {"criteria": '{"hit_id": ["h"], "plates": ["7ABC001", "8KBO042"]}'}},
+            "plates 7ABC001, 8KBO042",
+        ),
         ({"entry": {"facts": {"subject": "p1"}}, "personal": {}}, "p1"),
+        ({"entry": {"facts": {"subject": "p1"}}, "personal": {"person_id": "p1"}}, ""),
+        ({"entry": {"facts": {"subject": "5a1f0000-0000-5000-8000-000000000001"}}, "personal": {}}, "id 5a1f0000"),
     ],
 )
 def test_an_entry_in_a_line(row, words):
     assert rules.what(row) == words
+
+
+def test_an_entry_stands_at_the_time_it_happened():
+    row = {
+        "entry": {"facts": {"occurred_at": "2027-01-02T03:00:00+00:00"}},
+        "committed_at": "2027-01-02T09:00:00+00:00",
+    }
+    assert rules.when(row) == "2027-01-02T03:00:00+00:00"
+    assert rules.when({**row, "entry": {"facts": {}}}) == row["committed_at"]
 
 
 def test_who_acted_is_found_in_both_shapes():

@@ -69,6 +69,17 @@ def test_the_consoles_copy_goes_early_and_never_after_the_record_itself():
     assert rules.expires_at(hit, None, NOW, timedelta(days=7)) == NOW + timedelta(days=7)
 
 
+@pytest.mark.requirement("HOT-18", partial="shown at the hit; asked for on entry is tested elsewhere")
+def test_a_hot_plate_tells_at_its_hit_whom_to_call_which_case_and_why():
+    told = {
+        "officer_name": "Olga Officer",
+        "contact_phone": "555-0100",
+        "case_number": "26-7",
+        "synopsis": "Fled north.",
+    }
+    assert rules.details(EntryDetails(**told)) == told
+
+
 def test_entry_details_leave_out_what_the_list_does_not_say():
     entry = EntryDetails(vehicle_year="2014", vehicle_make="Honda", notes="", effective_at=NOW)
     assert rules.details(entry) == {"vehicle": "2014 Honda", "effective_at": "2026-11-21T03:00:00.000Z"}
@@ -130,3 +141,24 @@ def test_a_misread_hit_says_so_and_a_checked_one_is_still_no_more_than_a_lead():
 def test_the_texts_of_a_finding_stay_as_long_as_the_record_of_the_read():
     hit, profile = make_hit(now=NOW), load_profiles()["demo"]
     assert rules.check_expires_at(rules.card(hit), profile) == datetime(2027, 11, 21, 8, 0, tzinfo=UTC)
+
+
+def test_a_withdrawn_hit_says_why_and_a_misread_one_that_it_is_misread():
+    gone = replace(make_hit(now=NOW), revision=1, withdrawn_at=NOW, withdrawn_reason="list_withdrawn")
+    card = rules.card(gone)
+    assert (card["workflow_state"], card["withdrawn_words"]) == ("withdrawn", "its list is no longer kept")
+    assert rules.with_check(card, {"result": "misread"})["workflow_state"] == "misread"
+    assert rules.card(make_hit(now=NOW))["withdrawn_at"] is None
+
+
+def test_what_was_found_about_a_device_is_summed_up_without_a_plate():
+    rows = [
+        {"result": "correct", "plate_text": "7ABC123", "corrected_text": ""},
+        {"result": "misread", "plate_text": "78BC123", "corrected_text": "7BBC123"},
+        {"result": "misread", "plate_text": "7ABC12", "corrected_text": "7ABC123"},  # a lost one tells of no pair
+        {"result": "misread", "plate_text": None, "corrected_text": None},  # its texts have gone
+    ]
+    assert rules.device_checks("demo", "gate-1", "r@1", rows, NOW) is None  # of so few a plate could be told
+    checks = rules.device_checks("demo", "gate-1", "r@1", [*rows, rows[1]], NOW)
+    assert (checks.checked, checks.misread, dict(checks.mistaken)) == (5, 4, {"B8": 2})
+    assert (checks.characters["B"], checks.characters["7"]) == (5, 3)

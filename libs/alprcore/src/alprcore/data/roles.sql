@@ -36,6 +36,8 @@ BEGIN
     END LOOP;
 
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    -- a list on its way into force lies in tables of its own connection: they end with it, killed or not
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO alpr_ingest', current_database());
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
 
     FOREACH service IN ARRAY ARRAY['ingest', 'audit', 'retention', 'console'] LOOP

@@ -6,7 +6,7 @@ dead letter; what is away for now is waited for in place; anything else ends the
 
 from alprcore.kafka.batches import BatchHandler, run_batches
 from alprcore.kafka.consume import run_consumer
-from alprcore.kafka.follow import AssignedFollower, follow_whole
+from alprcore.kafka.follow import AssignedFollower, follow_since, follow_whole, read_at
 from alprcore.kafka.letters import lying, replay
 from alprcore.kafka.loop import DeadLetterLimit, Message
 from alprcore.kafka.publish import Ack, DeadLetters, Publisher
@@ -29,9 +29,11 @@ __all__ = [
     "TopicSpec",
     "create_topics",
     "existing_topics",
+    "follow_since",
     "follow_whole",
     "load_topic_specs",
     "lying",
+    "read_at",
     "replay",
     "run_batches",
     "run_consumer",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,14 +13,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import Counter
 
 from alprcore.errors import InvalidMessage
+from alprcore.kafka.loop import Message
 from alprcore.kafka.publish import translated
 from alprcore.kafka.settings import MAX_REQUEST_BYTES, KafkaSettings
 from alprcore.topics import Topic, physical
+from alprcore.wire import CE_TYPE
 
 logger = logging.getLogger(__name__)
 
 _POLL_MS: Final = 100
-_RECORDS: Final = 5000  # a million entries take 200 turns, and a turn leaves the event loop in 10 ms
+_RECORDS: Final = 5000  # a million entries take 200 turns, and a turn leaves the event loop in 40 ms
+_FOLLOWED: Final = 500  # once caught up, a load must not hold up what else the process does: 4 ms
 _RETRY_S: Final = 1.0
 
 SKIPPED: Final = Counter("alpr_followed_skipped_total", "Followed messages that could not be read", ["topic", "code"])
@@ -59,6 +63,42 @@ async def follow_whole(
     Every process reads all partitions. A message that `apply` refuses (`InvalidMessage`) is counted, logged and passed
     over. Raises `Transient` when no broker can be reached at the start.
     """
+
+    def take(record: Any) -> None:
+        apply((record.key or b"").decode(errors="replace"), record.value, _headers(record))
+
+    await _follow(settings, topic, take, None, ready=ready, stop=stop)
+
+
+async def follow_since(
+    settings: KafkaSettings,
+    topic: Topic,
+    apply: Callable[[Message], None],
+    since: datetime,
+    *,
+    ready: asyncio.Event,
+    stop: asyncio.Event,
+) -> None:
+    """Apply the messages of every partition of a topic that were published after a moment, in the order of each.
+
+    As `follow_whole` otherwise: `ready`, `stop`, what is refused and what is raised.
+    """
+
+    def take(record: Any) -> None:
+        apply(Message.of(record))
+
+    await _follow(settings, topic, take, since, ready=ready, stop=stop)
+
+
+async def _follow(
+    settings: KafkaSettings,
+    topic: Topic,
+    take: Callable[[Any], None],
+    since: datetime | None,
+    *,
+    ready: asyncio.Event,
+    stop: asyncio.Event,
+) -> None:
     name = physical(topic, prefix=settings.topic_prefix)
     consumer = _consumer(settings)
     with translated():
@@ -71,6 +111,10 @@ async def follow_whole(
         with translated():
             await consumer.seek_to_beginning(*partitions)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+            if since is not None:
+                found = await consumer.offsets_for_times({tp: int(since.timestamp() * 1000) for tp in partitions})
+                for tp in partitions:
+                    consumer.seek(tp, found[tp].offset if found.get(tp) else ends[tp])
         while not stop.is_set():
             if not ready.is_set():
                 behind = [tp for tp in partitions if await consumer.position(tp) < ends[tp]]
@@ -82,11 +126,39 @@ async def follow_whole(
             for records in fetched.values():
                 for record in records:
                     try:
-                        apply((record.key or b"").decode(errors="replace"), record.value, _headers(record))
+                        take(record)
                     except InvalidMessage as error:
                         _skip(topic, record, error)
     finally:
         await consumer.stop()
+
+
+async def read_at(
+    settings: KafkaSettings, topic: Topic, partition: int, offsets: Collection[int]
+) -> dict[int, Message]:
+    """Read the messages at these offsets of a partition again; one that has expired is left out. Raises `Transient`."""
+    found: dict[int, Message] = {}
+    tp, consumer = TopicPartition(physical(topic, prefix=settings.topic_prefix), partition), _consumer(settings)
+    with translated():
+        await consumer.start()
+    try:
+        consumer.assign([tp])
+        with translated():
+            begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
+            wanted = sorted(offset for offset in set(offsets) if begin <= offset < end)
+            while wanted:
+                if wanted[0] - await consumer.position(tp) not in range(_RECORDS):
+                    consumer.seek(tp, wanted[0])
+                fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS)
+                asked = set(wanted)
+                for record in fetched.get(tp, ()):
+                    if record.offset in asked:
+                        found[record.offset] = Message.of(record)
+                passed = await consumer.position(tp)
+                wanted = [offset for offset in wanted if offset >= passed]
+    finally:
+        await consumer.stop()
+    return found
 
 
 async def _partitions(settings: KafkaSettings, name: str, stop: asyncio.Event) -> list[TopicPartition]:
@@ -114,7 +186,9 @@ async def _partitions(settings: KafkaSettings, name: str, stop: asyncio.Event) -
 class AssignedFollower:
     """Follows chosen partitions of one topic from their beginning, without a group.
 
-    `apply(partition, key, value, headers, offset)` for every message, `dropped(partition)` when a partition is let go.
+    `apply(partition, page)` takes over many keys with their values at once, in the order of the topic, and answers by
+    index what it refuses: that is counted, logged and passed over. A value whose type is not the topic's never reaches
+    it. `dropped(partition)` when a partition is let go.
     """
 
     def __init__(
@@ -122,11 +196,12 @@ class AssignedFollower:
         settings: KafkaSettings,
         topic: Topic,
         *,
-        apply: Callable[[int, str, bytes | None, dict[str, bytes], int], None],
+        apply: Callable[[int, Sequence[tuple[bytes, bytes | None]]], Mapping[int, InvalidMessage]],
         dropped: Callable[[int], None],
     ) -> None:
         self._settings = settings
         self._topic = topic
+        self._typed = ("ce_type", CE_TYPE[topic].encode())
         self._name = physical(topic, prefix=settings.topic_prefix)
         self._apply = apply
         self._dropped = dropped
@@ -165,7 +240,7 @@ class AssignedFollower:
                     await self._await_change(stop)
                     continue
                 with translated():
-                    fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS)
+                    fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._at_once())
                 for tp, records in fetched.items():
                     self._take(tp.partition, records)
                 for number in self._positions:
@@ -177,15 +252,21 @@ class AssignedFollower:
                 self._applied.notify_all()
             await consumer.stop()
 
+    def _at_once(self) -> int:
+        return _FOLLOWED if all(map(self.caught_up, self._positions)) else _RECORDS
+
     def _take(self, number: int, records: list[Any]) -> None:
         if number not in self._positions:
             return
+        typed = []
         for record in records:
-            try:
-                key = (record.key or b"").decode(errors="replace")
-                self._apply(number, key, record.value, _headers(record), record.offset)
-            except InvalidMessage as error:
-                _skip(self._topic, record, error)
+            if record.value is None or self._typed in record.headers:
+                typed.append(record)
+            else:
+                _skip(self._topic, record, InvalidMessage("SCHEMA_UNKNOWN", "ce_type: not that of the topic"))
+        page = [(record.key or b"", record.value) for record in typed]
+        for index, error in self._apply(number, page).items():
+            _skip(self._topic, typed[index], error)
         self._positions[number] = records[-1].offset + 1
 
     async def _reassign(self, consumer: AIOKafkaConsumer) -> None:

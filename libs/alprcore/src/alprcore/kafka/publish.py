@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
 
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka.settings import MAX_REQUEST_BYTES, KafkaSettings
@@ -24,8 +25,10 @@ logger = logging.getLogger(__name__)
 
 _DELIVERY_MS: Final = 45_000  # a broker that restarts is back within this; a longer absence is the caller's to wait for
 _STOP_S: Final = 10.0
+_BATCH_BYTES: Final = 128 * 1024  # eight times the client's own: a list of a million entries has 300 MB of buckets
 
 Headers = Sequence[tuple[str, bytes]]
+_partition_of: Final = DefaultPartitioner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Publisher:
             acks="all",
             enable_idempotence=True,
             max_request_size=MAX_REQUEST_BYTES,
+            max_batch_size=_BATCH_BYTES,
             request_timeout_ms=_DELIVERY_MS,
         )
         try:
@@ -122,6 +126,44 @@ class Publisher:
         """Buffer one message; the answer must be awaited before anything relies on it. Raises like `publish`."""
         name = physical(topic, prefix=self._settings.topic_prefix, agency=agency)
         return await self.send_raw(name, key=key.encode(), value=value, headers=headers, partition=partition)
+
+    async def publish_all(
+        self, topic: Topic, messages: Iterable[tuple[str, bytes | None, Headers]], *, agency: str = ""
+    ) -> dict[int, int]:
+        """Write many messages and wait until all replicas have them; answers the offset behind the last, by partition.
+
+        Messages are packed here instead of one by one in the client, which costs a third. They come to lie where
+        `publish` would put them, in their order. Raises like `publish`; then some of them may have been written.
+        """
+        if self._producer is None:
+            raise Transient("broker: not connected")
+        name = physical(topic, prefix=self._settings.topic_prefix, agency=agency)
+        with translated():
+            partitions = sorted(await self._producer.partitions_for(name))
+            packed: dict[int, list[Any]] = {partition: [] for partition in partitions}
+            for key, value, headers in messages:
+                encoded = key.encode()
+                batches = packed[_partition_of(encoded, partitions, partitions)]
+                fields = {"timestamp": None, "key": encoded, "value": value, "headers": headers}
+                if not batches or batches[-1].append(**fields) is None:
+                    batches.append(self._producer.create_batch())
+                    batches[-1].append(**fields)
+            written = [self._pack(name, partition, batches) for partition, batches in packed.items() if batches]
+            return dict(await asyncio.gather(*written))
+
+    async def _pack(self, name: str, partition: int, batches: Sequence[Any]) -> tuple[int, int]:
+        producer, end, sent = self._producer, 0, []
+        if producer is None:
+            raise Transient("broker: not connected")
+        for batch in batches:
+            batch.close()  # or single messages would join it
+            sent.append((await producer.send_batch(batch, name, partition=partition), batch.record_count()))
+        for future, count in sent:
+            metadata = await asyncio.shield(future)
+            if metadata.offset < 0:  # written by an earlier attempt whose answer was lost: the broker knows not where
+                raise Transient("broker: a batch was repeated")
+            end = metadata.offset + count
+        return partition, end
 
     async def send_raw(
         self, name: str, *, key: bytes | None, value: bytes | None, headers: Headers, partition: int | None = None

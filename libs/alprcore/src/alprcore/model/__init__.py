@@ -5,7 +5,17 @@ Times are UTC with microseconds. Ids are uuid5 over what makes the thing unique,
 is recognized by its id and never has to be prevented (docs/decisions/0003).
 """
 
-from alprcore.model.devices import Camera, Device, DeviceKind, GeoPoint, Location, LocationQuality, Siting, View
+from alprcore.model.devices import (
+    Camera,
+    Device,
+    DeviceChecks,
+    DeviceKind,
+    GeoPoint,
+    Location,
+    LocationQuality,
+    Siting,
+    View,
+)
 from alprcore.model.frames import (
     INLINE_JPEG_LIMIT,
     Box,
@@ -26,6 +36,8 @@ from alprcore.model.hits import (
     NotificationKind,
     NotificationStatus,
     StateMatch,
+    StormRelease,
+    WithdrawnReason,
 )
 from alprcore.model.ids import (
     EPOCH,
@@ -42,7 +54,7 @@ from alprcore.model.ids import (
     read_id,
     to_us,
 )
-from alprcore.model.lists import Entry, EntryDetails, HitReason, ListVersion
+from alprcore.model.lists import Entry, EntryDetails, HitReason, ListAlarm, ListVersion
 from alprcore.model.people import ADMITTED, Admitted, Decision, Person, Refused
 from alprcore.model.reads import Alternative, Character, Plate, Provenance, Read, StateScore, Vehicle
 from alprcore.model.records import AuditEvent, Checkpoint, ImageKey, ProfileRecord
@@ -64,6 +76,7 @@ __all__ = [
     "Corners",
     "Decision",
     "Device",
+    "DeviceChecks",
     "DeviceKind",
     "Difference",
     "Entry",
@@ -76,6 +89,7 @@ __all__ = [
     "ImageKey",
     "ImageRef",
     "ImageRole",
+    "ListAlarm",
     "ListVersion",
     "Location",
     "LocationQuality",
@@ -93,8 +107,10 @@ __all__ = [
     "Siting",
     "StateMatch",
     "StateScore",
+    "StormRelease",
     "Vehicle",
     "View",
+    "WithdrawnReason",
     "entry_id",
     "event_id",
     "frame_id",

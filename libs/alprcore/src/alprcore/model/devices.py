@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -92,3 +93,21 @@ class Device:
     def camera(self, camera_id: str) -> Camera | None:
         """Find a camera of this device by its id."""
         return next((camera for camera in self.cameras if camera.camera_id == camera_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChecks:
+    """What people found who compared reads of a device with their pictures, by one model of reader. It names no plate.
+
+    `reader` is the model's name, "@" and twelve digits of its hash; `characters` says how often each character stood on
+    the plates that were compared, `mistaken` how often one was read as another ("B8": B read as 8).
+    """
+
+    device_id: str
+    agency: str
+    reader: str
+    checked: int
+    misread: int
+    characters: Mapping[str, int]
+    mistaken: Mapping[str, int]
+    updated_at: datetime

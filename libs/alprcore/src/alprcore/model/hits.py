@@ -41,6 +41,7 @@ class NotificationKind(StrEnum):
     HIT = "hit"
     UPDATE = "update"
     RECALL = "recall"
+    STORM = "storm"
     BROADCAST = "broadcast"
 
 
@@ -60,6 +61,13 @@ class ClientKind(StrEnum):
     DESKTOP = "desktop"
 
 
+class WithdrawnReason(StrEnum):
+    """Why an entry is no longer in force, expiry aside."""
+
+    NOT_LISTED = "not_listed"
+    LIST_WITHDRAWN = "list_withdrawn"
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One look-alike position of a hit."""
@@ -72,7 +80,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One read that matches one list entry (HIT-01). Advisory, and unverified when made (HIT-05)."""
+    """One read that matches one list entry (HIT-01). Advisory, and unverified when made (HIT-05).
+
+    A hit may be said again under the same id: by a higher revision of its read, or, of the same read, by a higher
+    `revision`, when its entry is no longer in force (`withdrawn_at`) or a storm it waited with is over (`released_at`).
+    """
 
     hit_id: str
     read: Read
@@ -102,6 +114,23 @@ class Hit:
     delayed: bool = False
     advisory: bool = True
     workflow_state: str = "unverified"
+    revision: int = 0
+    withdrawn_at: datetime | None = None
+    withdrawn_reason: str = ""
+    storm_id: str = ""
+    storm_reason: str = ""
+    released_at: datetime | None = None
+    storm_kind: str = ""
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits with an alert storm: recorded, not announced by itself."""
+        return bool(self.storm_id) and self.released_at is None
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Rank among everything said of this hit; the highest holds."""
+        return self.read.revision, self.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +150,13 @@ class Notification:
     hit: Hit
     notified_at: datetime
     profile_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StormRelease:
+    """A person let the hits of an alert storm be announced."""
+
+    storm_id: str
+    agency: str
+    released_by: str
+    released_at: datetime

@@ -52,7 +52,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntryDetails:
-    """The sealed part of an entry."""
+    """The sealed part of an entry.
+
+    `basis` is the criminal activity an entry of a special list rests on (HOT-11); `officer_name`, `contact_phone`,
+    `case_number` and `synopsis` are what several officers need of a hot plate (HOT-18); `distribution` is `all` or
+    user names, `also_entered_in` codes of state systems (HOT-17), both with commas between them.
+    """
 
     state: str = ""
     reason: str = ""
@@ -67,6 +72,16 @@ class EntryDetails:
     vehicle_style: str = ""
     vehicle_color: str = ""
     notes: str = ""
+    case_number: str = ""
+    basis: str = ""
+    synopsis: str = ""
+    officer_name: str = ""
+    contact_phone: str = ""
+    distribution: str = ""
+    also_entered_in: str = ""
+    crime_type: str = ""
+    permissible_use: str = ""
+    registered_owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +101,17 @@ class ListVersion:
     list_type: str
     entries: int
     end_offsets: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ListAlarm:
+    """Something is wrong with a list and a person should know: `stale`, `loads_missed` or `feed_stopped` (HOT-03)."""
+
+    alarm_id: str
+    agency: str
+    list_code: str
+    list_name: str
+    kind: str
+    reason_code: str
+    raised_at: datetime
+    facts: Mapping[str, str] = field(default_factory=dict)

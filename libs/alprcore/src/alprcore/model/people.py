@@ -12,7 +12,8 @@ class Person:
 
     `training` holds the tags of the courses that count today (TRN-04), `grants` the other sources this person may
     see (ACC-07), `authenticated_at` and `authenticated_by` when and by what (RFC 8176) the person proved who it is,
-    `devices` the devices of the unit this person is assigned to (own detections, QRY-01).
+    `devices` the devices of the unit this person is assigned to (own detections, QRY-01), `powers` what this person
+    may do in this call as a named designee, each as `power:delegation_id` (ACC-10).
     """
 
     person_id: str
@@ -29,6 +30,7 @@ class Person:
     authenticated_at: str = ""
     authenticated_by: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    powers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,12 +163,13 @@ def missing_training(
     return tuple(lacking)
 
 
-def training_refusal(missing: Collection[str]) -> Refused | None:
-    """Turn missing parts of training into the refusal that names them."""
+def training_refusal(missing: Collection[str], profile: AgencyProfile, rule_id: str = "ACC-03") -> Refused | None:
+    """Turn missing parts of training into the refusal that names them, and who puts them on file (TRN-01)."""
     if not missing:
         return None
     parts = ", ".join(part.replace("@", " in ").replace("_", " ") for part in missing)
-    return Refused("ACC-03", "TRAINING_MISSING", f"training is missing: {parts}")
+    owners = " or ".join(profile.role_title(role) for role in profile.governance.training_owners)
+    return Refused(rule_id, "TRAINING_MISSING", f"training is missing: {parts}; it is recorded by the {owners}")
 
 
 def missing_papers(standing: Standing, profile: AgencyProfile, now: datetime) -> tuple[Refused, ...]:
@@ -236,7 +237,7 @@ def may_access(
     if papers:
         return papers[0]
     covered = valid_training(standing, profile, now)
-    refusal = training_refusal(missing_training(covered, standing.category, profile, activity))
+    refusal = training_refusal(missing_training(covered, standing.category, profile, activity), profile)
     if refusal is None and profile.access.review_quarterly and standing.review_overdue:
         decides = activity == "access_data" and not standing.contractor
         decides = decides and not set(profile.governance.access_managers).isdisjoint(standing.roles)

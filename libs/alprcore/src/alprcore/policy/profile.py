@@ -12,6 +12,7 @@ ROLES: Final = frozenset(
     {"officer", "dispatcher", "investigator", "supervisor", "alpr_admin", "program_manager", "training_manager"}
     | {"clets_coordinator", "custodian", "retention_officer", "auditor", "contractor"}
 )
+HOT_PLATE_FIELDS: Final = frozenset({"contact_phone", "case_number", "synopsis"})
 ACTIVITIES: Final = frozenset({"access_data", "query", "operate_device", "device_session"})
 SOURCES: Final = frozenset({"clets", "department_rms", "state", "federal"})
 
@@ -156,6 +157,30 @@ class QueryRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ListingRules:
+    """Who may list which vehicles, and for how long (section hot).
+
+    `special_lists` says whether the agency has such lists at all (HOT-05); `state_systems` are the list codes whose
+    owners take a plate over from its hot plate (HOT-17); `hot_plate_fields` is what several officers must be told
+    (HOT-18); `partial_fixed` are the characters that a partial plate knows at least; `back_search` says whether reads
+    that are kept are searched when a plate is entered (USE-10).
+    """
+
+    special_lists: bool = False
+    special_approvers: tuple[str, ...] = ("program_manager",)
+    share_authorizers: tuple[str, ...] = ("program_manager",)
+    special_sources: int = 2
+    hot_plate_roles: tuple[str, ...] = ("officer", "investigator", "dispatcher", "alpr_admin")
+    hot_plate_days: int = 30
+    hot_plate_state_hours: int = 24
+    state_systems: tuple[str, ...] = ("SVS", "SRV", "SLR", "SFR", "MUPS")
+    hot_plate_fields: tuple[str, ...] = ("contact_phone", "case_number", "synopsis")
+    partial_days: int = 30
+    partial_fixed: int = 3
+    back_search: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class AgencyProfile:
     """One agency's policy as data. `version` is the policy reference and the hash of the document."""
 
@@ -194,6 +219,8 @@ class AgencyProfile:
     audit: AuditRules = AuditRules()
     sharing: SharingRules = SharingRules()
     querying: QueryRules = QueryRules()
+    listing: ListingRules = ListingRules()
+    canvass_priority: tuple[str, ...] = ()
 
     def list_rule(self, code: str) -> ListRule | None:
         """Find what the profile says of a list, or None when it does not name it."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from alprcore.model import ADMITTED, Decision, Person, Refused
+from alprcore.plates import MIN_PATTERN_FIXED, fixed_characters, pattern_fault
 
 from .access import missing_training, training_refusal
 from .approving import OTHER_APPROVED, OTHER_USE, PROTECTED_EVENT, Area, Known, ProtectedEvent, approvals_lack
@@ -23,8 +24,6 @@ SYSTEM_PURPOSES: Final[Mapping[str, frozenset[str]]] = {
 QUERY_ROLES: Final = frozenset(
     {"officer", "dispatcher", "investigator", "supervisor", "alpr_admin", "program_manager", "contractor", "auditor"}
 )
-MIN_PATTERN_FIXED: Final = 2
-"""Fixed characters a partial plate must have, or it matches half the database."""
 MAX_ROWS: Final = 500
 MAX_DEVICES: Final = 50
 """Devices one question may name; a question to more is one by area."""
@@ -61,7 +60,7 @@ class Criteria:
     @property
     def fixed(self) -> int:
         """Count the characters that a partial plate fixes."""
-        return sum(letter.isalnum() for letter in self.partial)
+        return fixed_characters(self.partial)
 
     def bounds(self) -> Area | None:
         """Give the rectangle that the searched area lies in; None when no area is named."""
@@ -111,7 +110,7 @@ def standing_refusal(person: Person, profile: AgencyProfile) -> Refused | None:
     """Refuse who may not search or follow up a search at all: role, agency, training (ACC-03, TRN-02..04)."""
     if QUERY_ROLES.isdisjoint(person.roles) or person.agency != profile.agency:
         return Refused("ACC-03", "ROLE_NOT_AUTHORISED", "this role may not search reads")
-    return training_refusal(missing_training(person.training, person.category, profile, "query"))
+    return training_refusal(missing_training(person.training, person.category, profile, "query"), profile)
 
 
 def maintains_only(person: Person) -> bool:
@@ -264,11 +263,7 @@ def _criteria_refusal(criteria: Criteria, limit: int, now: datetime) -> Refused 
             bool(criteria.partial) and criteria.fixed < MIN_PATTERN_FIXED and not span_given,
             f"a partial plate needs {MIN_PATTERN_FIXED} fixed characters or a time range",
         ),
-        (criteria.partial.count("*") > 1, "a partial plate may hold one *"),
-        (
-            any(not ((c.isascii() and c.isalnum()) or c in "?*") for c in criteria.partial),
-            "a partial plate holds letters, digits, ? and *",
-        ),
+        (bool(odd := pattern_fault(criteria.partial.upper(), fixed=0)), odd),
         (
             criteria.captured_from is not None
             and criteria.captured_to is not None

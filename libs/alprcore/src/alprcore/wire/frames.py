@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from alpr.v1 import devices_pb2, frames_pb2, types_pb2
 from alprcore.errors import InvalidMessage
-from alprcore.model import Camera, Device, DeviceKind, Frame, GeoPoint, ImageRef, Siting, View, to_us
+from alprcore.model import Camera, Device, DeviceChecks, DeviceKind, Frame, GeoPoint, ImageRef, Siting, View, to_us
 from alprcore.topics import Topic
 from alprcore.wire import envelope as e
 
@@ -138,3 +138,34 @@ def decode_device(value: bytes, headers: Mapping[str, bytes]) -> Device:
             software_version=message.software_version,
             revision=message.revision,
         )
+
+
+def encode_device_checks(checks: DeviceChecks) -> bytes:
+    """Lay out what people found about a device for `devices.checks`."""
+    return devices_pb2.DeviceChecks(
+        device_id=checks.device_id,
+        agency=checks.agency,
+        reader=checks.reader,
+        checked=checks.checked,
+        misread=checks.misread,
+        characters=checks.characters,
+        mistaken=checks.mistaken,
+        updated_at_us=to_us(checks.updated_at),
+    ).SerializeToString(deterministic=True)
+
+
+def decode_device_checks(value: bytes, headers: Mapping[str, bytes]) -> DeviceChecks:
+    """Read what people found about a device from `devices.checks`."""
+    message = e.parse(devices_pb2.DeviceChecks(), value, headers, Topic.DEVICES_CHECKS)
+    if message.misread > message.checked:
+        raise InvalidMessage("FIELD_INVALID", "misread: more than were checked")
+    return DeviceChecks(
+        device_id=e.need("device_id", message.device_id),
+        agency=e.need("agency", message.agency),
+        reader=e.need("reader", message.reader),
+        checked=message.checked,
+        misread=message.misread,
+        characters=dict(message.characters),
+        mistaken=dict(message.mistaken),
+        updated_at=e.moment("updated_at", message.updated_at_us),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from alpr.v1 import hits_pb2, notifications_pb2
@@ -19,6 +20,7 @@ from alprcore.model import (
     NotificationKind,
     NotificationStatus,
     StateMatch,
+    StormRelease,
     to_us,
 )
 from alprcore.topics import Topic
@@ -44,6 +46,11 @@ _SAME: Final = (
     "entry_sealed",
     "entry_key_id",
     "delayed",
+    "revision",
+    "withdrawn_reason",
+    "storm_id",
+    "storm_reason",
+    "storm_kind",
 )
 """Fields that are the same in the model and on the wire."""
 
@@ -69,6 +76,8 @@ def _to_hit(hit: Hit) -> hits_pb2.Hit:
         list_source_time_us=to_us(hit.list_source_time),
         list_loaded_at_us=to_us(hit.list_loaded_at),
         matched_at_us=to_us(hit.matched_at),
+        withdrawn_at_us=to_us(hit.withdrawn_at) if hit.withdrawn_at else 0,
+        released_at_us=to_us(hit.released_at) if hit.released_at else 0,
     )
 
 
@@ -101,7 +110,13 @@ def _from_hit(message: hits_pb2.Hit) -> Hit:
             list_source_time=e.moment("list_source_time", message.list_source_time_us),
             list_loaded_at=e.moment("list_loaded_at", message.list_loaded_at_us),
             matched_at=e.moment("matched_at", message.matched_at_us),
+            withdrawn_at=_moment_or_none("withdrawn_at", message.withdrawn_at_us),
+            released_at=_moment_or_none("released_at", message.released_at_us),
         )
+
+
+def _moment_or_none(field: str, value: int) -> datetime | None:
+    return e.moment(field, value) if value else None
 
 
 def encode_hit(hit: Hit) -> bytes:
@@ -157,6 +172,27 @@ def decode_notification(value: bytes, headers: Mapping[str, bytes]) -> Notificat
     )
 
 
+def encode_storm_release(release: StormRelease) -> bytes:
+    """Lay out a release for `storm.releases`."""
+    return hits_pb2.StormRelease(
+        storm_id=release.storm_id,
+        agency=release.agency,
+        released_by=release.released_by,
+        released_at_us=to_us(release.released_at),
+    ).SerializeToString(deterministic=True)
+
+
+def decode_storm_release(value: bytes, headers: Mapping[str, bytes]) -> StormRelease:
+    """Read a release of `storm.releases`."""
+    message = e.parse(hits_pb2.StormRelease(), value, headers, Topic.STORM_RELEASES)
+    return StormRelease(
+        storm_id=e.need("storm_id", message.storm_id),
+        agency=e.need("agency", message.agency),
+        released_by=e.need("released_by", message.released_by),
+        released_at=e.moment("released_at", message.released_at_us),
+    )
+
+
 _INCIDENT_TYPE: Final[Mapping[str, str]] = {
     HitReason.STOLEN_VEHICLE: "VEHSTLN",
     HitReason.STOLEN_PLATE: "VEHSUSP",
@@ -179,6 +215,8 @@ def cad_event(kind: Literal["hit", "notification"], subject: Hit | Notification,
     if (kind == "notification") != (notification is not None):
         raise ValueError("the kind does not fit the subject")
     data = _facts(hit)
+    if hit.withdrawn_at is not None:
+        data |= {"withdrawn_at": e.rfc3339(hit.withdrawn_at), "withdrawn_reason": hit.withdrawn_reason}
     if notification is not None:
         data |= {
             "notification_id": notification.notification_id,

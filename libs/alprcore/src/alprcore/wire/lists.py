@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 from alpr.v1 import hotlist_pb2
 from alprcore.errors import InvalidMessage
-from alprcore.model import Entry, EntryDetails, ListVersion, to_us
+from alprcore.model import Entry, EntryDetails, ListAlarm, ListVersion, to_us
 from alprcore.topics import Topic
 from alprcore.wire import envelope as e
 
@@ -22,7 +23,20 @@ _TEXTS = (
     "vehicle_style",
     "vehicle_color",
     "notes",
+    "case_number",
+    "basis",
+    "synopsis",
+    "officer_name",
+    "contact_phone",
+    "distribution",
+    "also_entered_in",
+    "crime_type",
+    "permissible_use",
+    "registered_owner",
 )
+
+
+_texts_of = attrgetter(*_TEXTS)
 
 
 def _to_entry(entry: Entry) -> hotlist_pb2.Entry:
@@ -64,15 +78,17 @@ def decode_bucket(value: bytes, headers: Mapping[str, bytes]) -> tuple[Entry, ..
     return tuple(_from_entry(entry, pattern=False) for entry in message.entries)
 
 
-def bucket_plates(value: bytes, headers: Mapping[str, bytes]) -> list[str]:
+def bucket_plates(value: bytes) -> list[str]:
     """Read only the plates of a bucket: for a view of millions, which builds entries when a read asks for them.
 
-    Refuses what `decode_bucket` refuses, but for the letters of the plates.
+    Refuses what `decode_bucket` refuses, but for the letters of the plates; the type is the reader's to check.
     """
-    entries = e.parse(hotlist_pb2.Bucket(), value, headers, Topic.HOTLIST).entries
-    if not all(entry.entry_id and entry.agency and entry.list_code for entry in entries):
-        raise InvalidMessage("FIELD_MISSING", "entry_id, agency or list_code of an entry")
-    return [entry.plate for entry in entries]
+    plates = []
+    for entry in e.parse(hotlist_pb2.Bucket(), value, None).entries:
+        if not (entry.entry_id and entry.agency and entry.list_code):
+            raise InvalidMessage("FIELD_MISSING", "entry_id, agency or list_code of an entry")
+        plates.append(entry.plate)
+    return plates
 
 
 def encode_partial(entry: Entry) -> bytes:
@@ -88,7 +104,7 @@ def decode_partial(value: bytes, headers: Mapping[str, bytes]) -> Entry:
 def encode_entry_details(details: EntryDetails) -> bytes:
     """Lay out what `seal.ListKeys` is to seal."""
     return hotlist_pb2.EntryDetails(
-        **{name: getattr(details, name) for name in _TEXTS},
+        **{name: text for name, text in zip(_TEXTS, _texts_of(details), strict=True) if text},
         effective_at_us=0 if details.effective_at is None else to_us(details.effective_at),
         expires_at_us=0 if details.expires_at is None else to_us(details.expires_at),
     ).SerializeToString(deterministic=True)
@@ -140,4 +156,33 @@ def decode_list_version(value: bytes, headers: Mapping[str, bytes]) -> ListVersi
         list_type=message.list_type,
         entries=message.entries,
         end_offsets=dict(message.end_offsets),
+    )
+
+
+def encode_list_alarm(alarm: ListAlarm) -> bytes:
+    """Lay out an alarm for `hotlist.alarms`."""
+    return hotlist_pb2.ListAlarm(
+        alarm_id=alarm.alarm_id,
+        agency=alarm.agency,
+        list_code=alarm.list_code,
+        list_name=alarm.list_name,
+        kind=alarm.kind,
+        reason_code=alarm.reason_code,
+        raised_at_us=to_us(alarm.raised_at),
+        facts=alarm.facts,
+    ).SerializeToString(deterministic=True)
+
+
+def decode_list_alarm(value: bytes, headers: Mapping[str, bytes]) -> ListAlarm:
+    """Read an alarm of `hotlist.alarms`."""
+    message = e.parse(hotlist_pb2.ListAlarm(), value, headers, Topic.HOTLIST_ALARMS)
+    return ListAlarm(
+        alarm_id=e.need("alarm_id", message.alarm_id),
+        agency=e.need("agency", message.agency),
+        list_code=e.need("list_code", message.list_code),
+        list_name=message.list_name,
+        kind=e.need("kind", message.kind),
+        reason_code=message.reason_code,
+        raised_at=e.moment("raised_at", message.raised_at_us),
+        facts=dict(message.facts),
     )

@@ -259,8 +259,7 @@ def router(store: AccountStore, provider: Provider | None) -> APIRouter:
 
     @routes.get("/alerts")
     async def alerts(request: Request, session: SignedIn = Depends(page_person)) -> Response:
-        if not rules.watches(session.person, session.profile):
-            raise Problem(403, "ROLE_NOT_AUTHORISED", "alerts are for administrators", rule_id="USE-04")
+        _watching(session)
         found = await store.people.alerts(session.person.agency)
         return pages_of(request).render(request, "accounts/alerts.html", session, alerts=found)
 
@@ -271,8 +270,7 @@ def router(store: AccountStore, provider: Provider | None) -> APIRouter:
         release: str = Form(default="", max_length=200),
         session: SignedIn = OPEN,
     ) -> Response:
-        if not rules.watches(session.person, session.profile):
-            raise Problem(403, "ROLE_NOT_AUTHORISED", "alerts are for administrators", rule_id="USE-04")
+        _watching(session)
         now = web_of(request).clock()
         if release:
             await store.people.release(session.person, release, now)
@@ -295,3 +293,8 @@ def router(store: AccountStore, provider: Provider | None) -> APIRouter:
         )
 
     return routes
+
+
+def _watching(session: SignedIn) -> None:
+    if not rules.watches(session.person, session.profile):
+        raise Problem(403, "ROLE_NOT_AUTHORISED", "alerts are for administrators", rule_id="USE-04")

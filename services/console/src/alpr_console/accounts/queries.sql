@@ -61,6 +61,14 @@ UPDATE console.people SET password_hash = $3 WHERE person_id = $1 AND password_h
 -- offer_totp --
 UPDATE console.people SET totp_offered = $2 WHERE person_id = $1
 
+-- unsealed_secrets --
+SELECT person_id, totp_secret, totp_offered FROM console.people
+WHERE totp_secret <> '' AND NOT starts_with(totp_secret, $1) OR totp_offered <> '' AND NOT starts_with(totp_offered, $1)
+
+-- seal_secrets --
+UPDATE console.people SET totp_secret = $2, totp_offered = $3
+WHERE person_id = $1 AND totp_secret = $4 AND totp_offered = $5
+
 -- take_totp --
 UPDATE console.people SET totp_secret = totp_offered, totp_offered = '', totp_last_step = $2 WHERE person_id = $1
 

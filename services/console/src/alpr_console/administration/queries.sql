@@ -1,6 +1,7 @@
 -- accounts --
 SELECT p.person_id, p.username, p.full_name, p.organization, p.employee_id, p.category, p.job_title, p.roles, p.grants,
-       p.created_by, p.created_at, p.activated_at, p.credentials_at, p.last_login_at, p.disabled_at, p.suspended,
+       p.created_by, p.created_at, p.activated_at, p.credentials_at, p.last_login_at, p.disabled_at, p.disabled_reason,
+       p.suspended,
        CASE WHEN p.disabled_at IS NOT NULL THEN 'disabled' WHEN p.activated_at IS NULL THEN 'created' ELSE 'active' END
        AS state,
        (SELECT count(*) FROM console.sessions s WHERE s.person_id = p.person_id) AS sessions
@@ -41,7 +42,7 @@ UPDATE console.people SET credentials_at = $3 WHERE agency = $1 AND person_id = 
 -- set_state --
 UPDATE console.people
 SET disabled_at = $3, opened_at = CASE WHEN $3::timestamptz IS NULL THEN $4::timestamptz ELSE opened_at END, failures = 0,
-    last_failure_at = NULL, locked_at = NULL
+    last_failure_at = NULL, locked_at = NULL, disabled_reason = CASE WHEN $3 IS NULL THEN '' ELSE $5 END
 WHERE agency = $1 AND person_id = $2
 
 -- end_sessions --

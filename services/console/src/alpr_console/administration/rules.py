@@ -28,6 +28,11 @@ CATEGORIES: Final = ("sworn", "communications", "technology", "contractor", "pro
 """What kinds of people an agency employs or engages; its profile may admit fewer (ACC-04)."""
 SCOPES: Final = ("access", "training", "equipment", "data")
 """What a program manager assigns people to (ACC-09)."""
+CAUSES: Final = {
+    "CONTRACT_ENDED": "the contract ended",
+    "INACTIVE_90_DAYS": "nobody signed in for 90 days",
+}
+"""Why the timer closes an account, in words."""
 IDLE_LIMIT: Final = timedelta(days=90)
 """An account nobody signed in to for this long is disabled (CJIS AC-2(3))."""
 _NEVER_TOGETHER: Final = frozenset({"alpr_admin", "auditor"})
@@ -81,6 +86,8 @@ POWERS: Final = (
     "assign_people",
     "approve_profile",
     "approve_guidelines",
+    "approve_special_list",
+    "authorise_share",
 )
 """What a holder "or designee" does here (ACC-10): only powers that some act asks for can be given."""
 
@@ -95,6 +102,8 @@ def power_owners(power: str, profile: AgencyProfile) -> tuple[str, ...]:
         "assign_people": ("program_manager",),
         "approve_profile": ("program_manager",),
         "approve_guidelines": ("program_manager",),
+        "approve_special_list": profile.listing.special_approvers,
+        "authorise_share": profile.listing.share_authorizers,
     }
     return owners.get(power, ())
 
@@ -205,7 +214,7 @@ def may_activate(standing: Standing, profile: AgencyProfile, now: datetime) -> D
     if papers:
         return papers[0]
     covered = valid_training(standing, profile, now)
-    return training_refusal(missing_training(covered, standing.category, profile, "access_data")) or ADMITTED
+    return training_refusal(missing_training(covered, standing.category, profile, "access_data"), profile) or ADMITTED
 
 
 def may_have_credentials(standing: Standing, profile: AgencyProfile, now: datetime) -> Decision:

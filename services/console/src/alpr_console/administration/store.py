@@ -90,6 +90,10 @@ class AdministrationStore:
         """List every account the agency ever had, with last sign-in and sessions of the last 30 days (ACC-11)."""
         return await self._rows(agency, "accounts", agency, None)
 
+    async def names(self, agency: str) -> dict[str, str]:
+        """Give the full names of everybody who ever had an account, by id."""
+        return {one["person_id"]: one["full_name"] for one in await self.accounts(agency)}
+
     async def account(self, agency: str, username: str) -> dict[str, Any] | None:
         """Find one account."""
         rows = await self._rows(agency, "accounts", agency, username)
@@ -183,10 +187,11 @@ class AdministrationStore:
                 values = (by.agency, held["employee_id"], account["username"])
                 if await connection.fetchval(self._queries["active_twin"], *values):
                     return Refused("ACC-02", "ACCOUNT_EXISTS", "this person has another active account")
+            if not reason.strip():
+                return Refused("ACC-11", "FIELD_INVALID", "reason: say why, in a few words")
             await self._set_state(
-                connection, by, profile, person_id, now if disabled else None, now, {"delegation_id": under},
-                {"reason": reason},
-            )  # fmt: skip
+                connection, by, profile, person_id, now if disabled else None, now, {"delegation_id": under}, reason
+            )
         return None
 
     async def set_grants(
@@ -348,9 +353,8 @@ class AdministrationStore:
                 connection, by, "access_review_decided", person_id, profile, now, facts, {"justification": reason}
             )
             if decision == "disable":
-                await self._set_state(
-                    connection, by, profile, person_id, now, now, {"cause": "NO_CONTINUED_NEED", "delegation_id": ""}
-                )
+                facts = {"cause": "NO_CONTINUED_NEED", "delegation_id": ""}
+                await self._set_state(connection, by, profile, person_id, now, now, facts, reason)
         return None
 
     async def on_timer(self, now: datetime) -> dict[str, int]:
@@ -379,7 +383,8 @@ class AdministrationStore:
             cause = rules.closing_cause(row, profile, now) if row is not None else ""
             if cause:
                 facts = {"cause": cause, "delegation_id": ""}
-                await self._set_state(connection, _nobody(agency), profile, person_id, now, now, facts)
+                words = rules.CAUSES[cause]
+                await self._set_state(connection, _nobody(agency), profile, person_id, now, now, facts, words)
         return bool(cause)
 
     async def _held(self, connection: Any, agency: str, person_id: str) -> Mapping[str, Any]:
@@ -388,13 +393,13 @@ class AdministrationStore:
 
     async def _set_state(
         self, connection: Any, by: Person, profile: AgencyProfile, person_id: str, disabled_at: datetime | None,
-        now: datetime, facts: Mapping[str, str], personal: Mapping[str, str] | None = None,
+        now: datetime, facts: Mapping[str, str], reason: str,
     ) -> None:  # fmt: skip
-        await connection.execute(self._queries["set_state"], by.agency, person_id, disabled_at, now)
+        await connection.execute(self._queries["set_state"], by.agency, person_id, disabled_at, now, reason)
         if disabled_at is not None:
             await connection.execute(self._queries["end_sessions"], person_id, now, "disabled")
         kind = "account_disabled" if disabled_at is not None else "account_opened"
-        await self._note(connection, by, kind, person_id, profile, now, facts, personal)
+        await self._note(connection, by, kind, person_id, profile, now, facts, {"reason": reason})
 
     async def _twin(self, connection: Any, agency: str, draft: rules.AccountDraft) -> bool:
         values = (agency, draft.employee_id, draft.username)

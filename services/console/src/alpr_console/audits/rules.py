@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ KINDS: Final[Mapping[str, str]] = {
     "hit_view": "Opened a hit",
     "hit_presented": "Hit was shown",
     "hit_acknowledged": "Hit acknowledged",
+    "storm_released": "Alert storm released",
     "live_image_shown": "Live image shown",
     "entry_decrypted": "List entry opened",
     "case_number_added": "Case number added",
@@ -74,8 +76,9 @@ _TONES: Final = {
     "ok": "good", "refused": "bad", "error": "bad", "violation": "bad", "question": "warn", "critical": "bad",
     "anomaly": "warn", "notice": "info", "overdue": "bad", "open": "info", "closed": "good",
 }  # fmt: skip
+_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CRITERIA: Final = {
-    "plate": "plate", "partial": "partial plate", "state": "state", "device_id": "device", "list_code": "list",
+    "plate": "plate", "plates": "plates", "partial": "partial plate", "state": "state", "device_id": "device", "list_code": "list",
     "captured_from": "from", "captured_to": "to", "role": "image", "read_id": "read",
 }  # fmt: skip
 
@@ -133,7 +136,16 @@ def what(row: Mapping[str, Any]) -> str:
         return words
     if "rows" in facts:
         return f"{facts['rows']} rows"
-    return str(facts.get("subject") or facts.get("purpose_code") or "")
+    subject = str(facts.get("subject") or "")
+    if subject and subject in (personal.get("person_id"), who(personal)["session_id"]):
+        return ""  # the person, who stands beside it
+    return (f"id {subject[:8]}" if _ID.fullmatch(subject) else subject) or str(facts.get("purpose_code") or "")
+
+
+def when(row: Mapping[str, Any]) -> str:
+    """Say when it happened: the moment that another service gave, else that of the entry."""
+    facts = (row.get("entry") or {}).get("facts") or {}
+    return str(facts.get("occurred_at") or row["committed_at"])
 
 
 def criteria_words(criteria: Any) -> str:
@@ -153,6 +165,8 @@ def criteria_words(criteria: Any) -> str:
 
 def _short(name: str, value: Any) -> str:
     # the first eight characters tell two reads of a page apart; the whole id stands on the entry's own page
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
     return str(value)[:8] if name == "read_id" else str(value)
 
 

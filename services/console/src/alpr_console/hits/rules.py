@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from alprcore.model import (
     Character,
     ClientKind,
     Decision,
+    DeviceChecks,
     DeviceKind,
     EntryDetails,
     Grade,
@@ -23,6 +25,7 @@ from alprcore.model import (
     Plate,
     Refused,
     StateMatch,
+    WithdrawnReason,
 )
 from alprcore.plates import LONGEST, normalize
 from alprcore.policy import AgencyProfile, due_day
@@ -36,6 +39,8 @@ MUTE_LIMIT: Final = timedelta(minutes=15)
 LIVE_FOR: Final = timedelta(hours=24)
 """A hit younger than this is shown without a query; older ones are asked for through the query door (QRY-01)."""
 WATCH_ROLES: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
+SUMMED_FROM: Final = 5
+RELEASE_ROLES: Final = frozenset({"supervisor", "alpr_admin"})
 CHECK_ROLES: Final = frozenset({"dispatcher", "officer", "supervisor"})
 HIGH: Final = frozenset(
     {"felony_vehicle", "felony_warrant", "wanted_person", "missing_child", "amber_alert", "terrorism_related"}
@@ -71,6 +76,9 @@ _STATES: Final = {
 }
 
 
+_WITHDRAWN: Final = {WithdrawnReason.LIST_WITHDRAWN.value: "its list is no longer kept"}
+
+
 class CheckResult(StrEnum):
     """What a person found on comparing a read with the picture or the plate itself (HIT-06)."""
 
@@ -101,6 +109,13 @@ def may_watch(person: Person) -> Decision:
     """Decide whether live hits go to this person (HIT-04)."""
     if WATCH_ROLES.isdisjoint(person.roles):
         return Refused("HIT-04", "ROLE_NOT_AUTHORISED", "live hits are not open to this role")
+    return ADMITTED
+
+
+def may_release(person: Person) -> Decision:
+    """Decide whether this person may let the hits of an alert storm be announced: whoever answers for the shift."""
+    if RELEASE_ROLES.isdisjoint(person.roles):
+        return Refused("HIT-04", "ROLE_NOT_AUTHORISED", "alert storms are released by: supervisor, alpr_admin")
     return ADMITTED
 
 
@@ -232,7 +247,13 @@ def card(hit: Hit) -> dict[str, Any]:
         "matched_at": _text(hit.matched_at),
         "delayed": hit.delayed,
         "advisory": hit.advisory,
-        "workflow_state": hit.workflow_state,
+        "workflow_state": hit.workflow_state if hit.withdrawn_at is None else "withdrawn",
+        "hit_revision": hit.revision,
+        "withdrawn_at": _text(hit.withdrawn_at) if hit.withdrawn_at else None,
+        "withdrawn_words": _WITHDRAWN.get(hit.withdrawn_reason, "no longer listed") if hit.withdrawn_at else "",
+        "storm_id": hit.storm_id,
+        "storm_words": hit.storm_reason,
+        "released_at": _text(hit.released_at) if hit.released_at else None,
         "notice": NOTICE,
         "profile_version": hit.profile_version,
     }
@@ -244,8 +265,32 @@ def with_check(card: Mapping[str, Any], check: Mapping[str, Any] | None) -> dict
     return {**card, "workflow_state": state, "read_check": check}
 
 
+def device_checks(
+    agency: str, device_id: str, reader: str, rows: Sequence[Mapping[str, Any]], now: datetime
+) -> DeviceChecks | None:
+    """Sum up what people found about a device's reads by one model: how many were misreads, and which characters.
+
+    `rows` hold the newest finding of each read: result, plate_text, corrected_text; the texts are None once their time is
+    over, and then only the finding counts. A text of another length says nothing of single characters. None for fewer
+    than five reads: their characters together could name a plate.
+    """
+    if len(rows) < SUMMED_FROM:
+        return None
+    characters: Counter[str] = Counter()
+    mistaken: Counter[str] = Counter()
+    for row in rows:
+        read, true = row["plate_text"] or "", row["corrected_text"] or ""
+        if row["result"] == CheckResult.CORRECT:
+            characters.update(read)
+        elif len(read) == len(true):
+            characters.update(true)
+            mistaken.update(stood + taken for stood, taken in zip(true, read, strict=True) if stood != taken)
+    misread = sum(row["result"] == CheckResult.MISREAD for row in rows)
+    return DeviceChecks(device_id, agency, reader, len(rows), misread, characters, mistaken, now)
+
+
 def details(entry: EntryDetails) -> dict[str, str]:
-    """Say what the list says of the vehicle, its plate aside; empty fields are left out."""
+    """Say what the list says of the vehicle, its plate aside, and whom to ask (HOT-18); empty fields are left out."""
     vehicle = " ".join(
         part
         for part in (
@@ -264,6 +309,11 @@ def details(entry: EntryDetails) -> dict[str, str]:
         "effective_at": _text(entry.effective_at) if entry.effective_at else "",
         "expires_at": _text(entry.expires_at) if entry.expires_at else "",
         "notes": entry.notes,
+        "synopsis": entry.synopsis,
+        "basis": entry.basis,
+        "case_number": entry.case_number,
+        "officer_name": entry.officer_name,
+        "contact_phone": entry.contact_phone,
     }
     return {name: line for name, line in lines.items() if line}
 

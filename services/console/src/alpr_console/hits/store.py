@@ -12,13 +12,15 @@ from typing import Any, Final
 
 from alprcore import wire
 from alprcore.errors import InvalidMessage, Transient
-from alprcore.model import Hit, Notification, Person
+from alprcore.matching import reader_name
+from alprcore.model import Hit, Notification, Person, Provenance, StormRelease, make_id
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import translated
 from alprcore.seal import ListKeys
+from alprcore.topics import Topic
 
 from .. import metrics
-from ..doors import Outbox
+from ..doors import SOURCE, Outbox
 from . import rules
 
 log = logging.getLogger(__name__)
@@ -149,10 +151,12 @@ class HitStore:
             return
         facts = {"how": how, "hits": str(len(hit_ids)), "entries_opened": str(sum(map(_opened, cards)))}
         subject = hit_ids[0] if len(hit_ids) == 1 else how
+        plates = sorted({card["plate"] for card in cards if card["plate"]})
+        criteria = {"hit_id": hit_ids} | ({"plate": plates[0]} if len(plates) == 1 else {"plates": plates})
         async with self._speaking_for(person.agency) as connection:
             await self._outbox.record(
                 connection, person, "hit_view", subject, f"{person.session_id} {now.isoformat()} {hit_ids[0]}", now,
-                facts=facts, personal={"criteria": json.dumps({"hit_id": hit_ids})},
+                facts=facts, personal={"criteria": json.dumps(criteria)},
                 profile_version=self._profile_version(person.agency),
             )  # fmt: skip
 
@@ -183,19 +187,43 @@ class HitStore:
     async def acknowledge(self, person: Person, hit_id: str, now: datetime) -> bool:
         """Record who took an incident; the first one stays. False when there is no such incident."""
         async with self._speaking_for(person.agency) as connection:
-            incident_id = await connection.fetchval(self._queries["incident_of_hit"], person.agency, hit_id)
-            if incident_id is None:
+            rows = await connection.fetch(self._queries["incidents_of_hit"], person.agency, hit_id)
+            if not rows:
                 return False
             await self._tell_lock(connection, person.agency)
-            expires_at = await connection.fetchval(
-                self._queries["acknowledge"], person.agency, incident_id, person.full_name, now
+            for incident_id in (row["incident_id"] for row in rows):  # its own, and a storm announced with it
+                expires_at = await connection.fetchval(
+                    self._queries["acknowledge"], person.agency, incident_id, person.full_name, now
+                )
+                if expires_at is not None:
+                    await self._outbox.record(
+                        connection, person, "hit_acknowledged", incident_id, "1", now, facts={"hit_id": hit_id},
+                        profile_version=self._profile_version(person.agency),
+                    )  # fmt: skip
+                    await self._tell(connection, person.agency, incident_id, now, expires_at)
+        return True
+
+    async def release(self, person: Person, storm_id: str, now: datetime) -> bool:
+        """Let the hits of an alert storm be announced; False when the agency has no such storm.
+
+        The ledger's entry and the message to the matcher are one transaction; a repeat changes nothing.
+        """
+        async with self._speaking_for(person.agency) as connection:
+            hits = await connection.fetchval(self._queries["storm_hits"], person.agency, storm_id, now - rules.LIVE_FOR)
+            if not hits:
+                return False
+            await self._outbox.record(
+                connection, person, "storm_released", storm_id, "1", now, facts={"hits": str(hits)},
+                profile_version=self._profile_version(person.agency),
+            )  # fmt: skip
+            release = StormRelease(storm_id, person.agency, person.person_id, now)
+            headers = wire.headers_for(
+                Topic.STORM_RELEASES, id=make_id("storm_release", storm_id), source=SOURCE, time=now
             )
-            if expires_at is not None:
-                await self._outbox.record(
-                    connection, person, "hit_acknowledged", incident_id, "1", now, facts={"hit_id": hit_id},
-                    profile_version=self._profile_version(person.agency),
-                )  # fmt: skip
-                await self._tell(connection, person.agency, incident_id, now, expires_at)
+            await self._outbox.put(
+                connection, Topic.STORM_RELEASES, key=storm_id, value=wire.encode_storm_release(release),
+                headers=headers, now=now,
+            )  # fmt: skip
         return True
 
     async def check(
@@ -203,12 +231,13 @@ class HitStore:
     ) -> None:
         """Record what a person found on comparing a read with its picture; findings are added, none is replaced."""
         agency, hit_id = person.agency, card["hit_id"]
-        reader = card.get("reader", {"name": "", "sha256": ""})
+        model = card.get("reader", {"name": "", "sha256": ""})
+        reader = reader_name(Provenance(model["name"], model["sha256"]))
         async with self._speaking_for(agency) as connection:
             await self._tell_lock(connection, agency)
             number = await connection.fetchval(
                 self._queries["put_read_check"], hit_id, agency, card["read_id"], card["device_id"], card["camera_id"],
-                f"{reader['name']}@{reader['sha256'][:12]}", check.result.value, check.method.value,
+                reader, check.result.value, check.method.value,
                 check.state_confirmed.value, card["plate"], check.corrected.reveal(), person.person_id,
                 person.full_name, now, expires_at,
             )  # fmt: skip
@@ -221,10 +250,22 @@ class HitStore:
                 connection, person, "read_checked", hit_id, str(number), now, facts=facts,
                 profile_version=self._profile_version(agency),
             )  # fmt: skip
+            await self._sum_up(connection, agency, card["device_id"], reader, now)
             incident_id = await connection.fetchval(self._queries["incident_of_hit"], agency, hit_id)
             if incident_id:
                 await self._tell(connection, agency, incident_id, now, min(expires_at, now + self._keep))
         metrics.READ_CHECKS.labels(check.result.value).inc()
+
+    async def _sum_up(self, connection: Any, agency: str, device_id: str, reader: str, now: datetime) -> None:
+        """Tell the matcher what has been found about a device's reads so far."""
+        rows = await connection.fetch(self._queries["device_checks"], agency, device_id, reader)
+        if (checks := rules.device_checks(agency, device_id, reader, rows, now)) is None:
+            return
+        headers = wire.headers_for(
+            Topic.DEVICES_CHECKS, id=make_id("device_checks", device_id, now.isoformat()), source=SOURCE, time=now
+        )
+        value = wire.encode_device_checks(checks)
+        await self._outbox.put(connection, Topic.DEVICES_CHECKS, key=device_id, value=value, headers=headers, now=now)
 
     async def _checks(self, connection: Any, agency: str, hit_ids: list[str]) -> dict[str, dict[str, Any]]:
         rows = await connection.fetch(self._queries["read_checks_of"], agency, hit_ids)

@@ -1,13 +1,12 @@
-"""Every `/v1` path that another service owns: forwarded with the person's token, the answer passed on as it is."""
+"""Every `/v1` path of searches, records and devices that another service owns, as a way through the console."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter
 
-from ..web import Problem, SignedIn, signed_in, web_of
+from ..forwarding import forwards
 
 FORWARDS: Final = (
     ("audit", "POST", "/v1/queries"),
@@ -39,36 +38,10 @@ FORWARDS: Final = (
     ("ingest", "POST", "/v1/devices"),
     ("ingest", "GET", "/v1/devices/{rest:path}"),
     ("ingest", "PUT", "/v1/devices/{rest:path}"),
-    ("ingest", "GET", "/v1/hotlists"),
-    ("ingest", "POST", "/v1/hotlists"),
-    ("ingest", "GET", "/v1/hotlists/{rest:path}"),
-    ("ingest", "POST", "/v1/hotlists/{rest:path}"),
 )
 """Door, method and path. Frames are not among them: cameras reach ingest's own door."""
 
 
 def router() -> APIRouter:
     """Give one route per forward."""
-    routes = APIRouter()
-    for door, method, path in FORWARDS:
-        routes.add_api_route(path, _forward(door), methods=[method], name=f"{door} {method} {path}")
-    return routes
-
-
-def _forward(door: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - FastAPI reads the inner function's types
-    async def forward(request: Request, session: SignedIn = Depends(signed_in)) -> Response:
-        path = request.scope["path"]
-        if "//" in path or "/.." in path:
-            raise Problem(404, "PATH_UNKNOWN", "there is no such path")
-        answer = await web_of(request).doors.call(
-            door,
-            request.method,
-            request.scope["raw_path"].decode("ascii"),  # as it was sent: a `?` inside a name stays one
-            session.person,
-            query=request.url.query,
-            headers=request.headers,
-            content=request.stream() if request.method != "GET" else None,
-        )
-        return StreamingResponse(answer.body(), answer.status, headers=answer.headers)
-
-    return forward
+    return forwards(FORWARDS)

@@ -36,8 +36,8 @@ def router() -> APIRouter:
     @routes.post("/search")
     async def post_search(request: Request, session: SignedIn = Depends(page_person)) -> Response:
         form = await _form(request)
-        if form.pop("fill_in", ""):  # a page hands over a plate: it is filled in, and nobody has asked yet
-            return await _page(request, session, {"plate": form.get("plate", "")[:16]})
+        if form.pop("fill_in", ""):  # a page hands over what it is about: it is filled in, and nobody has asked yet
+            return await _page(request, session, {name: form.get(name, "")[:2000] for name in rules.FILLED_IN})
         body = rules.query_body(form, session.profile.timezone)
         if isinstance(body, Refused):
             return await _page(request, session, form, 422, refusal=_refusal(body.reason_code, body.detail))

@@ -30,6 +30,10 @@ PAGE_ROWS: Final = 50
 DOUBTFUL: Final = 0.9
 """Below this probability a character is named as one that the reader was unsure of."""
 LONGEST_SHAPE: Final = 50
+FILLED_IN: Final = (
+    "plate", "state", "polygon", "captured_from", "captured_to", "case_number", "purpose_code", "justification",
+)  # fmt: skip
+"""Fields that another page may fill in before somebody asks."""
 SIDES: Final = ("south", "west", "north", "east")
 _SYSTEM_WORDS: Final = {
     "audit": "Audit of the use of the system",
@@ -63,7 +67,7 @@ _ADVICE: Final[Mapping[str, Advice]] = {
     "FIELD_INVALID": Advice("plate", "Change the field named and search again."),
     "RECIPIENT_CLASS_NOT_PERMITTED": Advice("", "The agency's policy does not permit this recipient."),
     "ROLE_NOT_AUTHORISED": Advice("", "If your duties need it, ask the ALPR administrator of your agency."),
-    "TRAINING_MISSING": Advice("", "Your page “My account” names the missing training; the training manager adds it."),
+    "TRAINING_MISSING": Advice("", "Your page “My training” names what is missing and what is planned."),
     "POLICY_NOT_READ": Advice("", "Read and acknowledge the policy on your page “My account”, then search again."),
     "CLETS_CERT_MISSING": Advice("", "Your CLETS certification is missing or expired: ask the CLETS coordinator."),
     "CJI_CRITERIA_MISSING": Advice("", "Your authorization for criminal justice information is missing or expired."),

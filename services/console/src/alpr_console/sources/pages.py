@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
-from alprcore.policy import Gate, Overridden
+from alprcore.policy import PERMISSIBLE_USES, Gate, Overridden
 
 from ..web import SignedIn, page_person, pages_of, web_of
 from . import rules
@@ -111,8 +111,8 @@ def router(
             request, "sources/hit.html", session, status, hit=found, refusal=refusal, opened=opened or {},
             registration=registration, verifications=[rules.without_text(row) for row in rows],
             lookups=await store.lookups(session.person.agency, hit_id),
-            open_sources=open_sources if works else [], permissible=rules.PERMISSIBLE,
-            looks_up=not isinstance(rules.may_look_up(session.person, next(iter(rules.PERMISSIBLE))), Refused),
+            open_sources=open_sources if works else [], permissible=PERMISSIBLE_USES,
+            looks_up=not isinstance(rules.may_look_up(session.person, next(iter(PERMISSIBLE_USES))), Refused),
             gate=session.profile.gates.get("read_check", Gate.OFF) if not found.get("read_check") else Gate.OFF,
         )  # fmt: skip
 

@@ -7,19 +7,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from alprcore.model import ADMITTED, Admitted, Decision, Person, Refused
-from alprcore.policy import AgencyProfile, Overridden, pass_gate
+from alprcore.policy import AgencyProfile, Overridden, pass_gate, registration_basis
 
 ROLES: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor"})
 SEERS: Final = ROLES | {"alpr_admin", "program_manager"}
 REDACTED: Final = "CLETS text is left out: it is shown and released only with an authority of its own."
 """What stands in a hit's papers in the place of the answer (SEC-06)."""
-PERMISSIBLE: Final[Mapping[str, str]] = {
-    "2721(b)(1)": "a government agency carrying out its functions",
-    "2721(b)(2)": "motor vehicle safety and theft",
-    "2721(b)(4)": "a civil, criminal or administrative proceeding",
-}
-"""Uses of the Driver's Privacy Protection Act, 18 USC 2721(b), that are open to a police agency (SEC-05). The others
-are for businesses, insurers, toll roads and researchers."""
 
 
 class Source(StrEnum):
@@ -91,10 +84,7 @@ def may_look_up(person: Person, permissible_use: str) -> Decision:
     opened = _granted(person, _REGISTRATION, "registration data")
     if isinstance(opened, Refused):
         return opened
-    if permissible_use not in PERMISSIBLE:
-        listed = "; ".join(f"{code} {words}" for code, words in PERMISSIBLE.items())
-        return Refused("SEC-05", "DPPA_BASIS_REQUIRED", f"name a permissible use of 18 USC 2721: {listed}")
-    return ADMITTED
+    return registration_basis(registration=True, permissible_use=permissible_use)
 
 
 def may_read_registration(person: Person) -> Decision:

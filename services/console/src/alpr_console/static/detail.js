@@ -75,6 +75,10 @@ function listFacts(card) {
   return h("section", { class: "facts" }, h("h3", { text: "The list" }), h("dl", {},
     card.entry?.vehicle && fact("Vehicle listed", h("strong", { text: card.entry.vehicle }), "wide"),
     known(card.vehicle?.color) && fact("Color seen", h("span", {}, h("strong", { text: card.vehicle.color_words }), " ", percent(card.vehicle.color_probability), h("br"), h("span", { class: "dim", text: "estimated by machine, not verified" })), "wide"),
+    card.entry?.synopsis && fact("What happened", card.entry.synopsis, "wide"),
+    card.entry?.basis && fact("Why it is listed", card.entry.basis, "wide"),
+    card.entry?.case_number && fact("Case", card.entry.case_number),
+    card.entry?.officer_name && fact("Ask", h("span", {}, h("strong", { text: card.entry.officer_name }), card.entry.contact_phone && h("br"), card.entry.contact_phone)),
     card.entry?.originating_agency && fact("Entered by", card.entry.originating_agency),
     card.entry?.source_key && fact("Record", card.entry.source_key),
     card.entry?.notes && fact("Notes", card.entry.notes, "wide"),
@@ -134,7 +138,7 @@ export function show(root, card, actions) {
     pictures = h("div", { class: "pictures" }, picture(card, "closeup", "Close-up of the plate"), picture(card, "context", "Vehicle in context"));
     picturesOf = card.hit_id;
   }
-  const over = card.kind === "recall" ? "Recalled: do not act on this hit" : card.workflow_state === "misread" ? "Misread: do not act on this hit" : "";
+  const over = card.kind === "recall" ? `WITHDRAWN: ${card.withdrawn_words}. Do not act on this hit` : card.workflow_state === "misread" ? "Misread: do not act on this hit" : "";
   root.className = `detail ${card.priority}`;
   root.replaceChildren(
     h("button", { type: "button", class: "back quiet", text: "‹ Queue", on: { click: actions.back } }),
@@ -143,7 +147,7 @@ export function show(root, card, actions) {
       card.acknowledged_at
         ? h("p", { class: "done" }, "✓ Acknowledged", h("br"), h("span", { text: `${card.acknowledged_by}, ${clock(card.acknowledged_at)}` }))
         : h("button", { type: "button", id: "acknowledge", class: "main", text: "Acknowledge", on: { click: () => actions.acknowledge(card) } })),
-    h("p", { class: "notice" }, h("strong", { text: over || root.dataset.notice }), over ? "" : " Check the plate against the picture, then confirm by CLETS/NCIC."),
+    h("p", { class: "notice" }, h("strong", { text: over || root.dataset.notice }), card.storm_words && ` ${card.storm_words}`, over ? "" : `${card.advisory_class === "information_only" ? " This list informs only: it is no basis for a stop or search." : ""} Check the plate against the picture, then confirm by CLETS/NCIC.`),
     keys(card),
     h("div", { class: "see" },
       h("div", { class: "reading" }, h("p", { class: "dim", text: origin(card) }), plate(card),
@@ -151,6 +155,7 @@ export function show(root, card, actions) {
       pictures),
     readCheck(card),
     h("div", { class: "deeds" },
+      card.kind === "storm" && h("button", { type: "button", id: "release-storm", text: "Announce the waiting hits", on: { click: (press) => actions.release(card, press.target) } }),
       h("a", { class: "button", href: `/hits/${card.hit_id}/sources`, text: "CLETS verification and registration" }),
       h("form", { method: "post", action: "/search" }, hidden("csrf", document.querySelector('meta[name="csrf"]').content), hidden("fill_in", "1"), hidden("plate", card.plate),
         h("button", { type: "submit", text: "Search past reads of this plate" }))),

@@ -20,6 +20,16 @@ export const clock = (moment) => clockForm.format(new Date(moment));
 export const full = (moment) => fullForm.format(new Date(moment));
 export const dayAndClock = (moment) => `${dayForm.format(new Date(moment))}, ${clock(moment)}`;
 
+// What is typed into a form is the agency's time, wherever the browser stands: from there to a moment, and back.
+const wallForm = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
+export const wall = (moment) => wallForm.format(new Date(moment)).replace(" ", "T");
+export function zoned(text) {
+  const wish = Date.parse(`${text}Z`);
+  let at = wish;
+  for (let round = 0; round < 2; round += 1) at += wish - Date.parse(`${wall(at)}Z`);
+  return new Date(at).toISOString();
+}
+
 // "12 s", "4 min", "9 h", "3 d": one unit, because it is read at a glance
 export function span(seconds) {
   const s = Math.max(0, Math.round(seconds));

@@ -1,4 +1,8 @@
-// Forms that speak to /v1: data-send="PUT /v1/…"; what was refused is said at the form, in the rule's own words.
+// Forms that speak to /v1: data-send="PUT /v1/…"; what was refused is said at the form, in the rule's own words, and
+// with what to do about it where the page knows (#advice). Events: "shape" before the body leaves, "done" after.
+import { zoned } from "./dom.js";
+
+const advice = JSON.parse(document.getElementById("advice")?.textContent ?? "{}");
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 const list = (form, name) => (form.dataset[name] ?? "").split(" ").filter(Boolean);
 
@@ -13,14 +17,20 @@ function bodyOf(form) {
     else if (flags.includes(name)) body[name] = value !== "";
     else if (value === "") continue;
     else if (moments.includes(name)) body[name] = new Date(`${value}T23:59:59`).toISOString();
-    else if (times.includes(name)) body[name] = new Date(value).toISOString();
+    else if (times.includes(name)) body[name] = zoned(value);
     else body[name] = numbers.includes(name) ? Number(value) : value;
   }
   for (const [name, value] of Object.entries(JSON.parse(form.dataset.also ?? "{}"))) body[name] = value;
+  form.dispatchEvent(new CustomEvent("shape", { detail: body }));
   return body;
 }
 
-function say(form, words) {
+export const refusal = (content, status) => {
+  const words = content.detail ?? `refused (${status})`;
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."} ${advice[content.reason_code] ?? ""}`.trim();
+};
+
+export function say(form, words) {
   let place = form.querySelector("[data-refusal]");
   if (!place) {
     place = document.createElement("p");
@@ -41,9 +51,10 @@ async function send(form) {
   const answer = await fetch(filled, { method, body, headers: { "content-type": "application/json", "x-csrf-token": token } });
   if (answer.status === 401) return location.assign("/login");
   const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) return say(form, content.detail ?? `refused (${answer.status})`);
+  if (!answer.ok) return say(form, refusal(content, answer.status));
+  if (!form.dispatchEvent(new CustomEvent("done", { detail: content, cancelable: true }))) return;
   const shown = form.dataset.shows && form.querySelector("output");
-  if (!shown) return form.dataset.then ? location.assign(form.dataset.then) : location.reload();
+  if (!shown) return form.dataset.then ? location.assign(form.dataset.then.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(content[name] ?? form.elements[name]?.value ?? ""))) : location.reload();
   shown.textContent = content[form.dataset.shows];
   shown.hidden = false;
   for (const button of form.querySelectorAll("button")) button.disabled = true;
@@ -52,7 +63,7 @@ async function send(form) {
 for (const form of document.querySelectorAll("form[data-send]")) {
   form.addEventListener("submit", (sent) => {
     sent.preventDefault();
-    if (form.dataset.busy) return;
+    if (form.dataset.busy || (form.dataset.asks && !confirm(form.dataset.asks))) return;
     form.dataset.busy = "yes";
     send(form).catch(() => say(form, "the console does not answer; nothing was changed")).finally(() => { delete form.dataset.busy; });
   });

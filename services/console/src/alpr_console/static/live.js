@@ -23,6 +23,7 @@ function take(card, fresh) {
   const rings = fresh && !known && open(card) && card.audible; // audible: any notification of the incident was
   const sound = rings ? ring(card.incident_id, card.priority) : false;
   if (!presented.has(card.hit_id)) receipt(card, sound);
+  if (fresh && known && open(known) && card.kind === "recall") $("say").textContent = `Withdrawn: plate ${[...card.plate].join(" ")}, ${card.withdrawn_words}.`;
   if (rings) {
     announce(card);
     if (free()) selected = card.incident_id;
@@ -50,7 +51,8 @@ function announce(card) {
 
 function row(card) {
   const marks = [];
-  if (card.kind === "recall") marks.push(h("span", { class: "tag bad", text: "Recalled" }));
+  if (card.kind === "recall") marks.push(h("span", { class: "tag bad", text: `WITHDRAWN: ${card.withdrawn_words}` }));
+  if (card.kind === "storm") marks.push(h("span", { class: "tag warn", text: "Alert storm" }));
   if (card.workflow_state === "misread") marks.push(h("span", { class: "tag bad", text: "Misread" }));
   if (card.status !== "Actual") marks.push(h("span", { class: "tag", text: card.status }));
   if (card.delayed) marks.push(h("span", { class: "tag warn", text: "Delayed" }));
@@ -84,7 +86,7 @@ function draw() {
   for (const button of $("queue").querySelectorAll("button")) {
     if (button.dataset.incident === selected) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
   }
-  show($("detail"), incidents.get(selected), { acknowledge, back: () => document.body.classList.remove("picked") });
+  show($("detail"), incidents.get(selected), { acknowledge, release, back: () => document.body.classList.remove("picked") });
 }
 
 function select(incident, byPerson) {
@@ -96,6 +98,13 @@ function select(incident, byPerson) {
 async function acknowledge(card) {
   const response = await post(`/v1/hits/${card.hit_id}/acknowledge`);
   if (response.ok) document.body.classList.remove("picked");
+}
+
+async function release(card, button) {
+  button.disabled = true;
+  const response = await post(`/v1/storms/${card.storm_id}/releases`);
+  button.textContent = response.ok ? "Released: the hits are being announced" : response.status === 403 ? "A supervisor releases alert storms" : "Not released, try again";
+  button.disabled = response.ok || response.status === 403;
 }
 
 $("queue").addEventListener("keydown", (press) => {

@@ -10,10 +10,11 @@ FROM console.people WHERE agency = $1 AND disabled_at IS NULL ORDER BY full_name
 
 -- courses --
 SELECT course_id, name, version, tags, valid_days, created_at, approved_by, approved_at
-FROM console.courses WHERE agency = $1 ORDER BY name, created_at DESC
+FROM console.courses WHERE agency = $1 AND name <> $2 ORDER BY name, created_at DESC
 
 -- course --
-SELECT course_id, name, version, tags, valid_days, approved_at FROM console.courses WHERE agency = $1 AND course_id = $2
+SELECT course_id, name, version, tags, valid_days, approved_at FROM console.courses
+WHERE agency = $1 AND course_id = $2 AND name <> $3
 
 -- put_course --
 INSERT INTO console.courses (course_id, agency, name, version, tags, valid_days, created_by, created_at)

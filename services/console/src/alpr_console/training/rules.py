@@ -19,6 +19,7 @@ from alprcore.policy import (
     missing_training,
     policy_due_at,
     policy_refusal,
+    training_refusal,
     valid_training,
 )
 
@@ -98,8 +99,8 @@ def missing_for_unit(standing: Standing | None, profile: AgencyProfile, now: dat
     ):
         found.append(Refused("ACC-14", "CLEARANCE_MISSING", "no valid clearance for equipment is on file"))
     lacking = missing_training(valid_training(standing, profile, now), standing.category, profile, "device_session")
-    if lacking:
-        found.append(Refused("ACC-14", "TRAINING_MISSING", f"training is missing: {', '.join(lacking)}"))
+    if (untrained := training_refusal(lacking, profile, "ACC-14")) is not None:
+        found.append(untrained)
     found.extend(missing_papers(standing, profile, now))
     return tuple(found)
 

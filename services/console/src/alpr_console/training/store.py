@@ -50,12 +50,12 @@ class TrainingStore:
         return [{**dict(row), "standing": standing_of(row["standing"])} for row in rows]
 
     async def courses(self, agency: str) -> list[dict[str, Any]]:
-        """List the agency's courses, every version."""
-        return await self._rows(agency, "courses", agency)
+        """List the agency's courses, every version; what was attested on the machine is no course that anybody takes."""
+        return await self._rows(agency, "courses", agency, rules.ATTESTED)
 
     async def course(self, agency: str, course_id: str) -> dict[str, Any] | None:
         """Find one version of a course."""
-        rows = await self._rows(agency, "course", agency, course_id)
+        rows = await self._rows(agency, "course", agency, course_id, rules.ATTESTED)
         return rows[0] if rows else None
 
     async def papers(self, agency: str, person_id: str) -> dict[str, list[dict[str, Any]]]:

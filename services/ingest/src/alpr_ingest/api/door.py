@@ -13,11 +13,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from alpr_ingest import metrics
-from alpr_ingest.app import ListLoader, Relay
+from alpr_ingest.app import Relay
+from alpr_ingest.entering import Entering
+from alpr_ingest.hotlists import ActiveList
+from alpr_ingest.loading import DryRuns, ListLoader
+from alpr_ingest.pulling import Puller
 from alpr_ingest.store import Store
 from alprcore.errors import Transient
 from alprcore.kafka import DeadLetters, Publisher
-from alprcore.model import Person, Refused
+from alprcore.model import Decision, Person, Refused
 from alprcore.objects import ImageStore
 from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.refusals import RefusalLog
@@ -37,8 +41,28 @@ _STATUS: Final[Mapping[str, int]] = {
     "NOT_A_JPEG": 415,
     "LIST_OLDER_THAN_ACTIVE": 409,
     "LIST_SHRUNK": 409,
+    "LIST_GREW": 409,
+    "ROLLBACK_NOTHING_KEPT": 409,
+    "ROLLBACK_OUTDATED": 409,
+    "ROLLBACK_DONE": 409,
     "LIST_NOT_APPROVED": 409,
     "LIST_NOT_LOADABLE": 409,
+    "DRY_RUN_BUSY": 409,
+    "DRY_RUN_TOO_LONG": 503,
+    "ROLE_NOT_AUTHORISED": 403,
+    "TRAINING_MISSING": 403,
+    "PURPOSE_NOT_PERMITTED": 403,
+    "SPECIAL_LISTS_OFF": 403,
+    "APPROVER_NOT_AUTHORISED": 403,
+    "OWN_LIST": 403,
+    "AUTHOR_MUST_DIFFER": 403,
+    "SHARE_NOT_AUTHORISED": 403,
+    "RECIPIENT_CLASS_NOT_PERMITTED": 403,
+    "APPROVAL_NOT_NEEDED": 409,
+    "LIST_NOT_SHAREABLE": 409,
+    "ALREADY_EXTENDED": 409,
+    "ENTRY_NOT_LIVE": 409,
+    "TOO_MANY_PARTIALS": 409,
 }
 """HTTP status of a refusal; 422 for all others."""
 
@@ -61,6 +85,12 @@ def refusal(refused: Refused, **more: Any) -> Problem:
     return Problem(status, refused.reason_code, refused.detail, rule_id=refused.rule_id, **more)
 
 
+def demand(decision: Decision) -> None:
+    """Go on when a rule admits; raise its refusal otherwise."""
+    if isinstance(decision, Refused):
+        raise refusal(decision)
+
+
 @dataclass(slots=True)
 class Doors:
     """What the routes work with."""
@@ -71,6 +101,9 @@ class Doors:
     images: ImageStore
     relay: Relay
     loader: ListLoader
+    entering: Entering
+    puller: Puller
+    dry_runs: DryRuns
     profiles: Mapping[str, AgencyProfile]
     person_key: bytes
     clock: Callable[[], datetime]
@@ -132,6 +165,22 @@ def person_of(request: Request) -> Person:
         raise Problem(401, str(error), "a person token is needed") from None
     person: Person = request.state.person
     return person
+
+
+def policy_of(doors: Doors, person: Person) -> AgencyProfile:
+    """Give the policy of the person's agency; 422 without one."""
+    profile = doors.profiles.get(person.agency)
+    if profile is None:
+        raise Problem(422, "AGENCY_UNKNOWN", "the agency has no profile")
+    return profile
+
+
+async def own_list(doors: Doors, person: Person, code: str) -> ActiveList:
+    """Find a list of the person's agency; 404 without."""
+    found = await doors.store.hotlist(person.agency, code)
+    if found is None:
+        raise Problem(404, "LIST_UNKNOWN", "the agency has no such list")
+    return found
 
 
 def allowed(*roles: str) -> Callable[[Request], Person]:

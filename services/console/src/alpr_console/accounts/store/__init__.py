@@ -8,6 +8,7 @@ from typing import Any
 
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries
+from alprcore.seal import ListKeys
 
 from ...doors import Outbox
 from ...proofs import Passwords
@@ -41,8 +42,9 @@ class AccountStore:
     """Everything about accounts, by what it is about."""
 
     def __init__(
-        self, pool: Any, outbox: Outbox, profiles: Mapping[str, AgencyProfile], papers: FindPapers, settings: Settings
-    ) -> None:
+        self, pool: Any, outbox: Outbox, profiles: Mapping[str, AgencyProfile], papers: FindPapers, settings: Settings,
+        keys: ListKeys | None,
+    ) -> None:  # fmt: skip
         opens_after = timedelta(minutes=settings.lockout_minutes) if settings.lockout_minutes else None
         ground = Ground(
             pool=pool,
@@ -51,6 +53,7 @@ class AccountStore:
             profiles=profiles,
             papers=papers,
             passwords=Passwords(settings.password_scheme),
+            keys=keys,
             attempts=rules.Attempts(settings.failures_per_minute),
             departures=rules.Attempts(settings.failures_per_minute),
             strangers=rules.Attempts(rules.MAX_FAILURES, window=opens_after or timedelta(days=3650)),

@@ -21,6 +21,7 @@ from .sign_in import step_id
 
 _NOT_PROVEN = Refused("SEC-03", "SECOND_FACTOR_WRONG", "that code is not the current one: look again")
 _KEY_REFUSED = Refused("SEC-03", "SECURITY_KEY_REFUSED", "the security key's answer does not count: try again")
+_NO_SEAL = Refused("SEC-03", "SEAL_NOT_AVAILABLE", "there is no key to seal the secret with: ask the operator")
 _LAST = Refused("SEC-03", "LAST_SECOND_FACTOR", "this is your only second factor: add another one first")
 
 
@@ -73,9 +74,11 @@ class FactorStore:
         proof = rules.fresh(session.person, now)
         if isinstance(proof, Refused):
             return proof
-        secret = new_second_factor()
+        on, person_id, secret = self._on, session.person.person_id, new_second_factor()
+        if on.keys is None:
+            return _NO_SEAL
         with translated():
-            await self._on.pool.execute(self._on.queries["offer_totp"], session.person.person_id, secret)
+            await on.pool.execute(on.queries["offer_totp"], person_id, on.sealed(secret, person_id))
         label = quote(f"Plateline:{session.person.username}")
         return secret, f"otpauth://totp/{label}?secret={secret}&issuer=Plateline"
 
@@ -87,13 +90,31 @@ class FactorStore:
             return proof
         async with on.outbox.change(person.agency) as connection:
             row = await connection.fetchrow(on.queries["login_for_update"], person.person_id)
-            step = rules.totp_step(row["totp_offered"], code, 0, now) if row["totp_offered"] else None
+            offered = on.opened(row["totp_offered"], person.person_id)
+            step = rules.totp_step(offered, code, 0, now) if offered else None
             if step is None:
                 return _NOT_PROVEN
             await connection.execute(on.queries["take_totp"], person.person_id, step)
             await connection.execute(on.queries["add_proof"], person.session_id, ["otp", "mfa"])
             await self._record(connection, session, "second_factor_added", {"factor": "totp"}, now)
         return None
+
+    async def seal_secrets(self) -> int:
+        """Seal every authenticator's secret that is not sealed with the current key; answers how many were.
+
+        Done at each start: it takes secrets from before they were sealed, and those under a key that was replaced.
+        """
+        on = self._on
+        if on.keys is None:
+            return 0
+        with translated():
+            rows = await on.pool.fetch(on.queries["unsealed_secrets"], f"{on.keys.current} ")
+            for row in rows:
+                kept = (row["totp_secret"], row["totp_offered"])
+                anew = [on.sealed(found, row["person_id"]) if (found := on.opened(one, row["person_id"])) else one
+                        for one in kept]  # fmt: skip
+                await on.pool.execute(on.queries["seal_secrets"], row["person_id"], *anew, *kept)
+        return len(rows)
 
     async def drop_totp(self, session: SignedIn, now: datetime) -> Refused | None:
         """Give up authenticator codes, where a security key stays."""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.model import ADMITTED, Decision, Person, Refused, make_id
 from alprcore.policy import AgencyProfile
+from alprcore.seal import ListKeys
 
 from ... import metrics
 from ...doors import Outbox
 from ...proofs import KeyRefused, Passwords, SecurityKeys, credential_of
 from .. import rules
 from .coming import Came
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Ground:
     profiles: Mapping[str, AgencyProfile]
     papers: FindPapers
     passwords: Passwords
+    keys: ListKeys | None
     attempts: rules.Attempts
     departures: rules.Attempts
     strangers: rules.Attempts
@@ -104,7 +111,8 @@ class Ground:
         """Check a second factor, and use it up; answers what proved it (RFC 8176), nothing when it proved nothing."""
         if answer is not None and keys is not None and challenge:
             return ("hwk", "user") if await self._key(connection, row, answer, challenge, keys, now) else ()
-        step = rules.totp_step(row["totp_secret"], code, row["totp_last_step"], now) if row["totp_secret"] else None
+        secret = self.opened(row["totp_secret"], row["person_id"])
+        step = rules.totp_step(secret, code, row["totp_last_step"], now) if secret else None
         if step is None:
             return ()
         await connection.execute(self.queries["use_totp_step"], row["person_id"], step)
@@ -141,6 +149,42 @@ class Ground:
             now,
         )
 
+    def sealed(self, secret: str, person_id: str) -> str:
+        """Seal an authenticator's secret for its row: `<key id> <base64>`. Raises `Misconfigured` without keys."""
+        if self.keys is None:
+            raise Misconfigured("list_keys_file: an authenticator's secret is sealed with these keys")
+        blob, key_id = self.keys.seal(secret.encode(), entry_id=f"totp {person_id}")
+        return f"{key_id} {base64.b64encode(blob).decode()}"
+
+    def opened(self, kept: str, person_id: str) -> str:
+        """Open what a row holds; a secret from before they were sealed is taken as it is, one that cannot be opened
+        opens nothing.
+        """
+        key_id, apart, text = kept.partition(" ")
+        if not apart:
+            return kept
+        try:
+            blob = base64.b64decode(text)
+            return self.keys.open(blob, key_id, entry_id=f"totp {person_id}").decode() if self.keys else ""
+        except InvalidMessage:
+            log.error("second_factor_not_opened", extra={"key_id": key_id})
+            return ""
+
+    def login_of(self, row: Any, code: str, now: datetime, *, password_ok: bool, second_factor_ok: bool) -> rules.Login:
+        """Say what is known of an account that someone tries to open."""
+        secret, last = self.opened(row["totp_secret"], row["person_id"]), row["totp_last_step"]
+        return rules.Login(
+            password_ok=password_ok,
+            disabled=row["disabled_at"] is not None,
+            locked_at=row["locked_at"],
+            second_factor_enrolled=bool(row["totp_secret"]) or row["has_key"],
+            second_factor_ok=second_factor_ok,
+            password_first=row["password_first"],
+            password_at=row["password_at"],
+            by_provider=row["by_provider"],
+            code_used=bool(code and secret) and rules.totp_used(secret, code, last, now),
+        )
+
     def version(self, agency: str) -> str:
         """The version of an agency's profile, for the ledger; '' for one that has none."""
         profile = self.profiles.get(agency)
@@ -164,20 +208,4 @@ def person_of(row: Any, session_id: str, source_ip: str) -> Person:
         roles=tuple(row["roles"]),
         session_id=session_id,
         source_ip=source_ip,
-    )
-
-
-def login_of(row: Any, code: str, now: datetime, *, password_ok: bool, second_factor_ok: bool) -> rules.Login:
-    """Say what is known of an account that someone tries to open."""
-    secret, last = row["totp_secret"], row["totp_last_step"]
-    return rules.Login(
-        password_ok=password_ok,
-        disabled=row["disabled_at"] is not None,
-        locked_at=row["locked_at"],
-        second_factor_enrolled=bool(row["totp_secret"]) or row["has_key"],
-        second_factor_ok=second_factor_ok,
-        password_first=row["password_first"],
-        password_at=row["password_at"],
-        by_provider=row["by_provider"],
-        code_used=bool(code and secret) and rules.totp_used(secret, code, last, now),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from alprcore.model import Person, make_id
+from alprcore.model import ListAlarm, Person, make_id
 from alprcore.postgres import translated
 
 from ...web import new_password
@@ -43,7 +43,8 @@ class PeopleStore:
         hashed = await on.passwords.hash(password)
         person_id = make_id("person", agency, username)
         person = Person(person_id, username, full_name, organization, agency, tuple(roles), "", "")
-        values = (person_id, username, full_name, organization, agency, list(roles), hashed, totp_secret, now, first)
+        sealed = on.sealed(totp_secret, person_id) if totp_secret else ""
+        values = (person_id, username, full_name, organization, agency, list(roles), hashed, sealed, now, first)
         async with on.outbox.change(agency) as connection:
             if not await connection.fetchval(on.queries["put_person"], *values):
                 return False
@@ -113,8 +114,18 @@ class PeopleStore:
         await on.outbox.record(connection, by, kind, person_id, now.isoformat(), now)
         await on.alert(connection, row, kind, {"by": by.username}, now)
 
+    async def put_alarm(self, alarm: ListAlarm) -> None:
+        """Put an alarm of a list before the agency's ALPR administrators, once however often it arrives (HOT-03)."""
+        facts = json.dumps({**alarm.facts, "reason_code": alarm.reason_code, "list": alarm.list_code})
+        values = (alarm.agency, f"list_{alarm.kind}", "", alarm.list_code, alarm.list_name, facts, alarm.raised_at)
+        with translated():
+            await self._on.pool.execute(self._on.queries["raise_alert"], alarm.alarm_id, *values)
+
     async def alerts(self, agency: str) -> list[dict[str, Any]]:
-        """List the newest alerts about an agency's accounts, unseen ones first."""
+        """List the newest alerts about an agency's accounts and lists, unseen ones first.
+
+        `username` and `full_name` say who or which list it is about.
+        """
         with translated():
             rows = await self._on.pool.fetch(self._on.queries["alerts_of"], agency, _ALERTS_SHOWN)
         return [{**dict(row), "facts": json.loads(row["facts"])} for row in rows]

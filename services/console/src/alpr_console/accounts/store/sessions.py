@@ -14,7 +14,7 @@ from ...proofs import SecurityKeys
 from ...web import LOCKED, SignedIn, csrf_of, new_token, token_hash
 from .. import rules
 from .coming import Came
-from .ground import Ground, counted, login_of, person_of
+from .ground import Ground, counted, person_of
 from .sign_in import TOO_MANY, step_id
 
 _LOCKED = Refused("SEC-03", LOCKED, "this session is locked: prove who you are to go on")
@@ -129,7 +129,8 @@ class SessionStore:
             if open_ and (right or challenge):
                 ways = await on.proven(connection, row, code, answer, challenge, keys, now)
             login = replace(
-                login_of(row, code, now, password_ok=right or bool(ways), second_factor_ok=bool(ways)), password_at=now
+                on.login_of(row, code, now, password_ok=right or bool(ways), second_factor_ok=bool(ways)),
+                password_at=now,
             )
             decision = rules.may_sign_in(
                 login, session.profile, loopback=came.loopback, opens_after=on.opens_after, now=now

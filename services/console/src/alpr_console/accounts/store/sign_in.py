@@ -19,7 +19,7 @@ from ...proofs import Identity, SecurityKeys
 from ...web import LIMITS, new_token
 from .. import rules
 from .coming import Came
-from .ground import Ground, Papers, counted, login_of, person_of
+from .ground import Ground, Papers, counted, person_of
 
 _WRONG = Refused("ACC-01", "CREDENTIALS_WRONG", "username or password is wrong")
 TOO_MANY = Refused("SEC-03", "TOO_MANY_ATTEMPTS", "too many wrong attempts from this address: wait a minute")
@@ -95,7 +95,7 @@ class SignInStore:
             enrolled = bool(row["totp_secret"]) or row["has_key"]
             open_ = not rules.locked(row["locked_at"], on.opens_after, now)
             ways = await on.proven(connection, row, code, None, b"", None, now) if right and code and open_ else ()
-            login = login_of(row, code, now, password_ok=right, second_factor_ok=bool(ways) or not one_call)
+            login = on.login_of(row, code, now, password_ok=right, second_factor_ok=bool(ways) or not one_call)
             decision = rules.may_sign_in(login, profile, loopback=came.loopback, opens_after=on.opens_after, now=now)
             if isinstance(decision, Refused):
                 if decision.reason_code in ("CREDENTIALS_WRONG", "SECOND_FACTOR_WRONG"):
@@ -147,7 +147,7 @@ class SignInStore:
                 return Outcome(counted(_LATE), recorded=False)
             open_ = not rules.locked(row["locked_at"], on.opens_after, now)
             ways = await on.proven(connection, row, code, answer, begun["challenge"], keys, now) if open_ else ()
-            login = login_of(row, code, now, password_ok=True, second_factor_ok=bool(ways))
+            login = on.login_of(row, code, now, password_ok=True, second_factor_ok=bool(ways))
             decision = rules.may_sign_in(login, profile, loopback=came.loopback, opens_after=on.opens_after, now=now)
             if isinstance(decision, Refused):
                 refusal = await on.refused(connection, row, decision, came, now)

@@ -1,0 +1,45 @@
+"""Trying a file against yesterday before it is put in force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from alpr_ingest.api.door import Ingest, ListAdmin, own_list, policy_of, refusal
+from alpr_ingest.api.loads import list_file
+from alpr_ingest.app import audit_message
+from alpr_ingest.loading import Alerts
+from alprcore.model import Refused
+from alprcore.wire import rfc3339
+
+router = APIRouter()
+
+
+@router.post("/v1/hotlists/{code}/dry-runs")
+async def post_dry_run(code: str, request: Request, doors: Ingest, person: ListAdmin) -> dict[str, Any]:
+    """Tell how many alerts a file would have made of the last 24 hours' reads, beside what is in force; no plate."""
+    target = await own_list(doors, person, code)
+    async with request.form(max_files=1, max_fields=10) as form:
+        file, _ = list_file(doors, form, frozenset())
+        found = await doors.dry_runs.run(target, file, policy_of(doors, person))
+    if isinstance(found, Refused):
+        raise refusal(found)
+    now = doors.clock()
+    facts = {"list": code, "reads": str(found.reads), "alerts": str(found.proposed.alerts)}
+    message = audit_message("list_dry_run", f"{person.agency}/{code}", rfc3339(now), person, now, facts=facts)
+    await doors.store.put_out([message])
+    doors.relay.kick()
+    return {
+        "since": rfc3339(found.since),
+        "until": rfc3339(found.until),
+        "reads": found.reads,
+        "entries": found.entries,
+        "rejected": found.rejected,
+        **_show(found.proposed),
+        "active": {"version": target.version, "entries": target.entries, **_show(found.active)},
+    }
+
+
+def _show(alerts: Alerts) -> dict[str, Any]:
+    return {"alerts": alerts.alerts, "hits": alerts.hits, "by_grade": dict(alerts.by_grade)}

@@ -1,0 +1,15 @@
+"""Brings versions of lists into force: read and compare, stage, publish, switch, clean up."""
+
+from alpr_ingest.loading.dry_run import Alerts, DryRuns
+from alpr_ingest.loading.loader import ListFile, ListLoader, LoadReport, Preview
+from alpr_ingest.loading.staging import SHOWN_REJECTS
+
+__all__ = [
+    "SHOWN_REJECTS",
+    "Alerts",
+    "DryRuns",
+    "ListFile",
+    "ListLoader",
+    "LoadReport",
+    "Preview",
+]

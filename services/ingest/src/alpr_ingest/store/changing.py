@@ -1,0 +1,329 @@
+"""Changing one list: who holds its lock stages a version, publishes its buckets page by page and switches to it.
+
+Two locks, both PostgreSQL advisory ones, so that they hold among all processes and end with their connection:
+one per list for the length of a change, and one for all lists for the length of a page. A bucket holds the
+entries of several lists: read, published and acknowledged under the lock of pages it never goes back to an
+older state, and whoever enters a hot plate waits for one page of a large load, not for the load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from alpr_ingest.hotlists import ActiveList
+from alpr_ingest.store.lists import QUERIES as LISTS
+from alpr_ingest.store.lists import list_of
+from alpr_ingest.store.outbox import Outgoing, put_out
+from alprcore.model import Entry, Plate
+from alprcore.plates import skeleton
+from alprcore.postgres import load_queries, translated
+
+QUERIES: Final = load_queries("alpr_ingest.store", "changing.sql")
+KEPT_REJECTS: Final = 20
+"""Versions of a list whose rejected lines can still be looked up."""
+_BULK_TIMEOUT_S: Final = 300.0
+"""Statements over a whole list: five million entries take about two minutes."""
+_POLL_S: Final = 0.02
+_STAGED_COLUMNS: Final = ("entry_id", "held", "removal", "plate", "skeleton", "sealed", "key_id", "digest")
+
+Also = Callable[[Any, int], Awaitable[None]]
+"""What else belongs to a change: called with the connection and the new version inside its transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One new version of one list, and how it came about."""
+
+    agency: str
+    code: str
+    version: int
+    source_time: datetime
+    staged_at: datetime
+    loaded_by: str
+    file_sha256: bytes
+    entries: int
+    added: int
+    changed: int
+    removed: int
+    rejected: int
+    mode: str = "full"
+    layout: str = ""
+    note: str = ""
+    lifted: Sequence[str] = ()
+    sources: Sequence[Mapping[str, str]] = field(default=())
+    category_off: int = 0
+    permissible_use: str = ""
+    restores: int | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Load:
+        """Read a row of the table."""
+        fields = {name: row[name] for name in cls.__dataclass_fields__}
+        return cls(**fields | {"sources": json.loads(row["sources"])})
+
+
+class Changing:
+    """One list, locked: nobody else changes it. Everything raises `Transient` while the database is away."""
+
+    def __init__(self, connection: Any, agency: str, code: str) -> None:
+        self._connection = connection
+        self._where = (agency, code)
+
+    async def active(self) -> ActiveList | None:
+        """Give the list as it is in force."""
+        row = await self._connection.fetchrow(LISTS["hotlist"], *self._where)
+        return None if row is None else list_of(row)
+
+    async def unfinished(self) -> Load | None:
+        """Give the load that was staged and not switched to, if there is one."""
+        row = await self._connection.fetchrow(QUERIES["publishing_of"], *self._where)
+        return None if row is None else Load.of(row)
+
+    async def made(self, version: int) -> Load | None:
+        """Give the load that made a version."""
+        row = await self._connection.fetchrow(QUERIES["made"], *self._where, version)
+        return None if row is None else Load.of(row)
+
+    @asynccontextmanager
+    async def staging(self) -> AsyncIterator[None]:
+        """Open the tables that hold a load until it is whole; they are this connection's own and vanish with it."""
+        await self._connection.execute(QUERIES["drop_staged"])
+        await self._connection.execute(QUERIES["make_staged"])
+        await self._connection.execute(QUERIES["make_left_out"])
+        try:
+            yield
+        finally:
+            if not self._connection.is_closed():
+                await self._connection.execute(QUERIES["drop_staged"])
+
+    @asynccontextmanager
+    async def comparing(self) -> AsyncIterator[None]:
+        """Look entries up by their index, whatever the statistics say: they know nothing of a list just loaded."""
+        await self._connection.fetchval(QUERIES["set_scans"], "off")
+        try:
+            yield
+        finally:
+            if not self._connection.is_closed():
+                await self._connection.fetchval(QUERIES["set_scans"], "on")
+
+    async def held(self, entry_ids: Sequence[str]) -> dict[str, bytes | None]:
+        """Give the digests of those of these entries that the list has."""
+        rows = await self._connection.fetch(QUERIES["held"], *self._where, entry_ids, timeout=_BULK_TIMEOUT_S)
+        return {str(row["entry_id"]): row["digest"] for row in rows}
+
+    async def put(self, staged: Sequence[tuple[Any, ...]], left_out: Sequence[tuple[int, str]]) -> None:
+        """Keep some lines of a file for the merge: those accepted, and numbers and codes of those left out."""
+        await self._connection.copy_records_to_table(
+            "staged", schema_name="pg_temp", columns=_STAGED_COLUMNS, records=staged, timeout=_BULK_TIMEOUT_S
+        )
+        if left_out:
+            await self._connection.copy_records_to_table(
+                "left_out", schema_name="pg_temp", columns=("line", "reason_code"), records=left_out
+            )
+
+    async def merge(self, load: Load, outgoing: Sequence[Outgoing]) -> None:
+        """Make what was staged the list's next version, in one transaction; nothing uses it before the switch.
+
+        From here on the load is finished whatever happens: a killed ingest goes on with it.
+        """
+        where = (*self._where, load.version)
+        bulk = {"timeout": _BULK_TIMEOUT_S}
+        await self._connection.execute(QUERIES["analyze_staged"], **bulk)
+        async with self._connection.transaction():
+            if load.mode == "full":
+                await self._connection.execute(QUERIES["close_missing"], *where, **bulk)
+            await self._connection.execute(QUERIES["close_replaced"], *where, **bulk)
+            await self._connection.execute(QUERIES["insert_staged"], *where, **bulk)
+            await self._add_load(load)
+            await self._connection.execute(QUERIES["insert_rejects"], *where, **bulk)
+            await self._connection.execute(QUERIES["forget_rejects"], *self._where, load.version - KEPT_REJECTS)
+            await put_out(self._connection, outgoing)
+
+    async def amend(
+        self, draft: Load, add: Sequence[Entry], close: Collection[str], outgoing: Sequence[Outgoing], also: Also | None
+    ) -> Load:
+        """Write a change of a few entries as the next version, in one transaction, like `merge`; answers its counts."""
+        records = [
+            (UUID(e.entry_id), draft.version, *self._where, e.plate.reveal(), skeleton(e.plate), e.sealed, e.key_id)
+            for e in add
+        ]
+        columns = ("entry_id", "from_version", "agency", "code", "plate", "skeleton", "sealed", "key_id")
+        async with self._connection.transaction():
+            rows = await self._connection.fetch(
+                QUERIES["close_entries"], *self._where, draft.version, [UUID(name) for name in close]
+            )
+            closed, brought = {row["entry_id"] for row in rows}, {record[0] for record in records}
+            load = replace(
+                draft,
+                entries=draft.entries + len(brought) - len(closed),
+                added=len(brought - closed),
+                changed=len(brought & closed),
+                removed=len(closed - brought),
+            )
+            await self._connection.copy_records_to_table(
+                "entries", schema_name="ingest", columns=columns, records=records
+            )
+            await self._add_load(load)
+            await put_out(self._connection, outgoing)
+            if also is not None:
+                await also(self._connection, load.version)
+        return load
+
+    async def restore(self, draft: Load, rollback_id: str, outgoing: Sequence[Outgoing]) -> Load:
+        """Write the content of an earlier version as the next one, in one transaction, like `merge`."""
+        where = (*self._where, draft.version)
+        bulk = {"timeout": _BULK_TIMEOUT_S}
+        async with self._connection.transaction():
+            closed = _count(await self._connection.execute(QUERIES["close_later"], *where, draft.restores, **bulk))
+            opened = _count(await self._connection.execute(QUERIES["open_again"], *where, draft.restores, **bulk))
+            both = int(await self._connection.fetchval(QUERIES["count_both"], *where, **bulk))
+            load = replace(draft, added=opened - both, changed=both, removed=closed - both)
+            await self._add_load(load)
+            approved = (UUID(rollback_id), load.loaded_by, load.staged_at, load.version)
+            await self._connection.execute(QUERIES["approve_rollback"], *approved)
+            await put_out(self._connection, outgoing)
+        return load
+
+    async def _add_load(self, load: Load) -> None:
+        await self._connection.execute(
+            QUERIES["add_load"],
+            *(load.agency, load.code, load.version, load.source_time, load.staged_at, load.loaded_by),
+            *(load.file_sha256, load.entries, load.added, load.changed, load.removed, load.rejected),
+            *(load.mode, load.layout, load.note, list(load.lifted), json.dumps([dict(s) for s in load.sources])),
+            *(load.category_off, load.restores, load.permissible_use),
+        )
+
+    async def count_touched(self, load: Load) -> int:
+        """Count the buckets that a load changes."""
+        args = (*self._where, load.version)
+        return int(await self._connection.fetchval(QUERIES["count_touched"], *args, timeout=_BULK_TIMEOUT_S))
+
+    async def touched(self, load: Load, after: str, limit: int) -> list[str]:
+        """List the next skeletons whose buckets a load changes, in order."""
+        args = (*self._where, load.version, after, limit)
+        return [r["skeleton"] for r in await self._connection.fetch(QUERIES["touched"], *args, timeout=_BULK_TIMEOUT_S)]
+
+    @asynccontextmanager
+    async def page(self, skeletons: Sequence[str]) -> AsyncIterator[dict[str, list[Entry]]]:
+        """Hold the lock of pages and give these buckets whole, as they are now."""
+        async with self._connection.transaction():
+            await self._connection.execute(QUERIES["hold_pages"])
+            yield await _buckets(self._connection, skeletons)
+
+    async def end_offsets(self) -> dict[int, int]:
+        """Give the end offsets that the active version was published with."""
+        row = await self._connection.fetchrow(LISTS["hotlist"], *self._where)
+        return {int(partition): offset for partition, offset in json.loads(row["end_offsets"]).items()}
+
+    async def set_progress(self, load: Load, buckets: int, published: int) -> None:
+        """Note how far the publication of a load has come."""
+        await self._connection.execute(QUERIES["set_progress"], *self._where, load.version, buckets, published)
+
+    async def activate(self, load: Load, ends: Mapping[int, int], now: datetime, outgoing: Sequence[Outgoing]) -> None:
+        """Switch the list to a load, together with the messages that say so; once, whoever comes first."""
+        where = (*self._where, load.version)
+        offsets = json.dumps({str(partition): offset for partition, offset in ends.items()})
+        async with self._connection.transaction():
+            if await self._connection.fetchval(QUERIES["activate_load"], *where, now) is None:
+                return
+            await self._connection.execute(
+                QUERIES["activate_list"], *where, load.entries, load.source_time, now, offsets, load.mode
+            )
+            await put_out(self._connection, outgoing)
+
+
+class Changes:
+    """The ways to change lists. Every method raises `Transient` while the database is away."""
+
+    _pool: asyncpg.Pool
+
+    @asynccontextmanager
+    async def changing(self, agency: str, code: str) -> AsyncIterator[Changing]:
+        """Be the only one that changes a list, among all processes; waits until that is so."""
+        with translated():
+            async with self._pool.acquire() as connection:
+                while not await connection.fetchval(QUERIES["try_list"], agency, code):
+                    await asyncio.sleep(_POLL_S)
+                async with _released(connection, agency, code) as changing:
+                    yield changing
+
+    @asynccontextmanager
+    async def changing_now(self, agency: str, code: str) -> AsyncIterator[Changing | None]:
+        """Be the only one that changes a list, or None when somebody else is."""
+        with translated():
+            async with self._pool.acquire() as connection:
+                if not await connection.fetchval(QUERIES["try_list"], agency, code):
+                    yield None
+                    return
+                async with _released(connection, agency, code) as changing:
+                    yield changing
+
+    @asynccontextmanager
+    async def looking(self, agency: str, code: str) -> AsyncIterator[Changing]:
+        """Look at a list without locking it: for answers only."""
+        with translated():
+            async with self._pool.acquire() as connection:
+                yield Changing(connection, agency, code)
+
+    @asynccontextmanager
+    async def spending(self, before: datetime, limit: int) -> AsyncIterator[dict[str, list[Entry]]]:
+        """Take entries that no version in force has had since `before` off their buckets, which are given whole.
+
+        What is published inside the block is the state that is kept; when the block fails nothing has changed.
+        """
+        with translated():
+            async with self._pool.acquire() as connection:
+                rows = await connection.fetch(QUERIES["due_skeletons"], before, limit)
+                skeletons = [row["skeleton"] for row in rows]
+                async with connection.transaction():
+                    if skeletons:
+                        await connection.execute(QUERIES["hold_pages"])
+                        await connection.execute(QUERIES["spend"], skeletons, before)
+                    yield await _buckets(connection, skeletons) if skeletons else {}
+
+    async def forget_spent(self, limit: int) -> int:
+        """Delete entries off their buckets that no rollback would bring back; answers how many."""
+        with translated():
+            return _count(await self._pool.execute(QUERIES["forget_spent"], limit))
+
+
+def _count(tag: str) -> int:
+    """How many rows a statement touched, by its command tag."""
+    return int(tag.rpartition(" ")[2])
+
+
+@asynccontextmanager
+async def _released(connection: Any, agency: str, code: str) -> AsyncIterator[Changing]:
+    try:
+        yield Changing(connection, agency, code)
+    finally:
+        if not connection.is_closed():
+            await connection.fetchval(QUERIES["release_list"], agency, code)
+
+
+async def _buckets(connection: Any, skeletons: Sequence[str]) -> dict[str, list[Entry]]:
+    """Gather all entries of these skeletons, of every list, with the spans they have."""
+    found: dict[str, list[Entry]] = {name: [] for name in skeletons}
+    for r in await connection.fetch(QUERIES["buckets"], skeletons, timeout=_BULK_TIMEOUT_S):
+        found[r["skeleton"]].append(
+            Entry(
+                str(r["entry_id"]),
+                Plate(r["plate"]),
+                r["agency"],
+                r["code"],
+                r["from_version"],
+                r["until_version"],
+                r["sealed"],
+                r["key_id"],
+            )
+        )
+    return found
