@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from alpr_matcher.partials import PartialView
+from alpr_matcher.lists.partials import PartialView
 from alprcore.matching import SECOND_CANDIDATE_FLOOR, match_read
 from alprcore.model import Character, EntryDetails, Grade
 from alprcore.plates import CONFUSED, misread_as

@@ -210,7 +210,7 @@ def test_no_search_without_the_ledger_and_live_hits_go_on(stack):
         stack.stop_service("audit")
         try:
             refused = search(investigator, "8CON001")
-            assert refused.status_code == 503
+            assert (refused.status_code, refused.json()["reason_code"]) == (503, "LEDGER_UNAVAILABLE")
             assert "rows" not in refused.json()
             assert investigator.http.get("/v1/hits").status_code == 200
         finally:

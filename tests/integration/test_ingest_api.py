@@ -504,7 +504,7 @@ def test_lists_that_share_a_skeleton_share_a_bucket(world):
         ("plate,owner\n8ABC123,X\n", "generic_csv", 422, "COLUMNS_INVALID"),
         ("plate\n???\n", "generic_csv", 422, "LIST_EMPTY"),
         ("HEADER\nV123456789LA057020020190509AB123456  CA2009MC20", "ncic_fixed", 422, "LIST_TRUNCATED"),
-        ("plate\n8ABC123\n", "excel", 422, "FORMAT_UNKNOWN"),
+        ("plate\n8ABC123\n", "excel", 422, "LAYOUT_UNKNOWN"),
     ],
 )
 def test_a_file_that_cannot_be_trusted_changes_nothing(world, content, file_format, status, code):

@@ -150,4 +150,5 @@ def test_a_load_that_is_killed_comes_into_force_whole_or_leaves_nothing(world, s
     assert in_force(world, 3) == dict.fromkeys(PLATES, "third")
     assert in_force(world, 2) == dict.fromkeys(PLATES, "second")  # of use until every worker has switched
     events = [wire.decode_audit_event(v, h) for *_, v, h in asyncio.run(world.eventually("audit", 3))]
-    assert sorted(e.facts["version"] for e in events if e.kind == "list_loaded") == ["1", "2", "3"]
+    loaded = {event.event_id: event.facts["version"] for event in events if event.kind == "list_loaded"}
+    assert sorted(loaded.values()) == ["1", "2", "3"]  # one may be told twice, and is one entry: it has one id

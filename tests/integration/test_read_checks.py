@@ -135,7 +135,8 @@ def _on(hit, device, reader):
 
 
 def test_what_was_found_reaches_the_matcher_without_a_plate(console):
-    hits = [make_hit(f"78BC12{number}", ordinal=number, device_id="demo-pole-9") for number in range(6)]
+    made = [make_hit(f"78BC12{number}", ordinal=number) for number in range(6)]
+    hits = [replace(hit, read=replace(hit.read, device_id="demo-pole-9")) for hit in made]
     with console.sign_in() as client:
         shown(console, client, *hits)
         for number, hit in enumerate(hits):

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from alpr_matcher import app
-from alpr_matcher.offsets import Offsets
 from alpr_matcher.settings import Settings
+from alpr_matcher.streams.offsets import Offsets
 from alprcore import wire
 from alprcore.errors import Transient
 from alprcore.kafka import Message
@@ -195,7 +195,7 @@ def test_only_what_was_settled_in_order_is_committed():
 
 
 def test_a_waiting_message_beside_an_idle_stream_is_fetched_again_and_a_busy_stream_is_left_alone(monkeypatch):
-    monkeypatch.setattr("alpr_matcher.offsets._IDLE_S", -1)
+    monkeypatch.setattr("alpr_matcher.streams.offsets._IDLE_S", -1)
 
     async def go():
         consumer = Consumer(committed=None, first=3, end=4)

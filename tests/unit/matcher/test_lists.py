@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpr_matcher import packed as packed_module
 from alpr_matcher.lists import EntryView, ListVersions
-from alpr_matcher.packed import PackedBuckets, skeleton_number, skeleton_numbers
+from alpr_matcher.lists import packed as packed_module
+from alpr_matcher.lists.packed import PackedBuckets, skeleton_number, skeleton_numbers
 from alprcore.errors import InvalidMessage
 from alprcore.model import Plate
 from alprcore.plates import skeleton

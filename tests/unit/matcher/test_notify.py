@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpr_matcher.notify import Alert, LastSent, Suppressed, decide_notification, screen_text, words_for
+from alpr_matcher.alerts.notify import Alert, LastSent, Suppressed, decide_notification, screen_text, words_for
 from alprcore.matching import match_read
 from alprcore.model import ClientKind, EntryDetails, NotificationKind, NotificationStatus
 from tests.unit.matcher.build import NOW, PROFILE, make_entry, make_read, make_version, versions_of

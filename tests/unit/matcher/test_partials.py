@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpr_matcher.partials import PartialView
+from alpr_matcher.lists.partials import PartialView
 from alprcore.errors import InvalidMessage
 from alprcore.matching import match_read
 from alprcore.model import EntryDetails, Grade, MatchKind, Plate, StateMatch

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpr_matcher.storms import Limits, StormKind, Storms
+from alpr_matcher.alerts.storms import Limits, StormKind, Storms
 from alprcore.model import entry_id, hit_id, make_id
 from tests.unit.matcher.build import AGENCY, NOW
 from tests.unit.matcher.test_notify import make_hit

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from alpr_matcher import recalls
-from alpr_matcher.recalls import Lists, Recalls
-from alpr_matcher.storms import Limits, Storms
-from alpr_matcher.told import ToldHits, to_look_for, withdrawal
+from alpr_matcher.alerts.storms import Limits, Storms
+from alpr_matcher.alerts.told import ToldHits, to_look_for, withdrawal
+from alpr_matcher.streams import recalls
+from alpr_matcher.streams.recalls import Lists, Recalls
 from alprcore import wire
 from alprcore.errors import Transient
 from alprcore.kafka import KafkaSettings, Message

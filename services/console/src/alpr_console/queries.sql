@@ -136,7 +136,7 @@ HAVING NOT coalesce(
      FROM console.read_checks n WHERE n.agency = $2 AND n.hit_id = $1 ORDER BY n.check_no DESC LIMIT 1), false)
 RETURNING check_no
 
--- device_checks --
+-- findings_of_device --
 SELECT DISTINCT ON (read_id) result, plate_text, corrected_text FROM console.read_checks
 WHERE agency = $1 AND device_id = $2 AND reader = $3 ORDER BY read_id, checked_at DESC, check_no DESC
 

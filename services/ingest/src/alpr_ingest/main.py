@@ -31,6 +31,7 @@ from alprcore.topics import Topic
 
 _PROBE_S = 5.0
 _LISTS_S = 1.0
+_CONNECTIONS = 20  # a load keeps one to itself for a minute, and ten lists may be loaded at once
 
 
 def utc_now() -> datetime:
@@ -55,7 +56,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
     keys = ListKeys.load(settings.list_keys_file)
     layouts = with_own(Path(settings.layouts_folder)) if settings.layouts_folder else shipped()
     images = ImageStore(settings.objects_url)
-    pool = await connect(settings.database_url.get_secret_value())
+    pool = await connect(settings.database_url.get_secret_value(), max=_CONNECTIONS)
     publisher = Publisher(settings.kafka)
     try:
         await require_schema(pool, "ingest", "alpr_ingest")

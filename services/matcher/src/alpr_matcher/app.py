@@ -19,14 +19,13 @@ import faust
 from faust.contrib.asgi import faust_app_running
 
 from alpr_matcher import metrics
-from alpr_matcher.lists import EntryView, ListName, ListVersions
-from alpr_matcher.notify import KEPT_S, Alert, LastSent, Suppressed, decide_notification
-from alpr_matcher.offsets import Offsets
-from alpr_matcher.partials import PartialView
-from alpr_matcher.recalls import Lists, Recalls
+from alpr_matcher.alerts.notify import KEPT_S, Alert, LastSent, Suppressed, decide_notification
+from alpr_matcher.alerts.storms import Storms
+from alpr_matcher.alerts.told import ToldEntry
+from alpr_matcher.lists import EntryView, ListName, ListVersions, PartialView
 from alpr_matcher.settings import Settings
-from alpr_matcher.storms import Storms
-from alpr_matcher.told import ToldEntry
+from alpr_matcher.streams.offsets import Offsets
+from alpr_matcher.streams.recalls import Lists, Recalls
 from alprcore import wire
 from alprcore.errors import AlprError, InvalidMessage
 from alprcore.kafka import AssignedFollower, DeadLetterLimit, DeadLetters, Message, Publisher, existing_topics

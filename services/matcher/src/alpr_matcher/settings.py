@@ -8,7 +8,7 @@ from tempfile import gettempdir
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from alpr_matcher.storms import Limits
+from alpr_matcher.alerts.storms import Limits
 from alprcore.runtime import ServiceSettings
 
 

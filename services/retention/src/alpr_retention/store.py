@@ -134,9 +134,8 @@ def _hit_row(new: _NewHit) -> tuple[Any, ...]:
         "list_source": hit.list_source, "list_source_time": hit.list_source_time.isoformat(),
         "list_loaded_at": hit.list_loaded_at.isoformat(), "list_stale": hit.list_stale, "delayed": hit.delayed,
         "profile_version": hit.profile_version, "entry_sealed": base64.b64encode(hit.entry_sealed).decode(),
-        "entry_key_id": hit.entry_key_id, "revision": hit.revision,
-        "withdrawn_at": hit.withdrawn_at.isoformat() if hit.withdrawn_at else "",
-        "withdrawn_reason": hit.withdrawn_reason, "storm_id": hit.storm_id,
+        "entry_key_id": hit.entry_key_id, "revision": hit.revision, "storm_id": hit.storm_id,
+        "withdrawn_at": hit.withdrawn_at and hit.withdrawn_at.isoformat(), "withdrawn_reason": hit.withdrawn_reason,
     }  # fmt: skip
     read = hit.read
     return (
@@ -191,9 +190,7 @@ class Records:
             if (error.sqlstate or "")[:2] == "22":  # data exception: a text or number that no column takes
                 raise InvalidMessage("FIELD_INVALID", type(error).__name__) from error
             raise
-        except (
-            asyncpg.InterfaceError
-        ) as error:  # what passes is `Transient` by now: a value that no column's type takes
+        except asyncpg.InterfaceError as error:  # no column takes the value: what passes is `Transient` by now
             raise InvalidMessage("FIELD_INVALID", type(error).__name__) from error
         metrics.KEPT.labels("read").inc(len(reads))
         metrics.KEPT.labels("hit").inc(len(hits))

@@ -258,7 +258,7 @@ class HitStore:
 
     async def _sum_up(self, connection: Any, agency: str, device_id: str, reader: str, now: datetime) -> None:
         """Tell the matcher what has been found about a device's reads so far."""
-        rows = await connection.fetch(self._queries["device_checks"], agency, device_id, reader)
+        rows = await connection.fetch(self._queries["findings_of_device"], agency, device_id, reader)
         if (checks := rules.device_checks(agency, device_id, reader, rows, now)) is None:
             return
         headers = wire.headers_for(

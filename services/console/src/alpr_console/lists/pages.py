@@ -125,8 +125,8 @@ def router(decides: Decides, named: Named) -> APIRouter:
         return await _entries(request, session, "hot-plates", ended=ended)
 
     @routes.get("/hot-plates/new")
-    async def new_hot_plate(request: Request, session: SignedIn = Depends(page_person)) -> Response:
-        return await _form(request, session, "lists/new_hot_plate.html")
+    async def new_hot_plate(request: Request, canvass: str = "", session: SignedIn = Depends(page_person)) -> Response:
+        return await _form(request, session, "lists/new_hot_plate.html", canvass=canvass[:64])
 
     @routes.get("/partial-plates")
     async def partials(request: Request, ended: bool = False, session: SignedIn = Depends(page_person)) -> Response:
@@ -159,7 +159,7 @@ async def _form(request: Request, session: SignedIn, template: str, **more: Any)
         return {
             "purposes": rules.purposes(session.profile), "limits": rules.limits(session.profile),
             "systems": session.profile.listing.state_systems, "crimes": tuple(rules.CRIME_TYPES.items()),
-            "searches": rules.searches(session.person, session.profile), **more,
+            "searches": rules.searches(session.person, session.profile), "permissible": PERMISSIBLE_USES, **more,
         }  # fmt: skip
 
     return await _show(request, session, template, values, open_to=rules.enters_plates)

@@ -178,6 +178,12 @@ if (entry) {
       body.distribution = { kind, usernames: kind === "several" ? entry.elements._usernames.value.split(/[\s,]+/).filter(Boolean) : [] };
       if (kind === "one") for (const name of ["contact_phone", "case_number", "synopsis"]) delete body[name];
     });
+    entry.addEventListener("done", async (made) => {
+      if (!entry.dataset.canvass) return;
+      made.preventDefault();
+      await join("hot_plate", made.detail.entry_id);
+      location.assign(`/canvasses/${entry.dataset.canvass}`);
+    });
   } else {
     const past = byId("past-part"), wanted = entry.elements._back_search;
     const asked = () => { for (const field of past.querySelectorAll("textarea")) field.required = wanted.checked; if (entry.elements._attest) entry.elements._attest.required = wanted.checked; for (const part of past.querySelectorAll(".field, .check:has([name=_attest])")) part.hidden = !wanted.checked; };
@@ -192,10 +198,15 @@ if (entry) {
   }
 }
 
+// a plate that is entered for a canvass is noted there
+function join(kind, entry_id) {
+  if (!entry.dataset.canvass) return null;
+  return fetch(`/v1/canvasses/${encodeURIComponent(entry.dataset.canvass)}/entries`, { method: "POST", headers: { "content-type": "application/json", "x-csrf-token": token }, body: JSON.stringify({ kind, entry_id }) });
+}
+
 async function showPast(made) {
   const found = made.past, rows = found?.rows ?? [], place = byId("past");
-  let joined = null;
-  if (entry.dataset.canvass) joined = await fetch(`/v1/canvasses/${encodeURIComponent(entry.dataset.canvass)}/entries`, { method: "POST", headers: { "content-type": "application/json", "x-csrf-token": token }, body: JSON.stringify({ kind: "partial", entry_id: made.entry_id }) });
+  const joined = await join("partial", made.entry_id);
   entry.hidden = true;
   const words = !found ? "Past reads were not asked for." : found.status >= 400 ? `Past reads were not searched. ${refusal(found, found.status)} The entry stands: search from the list of partial plates.`
     : rows.length ? `${many(rows.length, "past read")} ${rows.length === 1 ? "fits" : "fit"}${found.next ? ", and there are more" : ""}.` : "No past read fits.";

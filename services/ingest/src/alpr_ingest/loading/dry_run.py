@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alpr_ingest.hotlists import ActiveList, unfit
-from alpr_ingest.loading.loader import ListFile
+from alpr_ingest.loading.loader import ListFile, lawful_file
 from alpr_ingest.store import Store
 from alprcore.errors import InvalidMessage
 from alprcore.kafka import KafkaSettings, Message, follow_since
@@ -22,7 +22,7 @@ from alprcore.layouts import Line, read_list
 from alprcore.matching import match_read
 from alprcore.model import Entry, EntryDetails, Hit, ListVersion, Plate, Read, Refused, entry_id
 from alprcore.plates import skeleton
-from alprcore.policy import AgencyProfile
+from alprcore.policy import AgencyProfile, registration_basis
 from alprcore.seal import ListKeys
 from alprcore.topics import Topic
 from alprcore.wire import decode_entry_details, decode_read, read_heading
@@ -135,6 +135,8 @@ class DryRuns:
     async def _run(self, target: ActiveList, file: ListFile, profile: AgencyProfile) -> DryRun | Refused:
         now = self._clock()
         since = now - SPAN
+        if isinstance(lawful := lawful_file(target, file), Refused):
+            return lawful
         reads, seen = 0, set[str]()
 
         def note(message: Message) -> None:
@@ -154,7 +156,7 @@ class DryRuns:
             for held in active.entries.values():
                 for entry in held.values():
                     proposed.put(_entry(target, entry.plate, entry.entry_id), active.details[entry.entry_id])
-        counted = await asyncio.to_thread(self._read_file, proposed, target, file, seen, now)
+        counted = await asyncio.to_thread(self._read_file, proposed, target, file, seen, now, profile.timezone)
         if isinstance(counted, Refused):
             return counted
         wanted = {name for one in (active, proposed) for name, held in one.entries.items() if held}
@@ -198,15 +200,18 @@ class DryRuns:
                     active.put(entry, EntryDetails())
 
     def _read_file(
-        self, proposed: _Candidates, target: ActiveList, file: ListFile, seen: set[str], now: datetime
+        self, proposed: _Candidates, target: ActiveList, file: ListFile, seen: set[str], now: datetime, zone: str
     ) -> tuple[int, int] | Refused:
         """Take the lines of a file that the day's reads could mean; answers how many it has and how many it rejects."""
         file.source.seek(0)
-        reading = read_list(file.source, file.layout, now=now, declared=file.declared)
+        reading = read_list(file.source, file.layout, now=now, declared=file.declared, zone=zone)
+        use, owners = file.permissible_use or target.permissible_use, 0
         accepted = rejected = 0
         for item in reading:
             if not isinstance(item, Line) or unfit(target.list_type, item.details):
                 rejected += 1
+            elif item.details.registered_owner and not use:
+                owners += 1
             elif item.category not in target.categories_off:
                 accepted += 1
                 if skeleton(item.plate) in seen:
@@ -218,6 +223,8 @@ class DryRuns:
                         proposed.take(entry)
                     else:
                         proposed.put(entry, item.details)
+        if isinstance(lawful := registration_basis(registration=bool(owners), permissible_use=use), Refused):
+            return lawful
         return reading.end.refused or (accepted, rejected)
 
 

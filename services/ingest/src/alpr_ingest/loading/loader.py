@@ -20,7 +20,7 @@ from alpr_ingest.store import Also, Changing, Load, Outgoing, Rollback, Store
 from alprcore.errors import Transient
 from alprcore.kafka import Publisher
 from alprcore.layouts import Layout, Line, Reject, find_layout, read_list
-from alprcore.model import Entry, Person, Refused
+from alprcore.model import Decision, Entry, Person, Refused
 from alprcore.policy import AgencyProfile, ListSource, draws_on_registration, registration_basis, special_sources
 from alprcore.seal import ListKeys
 from alprcore.wire import rfc3339
@@ -296,10 +296,7 @@ class ListLoader:
     ) -> tuple[Counts, datetime, tuple[Refused, ...]] | Refused:
         """Compare a file with a list; answers counts, the time of its content and the guards that it hits."""
         now, use = self._clock(), file.permissible_use or target.permissible_use
-        drawn = file.layout.registration or draws_on_registration(
-            [target.source, target.name, *(s.name for s in file.sources)]
-        )
-        if isinstance(lawful := registration_basis(registration=drawn, permissible_use=use), Refused):
+        if isinstance(lawful := lawful_file(target, file), Refused):
             return lawful
         profile = self._profiles.get(target.agency)
         zone = profile.timezone if profile is not None else "UTC"
@@ -357,6 +354,15 @@ class ListLoader:
         async with self._store.changing_now(agency, code) as changing:
             if changing is not None and target is not None:
                 await self._settle(changing, target)
+
+
+def lawful_file(target: ActiveList, file: ListFile) -> Decision:
+    """Decide by layout and sources, before a line is read, whether a file may be used for a list (SEC-05)."""
+    drawn = file.layout.registration or draws_on_registration(
+        [target.source, target.name, *(source.name for source in file.sources)]
+    )
+    use = file.permissible_use or target.permissible_use
+    return registration_basis(registration=drawn, permissible_use=use)
 
 
 def _entries(target: ActiveList, counts: Counts, mode: str) -> int:

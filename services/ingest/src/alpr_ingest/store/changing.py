@@ -116,8 +116,8 @@ class Changing:
                 await self._connection.fetchval(QUERIES["set_scans"], "on")
 
     async def held(self, entry_ids: Sequence[str]) -> dict[str, bytes | None]:
-        """Give the digests of those of these entries that the list has."""
-        rows = await self._connection.fetch(QUERIES["held"], *self._where, entry_ids, timeout=_BULK_TIMEOUT_S)
+        """Give the digests of those of these entries that are open; an entry's id belongs to one list alone."""
+        rows = await self._connection.fetch(QUERIES["held"], entry_ids, timeout=_BULK_TIMEOUT_S)
         return {str(row["entry_id"]): row["digest"] for row in rows}
 
     async def put(self, staged: Sequence[tuple[Any, ...]], left_out: Sequence[tuple[int, str]]) -> None:
@@ -139,6 +139,8 @@ class Changing:
         bulk = {"timeout": _BULK_TIMEOUT_S}
         await self._connection.execute(QUERIES["analyze_staged"], **bulk)
         async with self._connection.transaction():
+            # by hashing and in order, whatever the statistics say: they may know nothing of a million rows yet
+            await self._connection.execute(QUERIES["set_joins"])
             if load.mode == "full":
                 await self._connection.execute(QUERIES["close_missing"], *where, **bulk)
             await self._connection.execute(QUERIES["close_replaced"], *where, **bulk)
@@ -183,6 +185,7 @@ class Changing:
         where = (*self._where, draft.version)
         bulk = {"timeout": _BULK_TIMEOUT_S}
         async with self._connection.transaction():
+            await self._connection.execute(QUERIES["set_joins"])
             closed = _count(await self._connection.execute(QUERIES["close_later"], *where, draft.restores, **bulk))
             opened = _count(await self._connection.execute(QUERIES["open_again"], *where, draft.restores, **bulk))
             both = int(await self._connection.fetchval(QUERIES["count_both"], *where, **bulk))

@@ -5,7 +5,11 @@ SELECT pg_try_advisory_lock(hashtext('ingest.list'), hashtext($1 || '/' || $2));
 SELECT pg_advisory_unlock(hashtext('ingest.list'), hashtext($1 || '/' || $2));
 
 -- hold_pages --
-SELECT pg_advisory_xact_lock(hashtext('ingest.pages'), 0), set_config('enable_seqscan', 'off', true);
+SELECT pg_advisory_xact_lock(hashtext('ingest.pages'), 0), set_config('enable_seqscan', 'off', true),
+    set_config('max_parallel_workers_per_gather', '0', true);
+
+-- set_joins --
+SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true);
 
 -- publishing_of --
 SELECT * FROM ingest.loads WHERE agency = $1 AND code = $2 AND state = 'publishing' ORDER BY version LIMIT 1;
@@ -25,8 +29,7 @@ WHERE rollback_id = $1 AND approved_by IS NULL;
 SELECT set_config('enable_seqscan', $1, false);
 
 -- held --
-SELECT entry_id, digest FROM ingest.entries
-WHERE entry_id = ANY($3) AND until_version = 0 AND agency = $1 AND code = $2;
+SELECT entry_id, digest FROM ingest.entries WHERE entry_id = ANY($1) AND until_version = 0;
 
 -- make_staged --
 CREATE TEMP TABLE staged (
@@ -56,7 +59,8 @@ WHERE e.entry_id = s.entry_id AND e.agency = $1 AND e.code = $2 AND e.until_vers
 
 -- insert_staged --
 INSERT INTO ingest.entries (entry_id, from_version, agency, code, plate, skeleton, sealed, key_id, digest)
-SELECT entry_id, $3, $1, $2, plate, skeleton, sealed, key_id, digest FROM pg_temp.staged WHERE sealed IS NOT NULL;
+SELECT entry_id, $3, $1, $2, plate, skeleton, sealed, key_id, digest FROM pg_temp.staged WHERE sealed IS NOT NULL
+ORDER BY skeleton;
 
 -- insert_rejects --
 INSERT INTO ingest.load_rejects (agency, code, version, line, reason_code)

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Final
 
 from alpr_matcher import metrics
-from alpr_matcher.storms import Storms
-from alpr_matcher.told import TOLD_FOR, ToldEntry, ToldHits, to_look_for, withdrawal
+from alpr_matcher.alerts.storms import Storms
+from alpr_matcher.alerts.told import TOLD_FOR, ToldEntry, ToldHits, to_look_for, withdrawal
 from alprcore import wire
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka import KafkaSettings, Message, follow_since, read_at
