@@ -9,7 +9,6 @@ the matcher weighs look-alikes. No text of a real plate is written anywhere.
 
 import argparse
 import math
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,5 +1,11 @@
 """What every test can ask for; the fixtures themselves live in tests/fixtures."""
 
+from hypothesis import HealthCheck, settings
+
+# a machine under load is no fault: how long one example takes says nothing about what is proved
+settings.register_profile("plateline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plateline")
+
 pytest_plugins = [
     "tests.fixtures.go",
     "tests.fixtures.kafka",

@@ -72,3 +72,23 @@ def test_a_partial_plate_stands_even_when_the_search_of_past_reads_is_refused(as
             session.call(
                 "POST", f"/v1/partial-plates/{one['entry_id']}/withdrawals", json={"reason": "the test is over"}
             )
+
+
+def test_a_load_is_refused_when_another_version_came_into_force_since_its_preview(as_person):
+    code = f"SPV{secrets.token_hex(3).upper()}"
+    body = {
+        "code": code, "name": "Made in a test", "source": "made-up records", "advisory_class": "stolen_vehicle",
+        "legitimate_interest": "made-up vehicles of this test",
+    }  # fmt: skip
+    with as_person("administrator") as admin, as_person("retention") as stranger:
+        admin.call("POST", "/v1/hotlists", json=body)
+        file = {"file": ("list.csv", b"plate,state,reason\n8VRS001,US-CA,stolen_vehicle\n", "text/csv")}
+        sent = {"layout": "generic_csv", "source_time": (datetime.now(UTC) - timedelta(minutes=1)).isoformat()}
+        seen = admin.call("POST", f"/v1/hotlists/{code}/previews", files=file, data=sent).json()["version"]
+        path = f"/v1/hotlists/{code}/loads"
+        assert admin.call("POST", path, files=file, data={**sent, "against": seen}).json()["version"] == seen + 1
+        later = {**sent, "source_time": datetime.now(UTC).isoformat(), "against": seen}
+        refused = admin.call("POST", path, files=file, data=later, allow=(409,))
+        assert (refused.status_code, refused.json()["reason_code"]) == (409, "CHANGED_MEANWHILE")
+        for way in ("/v1/hotlists", f"/v1/hotlists/{code}", path, f"/v1/hotlists/{code}/shares"):
+            assert stranger.call("GET", way, allow=(403,)).status_code == 403, way

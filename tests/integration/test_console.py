@@ -346,6 +346,7 @@ def test_acknowledging_says_who_and_stays(console):
         assert client.post("/v1/hits/none/acknowledge").status_code == 404
 
 
+@pytest.mark.requirement("HOT-12", partial="who opens a hit; the byte search over every store is its own test")
 def test_what_the_list_says_is_opened_only_for_the_screen(console):
     hit = sealed(make_hit("7SEA001"), console.keys, vehicle_year="2014", vehicle_make="Honda", notes="Two occupants")
     console.publish(make_notification(hit))
@@ -359,6 +360,10 @@ def test_what_the_list_says_is_opened_only_for_the_screen(console):
         hit.hit_id,
     )
     assert "Honda" not in kept[0]["kept"]
+    viewed = lambda: [e for e in audit_events(console, "hit_view") if e.facts["subject"] == hit.hit_id]  # noqa: E731
+    told = wait_for("the ledger's entry of who opened it", viewed)
+    assert {event.personal["username"] for event in told} == {"dispatcher"}
+    assert "Two occupants" not in repr(told)
 
 
 @pytest.mark.requirement("CAP-12", partial="the console's screens and live hits; queries are the door's")

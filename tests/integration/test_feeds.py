@@ -3,30 +3,14 @@
 import asyncio
 import io
 import os
-import shutil
 import time
 import zipfile
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import asyncssh
 import pytest
 
-from alpr_cli.list_source import source_of, write
-from alprcore import wire
-from alprcore.kafka import Publisher
-from alprcore.plates import skeleton
-from alprcore.policy import ENTERED
-from alprcore.profiles import load_profiles
-from alprcore.topics import Topic
-from tests.integration.ingest_world import World
-from tests.unit.matcher.build import make_read
-
-HEADER = "plate,state,reason\n"
-
-
-def csv(*plates):
-    return (HEADER + "".join(f"{plate},CA,stolen_vehicle\n" for plate in plates)).encode()
+from tests.integration.feed_world import HEADER, FedWorld, brief, csv, load_again, roll_back
 
 
 @pytest.fixture
@@ -36,104 +20,17 @@ def world(pg_database, kafka_bootstrap, topics_prefix, tmp_path):
     return made
 
 
-class FedWorld(World):
-    """Ingest whose feeds may reach this machine, with credentials and a drop folder of its own."""
-
-    def __init__(self, *parts):
-        super().__init__(*parts)
-        self.credentials, self.dropped = self.folder / "credentials", self.folder / "dropped"
-        self.credentials.mkdir()
-        self.dropped.mkdir()
-        self.ahead = timedelta(0)
-
-    def clock(self):
-        return datetime.now(UTC) + self.ahead
-
-    def give(self, name, folder):
-        shutil.copytree(folder, self.credentials / name)
-
-    @asynccontextmanager
-    async def fed(self, *hosts, **more):
-        settings = {
-            "feed_hosts": list(hosts),
-            "feed_private_networks": ["127.0.0.0/8"],
-            "feed_credentials_folder": str(self.credentials),
-            "feed_drop_folder": str(self.dropped),
-            "feed_poll_seconds": 0.1,
-            "feed_settle_seconds": 0.05,
-            "feed_timeout_seconds": 10,
-            "feed_max_bytes": 1_000_000,
-        } | more
-        async with self.running(clock=self.clock, **settings):
-            yield self
-
-    async def call(self, method, path, *, agency="demo", roles=("alpr_admin",), **options):
-        return await self.http.request(method, path, headers=self.person(agency, roles, self.clock()), **options)
-
-    async def feed(self, code="SVS", *, agency="demo", **fields):
-        """Set a feed and wait for its first pull."""
-        before = len(await self.pulls(code, agency))
-        body = {"layout": "generic_csv", "every_s": 3600} | fields
-        answer = await self.call("PUT", f"/v1/hotlists/{code}/feed", agency=agency, json=body)
-        assert answer.status_code == 200, answer.text
-        return await self.pulled(before, code, agency)
-
-    async def pull(self, code="SVS"):
-        """Pull now and wait for what comes of it."""
-        before = len(await self.pulls(code))
-        answer = await self.call("POST", f"/v1/hotlists/{code}/feed/pulls")
-        assert answer.status_code == 202, answer.text
-        return await self.pulled(before, code)
-
-    async def pulls(self, code="SVS", agency="demo"):
-        return (await self.call("GET", f"/v1/hotlists/{code}/feed/pulls", agency=agency)).json()["pulls"]
-
-    async def pulled(self, before, code, agency="demo", seconds=30):
-        """The newest pull, once there is one more than before and it has ended."""
-        async with asyncio.timeout(seconds):
-            while True:
-                pulls = await self.pulls(code, agency)
-                if len(pulls) > before and pulls[0]["outcome"] != "running":
-                    return pulls[0]
-                await asyncio.sleep(0.05)
-
-    async def row(self, code="SVS", agency="demo"):
-        lists = (await self.call("GET", "/v1/hotlists", agency=agency)).json()["hotlists"]
-        return next(row for row in lists if row["code"] == code)
-
-    async def ledger(self, kind, enough=bool, seconds=20):
-        """Entries of a kind on their way to the ledger, once there are enough."""
-        async with asyncio.timeout(seconds):
-            while True:
-                events = [wire.decode_audit_event(value, headers) for *_, value, headers in await self.lying("audit")]
-                if enough(found := [event for event in events if event.kind == kind]):
-                    return found
-                await asyncio.sleep(0.1)
-
-    async def alarms(self, enough, seconds=20):
-        """What was told of the lists of an agency, once it is enough."""
-        async with asyncio.timeout(seconds):
-            while True:
-                found = [wire.decode_list_alarm(v, h) for *_, v, h in await self.lying("hotlist.alarms")]
-                if enough(found := [alarm for alarm in found if alarm.agency == "roseville"]):
-                    return found
-                await asyncio.sleep(0.1)
-
-
-def brief(pull):
-    return pull["outcome"], pull["reason_code"], pull["version"]
-
-
 @pytest.mark.requirement("HOT-03", partial="SFTP; the count per day is shown below")
 def test_a_list_comes_from_a_real_sftp_server_and_nothing_else_does(world, sftp_server, caplog):
-    world.give("doj", sftp_server.credential)
-    world.give("stranger", sftp_server.credential)
+    world.give("doj", sftp_server.credential, sftp_server.host, "127.0.0.1:9")
+    world.give("stranger", sftp_server.credential, sftp_server.host)
+    world.give("elsewhere", sftp_server.credential, "files.example")
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(world.credentials / "stranger/private_key")
     other_key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     place = sftp_server.files / "svs_0304.csv"
 
     async def told():
-        host = f"127.0.0.1:{sftp_server.port}"
+        host = sftp_server.host
         source = {
             "kind": "sftp", "address": sftp_server.address("svs_*.csv"), "credential": "doj",
             "host_key": sftp_server.host_key,
@@ -162,8 +59,13 @@ def test_a_list_comes_from_a_real_sftp_server_and_nothing_else_does(world, sftp_
             assert (stopped.facts["list"], stopped.reason_code) == ("SVS", "LIST_OLDER_THAN_ACTIVE")
             place.write_bytes(csv("7ABC123", "7ABC125"))
             assert brief(await world.pull()) == ("loaded", "", 2)  # mended
-            [ended] = await world.ledger("list_alarm_ended")
-            assert ended.facts["alarm"] == "feed_stopped"
+            await world.ledger("list_alarm_ended", lambda e: "feed_stopped" in {one.facts["alarm"] for one in e})
+
+            assert (await load_again(world, "7ABC123")) == 3  # by a person, and two people take it back
+            await roll_back(world)
+            (sftp_server.files / "svs_0304.csv").write_bytes(csv("7ABC123"))
+            assert brief(await world.pull()) == ("refused", "LIST_ROLLED_BACK", None)
+            assert (await world.row())["entries"] == 2
 
             packed = io.BytesIO()
             with zipfile.ZipFile(packed, "w") as archive:
@@ -177,6 +79,7 @@ def test_a_list_comes_from_a_real_sftp_server_and_nothing_else_does(world, sftp_
                 ({"host_key": other_key}, "HOST_KEY_CHANGED", False),
                 ({"credential": "stranger"}, "LOGIN_REFUSED", False),
                 ({"credential": "nobody"}, "CREDENTIAL_MISSING", False),
+                ({"credential": "elsewhere"}, "CREDENTIAL_NOT_FOR_HOST", False),
                 ({"address": sftp_server.address("slr_*.csv")}, "FILE_MISSING", True),
                 ({"address": "sftp://127.0.0.1:9/svs.csv"}, "SOURCE_AWAY", True),
             ):
@@ -189,7 +92,7 @@ def test_a_list_comes_from_a_real_sftp_server_and_nothing_else_does(world, sftp_
                 huge.truncate(10 * 2**30)  # ten gigabytes are announced, and no byte of them is read
             huge = await world.feed(**source)
             assert (brief(huge), huge["bytes"]) == (("failed", "FILE_TOO_LARGE", None), 0)
-            assert (await world.row())["version"] == 3
+            assert (await world.row())["version"] == 5
             place.unlink()
 
     asyncio.run(told())
@@ -199,8 +102,8 @@ def test_a_list_comes_from_a_real_sftp_server_and_nothing_else_does(world, sftp_
 
 @pytest.mark.requirement("HOT-03", partial="HTTPS; the count per day is shown below")
 def test_a_list_comes_by_https_and_every_broken_answer_is_kept_out(world, https_server):
-    world.give("state", https_server.credential)
-    world.give("trusting", https_server.credential)
+    world.give("state", https_server.credential, https_server.host)
+    world.give("trusting", https_server.credential, https_server.host)
     (world.credentials / "trusting/ca.pem").unlink()  # then the machine's own authorities, which do not know this one
     whole = csv("7ABC123", "7ABC124")
 
@@ -215,7 +118,7 @@ def test_a_list_comes_by_https_and_every_broken_answer_is_kept_out(world, https_
         return handle
 
     async def told():
-        host = f"127.0.0.1:{https_server.port}"
+        host = https_server.host
         source = {"kind": "https", "address": https_server.address(), "credential": "state"}
         async with world.fed(host, feed_timeout_seconds=3):
             https_server.serve(whole)
@@ -257,12 +160,12 @@ def test_a_list_comes_by_https_and_every_broken_answer_is_kept_out(world, https_
 
 
 def test_a_feed_names_only_hosts_that_the_operator_allows_and_never_a_secret(world, sftp_server):
-    world.give("doj", sftp_server.credential)
+    world.give("doj", sftp_server.credential, sftp_server.host, "127.0.0.1:9")
 
     async def told():
         source = {"kind": "sftp", "address": sftp_server.address("a.csv"), "credential": "doj", "layout": "generic_csv",
                   "every_s": 3600, "host_key": sftp_server.host_key}  # fmt: skip
-        async with world.fed(f"127.0.0.1:{sftp_server.port}", feed_private_networks=[]):
+        async with world.fed(sftp_server.host, feed_private_networks=[]):
             for change, code in (
                 ({"address": "sftp://169.254.169.254/latest"}, "HOST_NOT_ALLOWED"),
                 ({"address": "sftp://root:secret@127.0.0.1/a"}, "ADDRESS_INVALID"),
@@ -331,6 +234,13 @@ def test_a_dropped_file_is_read_once_when_its_writer_has_finished(world):
                 ):
                     await asyncio.sleep(0.05)
             assert (await world.pulls())[0]["number"] == number
+            (folder / "b.csv").write_bytes(csv("7ABC123"))  # most entries would go: once refused, once said
+            assert brief(await world.pull()) == ("refused", "LIST_SHRUNK", None)
+            number = (await world.pulls())[0]["number"]
+            await sql(world, "UPDATE ingest.feeds SET next_at = now() - interval '1 minute'")
+            await sql_until(world, "SELECT 1 FROM ingest.feeds WHERE next_at > now()")
+            assert (await world.pulls())[0]["number"] == number
+            assert len(await world.ledger("list_load_refused")) == 1
 
     asyncio.run(told())
 
@@ -414,16 +324,27 @@ async def sql(world, statement):
         await connection.close()
 
 
+async def sql_until(world, statement):
+    async with asyncio.timeout(20):
+        while not await sql(world, statement):
+            await asyncio.sleep(0.05)
+
+
 async def watched(world, code):
     """The list, once ingest has begun to watch it."""
-    async with asyncio.timeout(20):
-        while not await sql(world, f"SELECT 1 FROM ingest.hotlists WHERE code = '{code}' AND watched_from IS NOT NULL"):
-            await asyncio.sleep(0.05)
+    await sql_until(world, f"SELECT 1 FROM ingest.hotlists WHERE code = '{code}' AND watched_from IS NOT NULL")
     return await world.row(code, "roseville")
 
 
+OF_AN_AGENCY_THAT_LEFT = """
+    INSERT INTO ingest.hotlists (agency, code, name, list_type, advisory_class, default_reason, source,
+        legitimate_interest, loads_per_day, approved, created_by)
+    SELECT 'gone', 'L' || n, 'Gone', 'local', 'bolo', 'bolo', 'test', 'test', 1, true, 'p-1' FROM generate_series(1, 4) n
+"""
+
+
 def test_two_replicas_pull_a_list_once_and_what_was_interrupted_says_so(world, https_server):
-    world.give("state", https_server.credential)
+    world.give("state", https_server.credential, https_server.host)
     https_server.serve(csv("7ABC123"))
     quick = https_server.handle
 
@@ -432,7 +353,7 @@ def test_two_replicas_pull_a_list_once_and_what_was_interrupted_says_so(world, h
         quick(request)
 
     async def told():
-        host = f"127.0.0.1:{https_server.port}"
+        host = https_server.host
         async with world.fed(host):
             first, number = world.http, len(https_server.asked)
             async with world.fed(host):  # a second replica on the same database
@@ -450,116 +371,16 @@ def test_two_replicas_pull_a_list_once_and_what_was_interrupted_says_so(world, h
             await world.pull()
             assert [pull["outcome"] for pull in await world.pulls()] == ["unchanged", "interrupted", "loaded"]
 
-    asyncio.run(told())
-
-
-# dry runs
-
-
-def test_a_dry_run_tells_what_a_file_would_have_made_of_yesterday_and_changes_nothing(world):
-    now = datetime.now(UTC)
-    made = [
-        # plate, minutes ago, and what is sure: two sightings of one vehicle within the window are one alert
-        ("7ABC123", 600), ("7ABC123", 595), ("7ABC123", 300), ("7ABC124", 200), ("7OLD001", 100), ("7NON001", 50),
-    ]  # fmt: skip
-
-    async def told():
-        async with world.fed():
-            await load_demo(world, "7OLD001", "7ABC124")
-            async with Publisher(world.kafka) as publisher:
-                for number, (plate, minutes) in enumerate(made, 1):
-                    await send(
-                        publisher, make_read(plate, captured_at=now - timedelta(minutes=minutes), sequence=number)
-                    )
-                other = make_read("7ABC123", captured_at=now, sequence=90, agency="roseville")
-                await send(publisher, other)
-                unsure = make_read("7ABC1Z4", captured_at=now - timedelta(minutes=10), sequence=91, sure=0.5)
-                await send(publisher, unsure)  # a look-alike of 7ABC124 where the reader was unsure
-            for mode in ("full", "incremental"):
-                answer = await dry_run(world, csv("7ABC123", "7NEW999"), mode)
-                assert answer.status_code == 200, answer.text
-                found, kept = answer.json(), mode == "incremental"  # then what is in force stays, and two more come
-                assert (found["reads"], found["entries"], found["rejected"]) == (7, 2, 0)
-                assert (found["alerts"], found["hits"]) == (2 + 3 * kept, 3 + 3 * kept)
-                assert found["by_grade"] == ({"exact": 4, "lookalike": 1} if kept else {"exact": 2})
-                by_grade = {"exact": 2, "lookalike": 1}
-                assert found["active"] == {"version": 1, "entries": 2, "alerts": 3, "hits": 3, "by_grade": by_grade}
-                assert "7ABC123" not in answer.text
-            assert (await world.row())["version"] == 1
-            entered = await world.ledger("list_dry_run", lambda events: len(events) == 2)
-            assert {event.facts["alerts"] for event in entered} == {"2", "5"}
-            cut = await dry_run(world, b"plate,state\n7ABC123", "full")
-            assert (cut.status_code, cut.json()["reason_code"]) == (422, "LIST_TRUNCATED")
-
-    asyncio.run(told())
-
-
-async def dry_run(world, data, mode):
-    return await world.call(
-        "POST",
-        "/v1/hotlists/SVS/dry-runs",
-        files={"file": ("list", data, "text/csv")},
-        data={"layout": "generic_csv", "source_time": datetime.now(UTC).isoformat(), "mode": mode},
-    )
-
-
-async def load_demo(world, *plates):
-    answer = await world.load("SVS", csv(*plates), layout="generic_csv")
-    assert answer.status_code == 201, answer.text
-
-
-async def send(publisher, read):
-    headers = wire.headers_for(Topic.READS, id=read.read_id, source="test", time=read.captured_at)
-    await (await publisher.send(Topic.READS, key=skeleton(read.plate), value=wire.encode_read(read), headers=headers))
-
-
-# every list of every policy
-
-
-@pytest.mark.requirement("HOT-01")
-@pytest.mark.requirement("DEF-07")
-def test_every_list_of_every_policy_is_there_and_is_loaded_from_its_source(world):
-    profiles = {agency: profile for agency, profile in load_profiles().items() if agency != "demo"}
-    assert len(profiles) == 5
-
-    async def told():
-        async with world.fed():
-            for agency, profile in profiles.items():
-                rows = (await world.call("GET", "/v1/hotlists", agency=agency)).json()["hotlists"]
-                kinds = {row["code"]: row["list_type"] for row in rows}
-                assert kinds.items() >= {(rule.code, rule.list_type) for rule in profile.lists}, agency
-                refresh = {row["code"]: row["refresh"]["loads_per_day"] for row in rows}
-                assert all(refresh[rule.code] == rule.loads_per_day for rule in profile.lists)
-                (world.dropped / agency).mkdir()
-                await asyncio.gather(*(fetch(agency, code, kind) for code, kind in kinds.items()))
-                loaded = (await world.call("GET", "/v1/hotlists", agency=agency)).json()["hotlists"]
-                entries = {row["code"]: row["entries"] for row in loaded if row["list_type"] not in ENTERED}
-                assert entries == dict.fromkeys(entries, 3), agency
-            roseville = (await world.call("GET", "/v1/hotlists", agency="roseville")).json()["hotlists"]
-            twice = {row["code"] for row in roseville if row["refresh"]["loads_per_day"] >= 2}
-            assert twice >= {"SVS", "SRV", "SLR"}
-
-    async def fetch(agency, code, kind):
-        source = source_of(code)
-        (world.dropped / agency / f"{code}.txt").write_bytes(write(source, range(3), world.clock()))
-        feed = {
-            "kind": "folder", "address": f"{agency}/{code}.txt", "layout": source.layout, "every_s": 3600,
-            "sources": ["RMS", "County CAD"] if kind == "special" else [],
-            "permissible_use": "2721(b)(1)" if code == "DMV" else "",
-        }  # fmt: skip
-        if kind in ENTERED:  # its entries are made one by one, by people
-            answer = await world.call("PUT", f"/v1/hotlists/{code}/feed", agency=agency, json=feed)
-            assert (answer.status_code, answer.json()["reason_code"]) == (409, "LIST_NOT_LOADABLE")
-            return
-        if kind == "special":  # HOT-06
-            answer = await world.call(
-                "POST",
-                f"/v1/hotlists/{code}/approvals",
-                agency=agency,
-                roles=("program_manager",),
-                json={"note": "test"},
-            )
-            assert answer.status_code == 201, answer.text
-        assert brief(await world.feed(code, agency=agency, **feed)) == ("loaded", "", 1), (agency, code)
+            await sql(world, OF_AN_AGENCY_THAT_LEFT)  # three longest waiting feeds that nobody may pull
+            await sql(world, "INSERT INTO ingest.feeds SELECT (jsonb_populate_record(f, jsonb_build_object("
+                             "'agency', 'gone', 'code', 'L' || n, 'next_at', now() - interval '1 day'))).* "
+                             "FROM ingest.feeds f, generate_series(1, 4) n")  # fmt: skip
+            number = len(https_server.asked)
+            await world.call("POST", "/v1/hotlists/SVS/feed/pulls")
+            await sql_until(world, "SELECT 1 FROM ingest.pulls WHERE outcome = 'running'")
+            await world.call("POST", "/v1/hotlists/SVS/feed/pulls")  # asked while one is running: it comes as well
+            async with asyncio.timeout(20):
+                while len(https_server.asked) < number + 2:
+                    await asyncio.sleep(0.05)
 
     asyncio.run(told())

@@ -200,3 +200,40 @@ def test_a_category_that_is_switched_off_is_left_out(ingest):
     assert (report["entries"], report["category_off"]) == (LINES - gone, gone)
     body = [line(layout, of(number, layout) | {"category": "V"}) for number in range(LINES)]
     assert send(ingest, "escondido", "FEDERAL", text(layout, body), layout.name).json()["entries"] == LINES
+
+
+def categories(ingest, name, *off):
+    return ingest.call("PUT", f"/v1/hotlists/{name}/categories", json={"off": list(off)}, agency="escondido")
+
+
+def test_a_stolen_vehicle_is_listed_whatever_else_its_plate_is_listed_for(ingest):
+    """A layout without record numbers: each category of a plate is an entry, and one that is off hides no other."""
+    answer = ingest.call("POST", "/v1/hotlists", json=new_list(code="STATE"), agency="escondido")
+    assert answer.status_code == 201
+    layout = LAYOUTS["ny"]
+    body = [line(layout, of(0, layout) | {"category": category}) for category in "NVN"]
+    both = send(ingest, "escondido", "STATE", text(layout, body), layout.name).json()
+    assert (both["entries"], both["rejected"]) == (2, 1)
+    assert categories(ingest, "STATE", "n").json() == {"off": ["N"]}
+    one = send(ingest, "escondido", "STATE", text(layout, body), layout.name).json()
+    assert (one["entries"], one["unchanged"], one["category_off"], one["rejected"]) == (1, 1, 2, 0)
+
+
+def test_a_category_that_no_line_can_have_is_not_switched_off(ingest):
+    answer = ingest.call("POST", "/v1/hotlists", json=new_list(code="WORDS"), agency="escondido")
+    assert answer.status_code == 201
+    assert code(categories(ingest, "WORDS", "stolen vehicel")) == (422, "CATEGORY_UNKNOWN")  # before its first file
+    layout = LAYOUTS["tx_tcic"]
+    assert send(ingest, "escondido", "WORDS", text(layout), layout.name).status_code == 201
+    for said in ("STOLEN VEHICLE", "Q9", "", "*"):
+        assert code(categories(ingest, "WORDS", "O", said)) == (422, "CATEGORY_UNKNOWN"), said
+    assert categories(ingest, "WORDS", " 0").json() == {"off": ["O"]}  # written as that source writes it
+    assert categories(ingest, "WORDS").json() == {"off": []}
+
+
+def test_an_owner_in_a_column_of_ones_own_needs_a_permissible_use(ingest):
+    answer = ingest.call("POST", "/v1/hotlists", json=new_list(code="TEMPLATE"), agency="escondido")
+    assert answer.status_code == 201
+    rows = f"Hot Plate,State,Alert,Reg Owner\nQZX91,CA,Stolen,{OWNER}\n"
+    assert code(send(ingest, "escondido", "TEMPLATE", rows, "vigilant")) == (422, "DPPA_BASIS_REQUIRED")
+    assert send(ingest, "escondido", "TEMPLATE", rows, "vigilant", permissible_use=USE).status_code == 201

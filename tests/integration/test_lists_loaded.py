@@ -6,6 +6,7 @@ import json
 import time
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from alprcore import wire
@@ -57,6 +58,10 @@ def load(ingest, code, text, **options):
 
 def csv(*plates, state="CA"):
     return "plate,state,notes\n" + "".join(f"{plate},{state},a\n" for plate in plates)
+
+
+def ncic(number, plate):
+    return f"{number:<10}CA031000020260105{plate:<10}CA".ljust(45) + "2015TOYCAM4DBLK    \n"
 
 
 def show(ingest, code):
@@ -150,8 +155,43 @@ def test_the_very_file_that_is_in_force_makes_no_new_version(ingest, fresh):
     assert (first["identical"], again["identical"], again["version"]) == (False, True, 1)
     later = load(ingest, fresh, csv("3IDN001"))
     assert (later["identical"], later["version"], later["unchanged"]) == (False, 2, 1)
+    [told] = ingest.until(lambda: [e for e in events(ingest, f"demo/{fresh}") if e.kind == "list_confirmed"])
+    assert told.facts["version"] == "1"
+    confirmed = "SELECT asked_by FROM ingest.pulls WHERE code = $1 AND outcome = 'unchanged'"
+    assert [row["asked_by"] for row in ingest.rows(confirmed, fresh)] == ["p-1"]
     nowhen = send(ingest, fresh, csv("3IDN002"), hours_ago=None)
     assert (nowhen.status_code, nowhen.json()["reason_code"]) == (422, "SOURCE_TIME_MISSING")
+
+
+def test_the_same_file_read_otherwise_is_a_load(ingest, fresh):
+    """Another layout or another category that is off makes another list of the very same bytes."""
+    when = rfc3339(ingest.now() - timedelta(hours=1))
+    text = "HEADER\n" + ncic("V000000001", "3WAY001") + ncic("N000000002", "3WAY002")
+    first = load(ingest, fresh, text, hours_ago=None, source_time=when, layout="ncic_fixed")
+    assert ingest.call("PUT", f"/v1/hotlists/{fresh}/categories", json={"off": ["N"]}).status_code == 200
+    again = load(ingest, fresh, text, hours_ago=None, source_time=when, layout="ncic_fixed")
+    assert (first["entries"], again["entries"], again["identical"]) == (2, 1, False)
+
+
+def test_of_lines_of_one_entry_in_an_incremental_file_the_last_one_holds(ingest, fresh):
+    load(ingest, fresh, csv("4LST001", "4LST002", "4LST003", "4LST004"), hours_ago=2)
+    steps = [
+        ("4LST001", "", "remove"), ("4LST001", "a", "add"),  # as it was
+        ("4LST002", "", "remove"), ("4LST002", "new", "add"),  # changed
+        ("4LST003", "new", "add"), ("4LST003", "", "remove"),  # gone
+        ("4LST009", "a", "add"), ("4LST009", "", "remove"),  # never there
+        ("4LST008", "", "remove"), ("4LST008", "a", "add"),  # new
+    ]  # fmt: skip
+    text = "plate,state,notes,action\n" + "".join(f"{plate},CA,{note},{action}\n" for plate, note, action in steps)
+    preview = send(ingest, fresh, text, to="previews", hours_ago=1, mode="incremental").json()
+    report = load(ingest, fresh, text, hours_ago=1, mode="incremental")
+    assert numbers(report) == numbers(preview)
+    assert (report["added"], report["changed"], report["removed"], report["entries"]) == (1, 1, 1, 4)
+    notes = {plate: details.notes for plate, details in in_force(ingest, fresh).items()}
+    assert notes == {"4LST001": "a", "4LST002": "new", "4LST004": "a", "4LST008": "a"}
+    whole = load(ingest, fresh, text, hours_ago=0.5)
+    assert set(in_force(ingest, fresh)) == {"4LST001", "4LST002", "4LST008"}
+    assert (whole["entries"], whole["removed"]) == (3, 1)
 
 
 def test_an_incremental_file_adds_and_takes_out(ingest, fresh):
@@ -167,10 +207,8 @@ def test_an_incremental_file_adds_and_takes_out(ingest, fresh):
 
 
 def test_lines_of_a_category_that_is_switched_off_are_counted_and_not_taken(ingest, fresh):
-    def line(number, plate):
-        return f"{number:<10}CA031000020260105{plate:<10}CA".ljust(45) + "2015TOYCAM4DBLK    \n"
-
-    text = "HEADER\n" + line("V000000001", "5CAT001") + line("N000000002", "5CAT002") + line("V000000003", "5CAT003")
+    plates = (("V000000001", "5CAT001"), ("N000000002", "5CAT002"), ("V000000003", "5CAT003"))
+    text = "HEADER\n" + "".join(ncic(*one) for one in plates)
     answer = ingest.call("PUT", f"/v1/hotlists/{fresh}/categories", json={"off": ["N"]})
     assert answer.status_code == 200, answer.text
     report = load(ingest, fresh, text, layout="ncic_fixed")
@@ -304,3 +342,30 @@ def test_sources_and_layouts_that_cannot_be_read_are_refused(ingest, fresh):
         assert (answer.status_code, answer.json()["reason_code"], answer.json()["detail"]) == (
             422, "FIELD_INVALID", named,
         )  # fmt: skip
+    unknown = send(ingest, fresh, csv("1ODD001"), layout="excel")
+    assert (unknown.status_code, unknown.json()["reason_code"]) == (422, "LAYOUT_UNKNOWN")
+    deep = send(ingest, fresh, csv("1ODD001"), sources="[" * 5_000)
+    assert (deep.status_code, deep.json()["detail"]) == (422, "sources")
+    odd = send(ingest, fresh, csv("1ODD001"), entries="\N{SUPERSCRIPT TWO}")
+    assert (odd.status_code, odd.json()["detail"]) == (422, "entries")
+
+
+def test_who_waits_for_a_busy_list_is_told_so_and_keeps_nobody_else_out(ingest, fresh, monkeypatch):
+    monkeypatch.setattr("alpr_ingest.store.changing._WAIT_S", 0.5)
+    load(ingest, fresh, csv("2BSY001"), hours_ago=1)
+    busy = "SELECT pg_advisory_lock(hashtext('ingest.list'), hashtext($1))"
+
+    async def held():
+        holder = await asyncpg.connect(ingest.world.database.admin)
+        try:
+            await holder.fetch(busy, f"demo/{fresh}")
+            waiting = [asyncio.create_task(ingest.world.load(fresh, csv("2BSY002"))) for _ in range(25)]
+            await asyncio.sleep(0.2)
+            shown = await ingest.world.call("GET", "/v1/hotlists")
+            return shown.status_code, [(await one).json().get("reason_code") for one in waiting]
+        finally:
+            await holder.close()
+
+    status, codes = ingest.run(held())
+    assert (status, set(codes)) == (200, {"LIST_BUSY"})
+    assert load(ingest, fresh, csv("2BSY002"))["version"] == 2

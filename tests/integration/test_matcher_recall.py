@@ -29,6 +29,22 @@ def seen(scene, *plates, count=None):
     return {hit.read.plate.reveal(): hit for hit in hits}
 
 
+def seen_once_listed(scene, text):
+    """Send reads of a plate that was just listed, until the workers know; answers the first one's hit, notified."""
+    sent = set()
+
+    def look():
+        read = scene.make_read(text)
+        sent.add(read.read_id)
+        scene.send_reads(read)
+        assert scene.settled()
+        return [hit for hit in scene.hits() if hit.read.read_id in sent]
+
+    hit = scene.wait(look)[0]
+    scene.notifications_of(hit, count=len(scene.profile.display_targets))
+    return hit
+
+
 def withdrawn(scene, *hits):
     """Wait until each of these hits has been said again as withdrawn; answers what was said."""
     wanted = {hit.hit_id for hit in hits}
@@ -98,7 +114,7 @@ def test_a_partial_plate_that_is_withdrawn_recalls_its_hits(scene):
     entry = model.Entry(name, model.Plate(PATTERN), AGENCY, "PARTIAL", 1, 0, sealed, key_id)
     scene.publish(Topic.HOTLIST_PARTIALS, [(name, wire.encode_partial(entry))])
     scene.load(code="PARTIAL")
-    hit = seen(scene, FITS)[FITS]
+    hit = seen_once_listed(scene, FITS)
     assert hit.match_kind is MatchKind.PARTIAL
     scene.publish(Topic.HOTLIST_PARTIALS, [(name, None)])
     withdrawn(scene, hit)
@@ -107,7 +123,7 @@ def test_a_partial_plate_that_is_withdrawn_recalls_its_hits(scene):
 
 def test_what_leaves_while_no_worker_runs_is_recalled_by_the_next_and_nothing_is_said_twice(scene):
     scene.load((STAYS, details()), (TWICE, details()))
-    hit = seen(scene, TWICE)[TWICE]
+    hit = seen_once_listed(scene, TWICE)
     assert scene.workers[-1].stop() == 0
     scene.load((STAYS, details()))
     scene.worker().wait_ready(90)
@@ -118,7 +134,7 @@ def test_what_leaves_while_no_worker_runs_is_recalled_by_the_next_and_nothing_is
     before = {(h.hit_id, h.revision) for h in scene.hits()}
     scene.load((STAYS, details()), (TWICE, details()))
     scene.worker().wait_ready(90)
-    anew = seen(scene, TWICE)[TWICE]
+    anew = seen_once_listed(scene, TWICE)
     fresh = scene.notifications_of(anew, count=3)
     assert all(note.audible and note.revision == 1 for note in fresh)  # listed once more: a new incident rings
     assert {note.incident_id for note in fresh}.isdisjoint(note.incident_id for note in notes)

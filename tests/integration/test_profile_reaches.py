@@ -88,7 +88,9 @@ def test_ingest_works_by_a_version_as_soon_as_it_is_in_force(pg_database, kafka_
         await world.make_topics()
         async with world.running():
             document = json.loads(shipped_documents()["irvine"])
-            document["lists"].append({**document["lists"][0], "code": "COUNTY", "label": "County list"})
+            first = document["lists"][0]
+            document["lists"].append({**first, "code": "COUNTY", "label": "County list"})
+            first |= {"label": "Renamed list", "advisory_class": "information_only"}
             text = canonical(document)
             record = ProfileRecord("irvine", profile_from_json(text).version, text, utc_now())
             headers = wire.headers_for(
@@ -103,6 +105,10 @@ def test_ingest_works_by_a_version_as_soon_as_it_is_in_force(pg_database, kafka_
                     while "COUNTY" not in codes:
                         answer = await world.call("GET", "/v1/hotlists", agency="irvine")
                         codes = {row["code"] for row in answer.json()["hotlists"]}
+                        await asyncio.sleep(0.2)
+                    row = {}
+                    while (row.get("name"), row.get("advisory_class")) != ("Renamed list", "information_only"):
+                        row = (await world.call("GET", f"/v1/hotlists/{first['code']}", agency="irvine")).json()
                         await asyncio.sleep(0.2)
 
     asyncio.run(told())

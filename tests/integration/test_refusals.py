@@ -129,6 +129,11 @@ class _Outbox:
     async def put_out(self, outgoing):
         self.sent += outgoing
 
+    async def hotlist(self, *_):
+        return None  # the agency has no list
+
+    feed = hotlist
+
     def __getattr__(self, name):
         async def nothing(*_args, **_more):
             return {}
@@ -140,8 +145,8 @@ async def test_ingest_every_route_refuses_strangers_and_the_powerless_with_one_e
     key, store, moment = SigningKey.generate(tmp_path / "key"), _Outbox(), SimpleNamespace(now=utc_now())
     doors = IngestDoors(
         store=store, publisher=None, dead_letters=None, images=None, relay=SimpleNamespace(kick=lambda: None),
-        loader=None, entering=None, puller=None, dry_runs=None, profiles=load_profiles(), person_key=key.public,
-        clock=lambda: moment.now, refusals=refusal_log(store, lambda: moment.now),
+        loader=SimpleNamespace(layouts={}), entering=None, puller=None, dry_runs=None, profiles=load_profiles(),
+        person_key=key.public, clock=lambda: moment.now, refusals=refusal_log(store, lambda: moment.now),
     )  # fmt: skip
     app = build_app(doors)
     own, _ = routes_of(app)

@@ -41,6 +41,17 @@ async def test_a_repeated_read_is_stored_once_and_the_highest_revision_stays(pg_
         assert (row["revision"], row["confidence"], await count(doors), await count(doors, "hits")) == (3, 0.5, 1, 1)
 
 
+async def test_a_hit_said_again_as_withdrawn_stays_withdrawn_in_any_order(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = make_read()
+        hit = make_hit(read)
+        gone = replace(hit, revision=1, withdrawn_at=read.captured_at, withdrawn_reason="not_listed")
+        for said in (hit, gone, hit):
+            await doors.keep(read, hits=[said])
+        rows = await doors.sql("SELECT details ->> 'withdrawn_reason' FROM retention.hits")
+        assert [row[0] for row in rows] == ["not_listed"]
+
+
 async def test_a_correction_that_moves_the_key_keeps_its_text_in_any_order(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         for number, order in enumerate(((0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1))):

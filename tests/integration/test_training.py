@@ -8,14 +8,14 @@ import pytest
 
 from alprcore.model import make_id
 from alprcore.policy import local_day
-from tests.fixtures.console import running_console, sql, wait_for
+from tests.fixtures.console import sql, wait_for
 from tests.fixtures.people import (
     AGENCIES,
     PROFILES,
-    Told,
     certification,
     codes,
     make_person,
+    office,
     person_id,
     put,
     reading,
@@ -38,19 +38,14 @@ def console(pg_admin_dsn, pg_template, kafka_bootstrap, tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
     with (
         _database(pg_admin_dsn, "training", f"TEMPLATE {pg_template}") as (_, database),
-        running_console(database, kafka_bootstrap, PREFIX, folder) as running,
+        office(database, kafka_bootstrap, PREFIX, folder) as running,
     ):
         yield running
 
 
 @pytest.fixture(scope="module")
 def managers(console):
-    """Each agency's program manager, signed in."""
-    with ExitStack() as stack:
-        yield {
-            agency: stack.enter_context(signed_in(console, make_person(console, agency, "program_manager")))
-            for agency in AGENCIES
-        }
+    return console.managers
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +64,7 @@ def owners(console, managers):
 
 @pytest.fixture(scope="module")
 def told(console):
-    """What the console told the ledger so far."""
-    subscriber = Told(console)
-    yield subscriber
-    subscriber.close()
+    return console.told
 
 
 def approved_course(owner, *tags, **changes):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alprcore.layouts import REFUSALS, REJECTS, Layout, Line, layout_from_yaml, opening, read_list
+from alprcore.layouts import REFUSALS, REJECTS, Layout, Line, category_of, layout_from_yaml, opening, read_list
 from tests.unit.alprcore.layout_files import LAYOUTS, NOW, line, of, read, rows, text, zipped
 
 
@@ -108,6 +108,113 @@ def test_an_incremental_list_says_what_goes():
     assert rejects == [(5, "ACTION_UNKNOWN")]
 
 
+CSV = LAYOUTS["generic_csv"]
+
+
+def told(lines):
+    return [(found.plate.reveal(), found.removal, found.details.notes) for found in lines]
+
+
+@pytest.mark.parametrize("steps", [("remove,", "add,new"), ("add,new", "remove,"), ("add,a", "add,b")])
+def test_no_step_of_a_file_of_changes_is_lost(steps):
+    lines, rejects, _ = read(CSV, ("plate,action,notes\n" + "".join(f"QZX1,{step}\n" for step in steps)).encode())
+    wanted = [("QZX1", step.startswith("remove"), step.partition(",")[2]) for step in steps]
+    assert (told(lines), rejects) == (wanted, [])
+
+
+def test_a_file_of_changes_without_actions_keeps_its_later_lines_too():
+    body = b"plate,notes\nQZX1,a\nQZX1,b\n"
+    assert told(read(CSV, body, incremental=True)[0]) == [("QZX1", False, "a"), ("QZX1", False, "b")]
+    lines, rejects, _ = read(CSV, body)
+    assert (told(lines), rejects) == ([("QZX1", False, "a")], [(3, "DUPLICATE")])
+
+
+def test_a_line_that_does_not_count_hides_no_other():
+    body = b"plate,basis,notes\nQZX1,,first\nQZX1,26-1,second\nQZX1,26-1,third\n"
+    lines, rejects, _ = read(CSV, body, counts=lambda line: bool(line.details.basis))
+    assert [line.details.notes for line in lines] == ["first", "second"]
+    assert rejects == [(4, "DUPLICATE")]
+
+
+@pytest.mark.parametrize("off", [set(), {"N"}])
+def test_a_plate_of_several_categories_without_a_record_number_has_an_entry_of_each(off):
+    layout = LAYOUTS["ny"]
+    body = [line(layout, of(0, layout) | {"category": category}) for category in "NVNV"]
+    lines, rejects, _ = read(layout, text(layout, body).encode(), counts=lambda one: one.category not in off)
+    assert {one.record for one in lines} == {"N", "V"}
+    assert [one.details.reason for one in lines if one.category == "V"] == ["stolen_vehicle"]
+    assert [reason for _, reason in rejects] == ["DUPLICATE"] * (1 if off else 2)
+
+
+def test_with_a_record_number_the_category_tells_nothing_apart():
+    found = one("fl", "HEAD", "STOLEN VEHICLE;FL0290000;;26-1;;;V000000001;20260301;A;20260301;QZX12A;2026;FL;PC;")
+    assert found.record == found.details.source_key == "V000000001"
+
+
+def test_a_removal_says_which_entry_of_the_plate_goes():
+    layout = layout_from_yaml(
+        "name: own\ntitle: t\ncolumns: 4\nfields: {plate: 0, action: 1, category: 2, source_key: 3}\n"
+        "categories: {A: {reason: bolo}, B: {reason: other}}\n"
+    )
+    lines, rejects, _ = read(layout, b"QZX1,remove,B,\nQZX2,remove,,K2\nQZX3,remove,,\nQZX4,add,A,\n")
+    assert [(found.plate.reveal(), found.record, found.removal) for found in lines] == [
+        ("QZX1", "B", True), ("QZX2", "K2", True), ("QZX4", "A", False),
+    ]  # fmt: skip
+    assert rejects == [(3, "CATEGORY_UNKNOWN")]
+
+
+@pytest.mark.parametrize(
+    "column", ["Registered Owner", "RegisteredOwner", "owner_name", "R/O", "Reg. Owner Address", "Addr", "Registrant"]
+)
+def test_an_owner_among_columns_of_the_users_own_is_no_note(column):
+    [found] = read(LAYOUTS["vigilant"], f"Hot Plate,Alert,Level,{column}\nQZX1,Stolen,High,TEST PERSON\n".encode())[0]
+    assert (found.details.notes, found.details.registered_owner) == ("level: High", "TEST PERSON")
+
+
+@pytest.mark.parametrize("column", ["Color", "Road", "Brown", "Level", "Reported", "Faculty"])
+def test_other_columns_of_the_users_own_are_notes(column):
+    [found] = read(LAYOUTS["genetec"], f"PlateNumber;Category;{column}\nQZX1;Stolen;x\n".encode())[0]
+    assert (found.details.notes, found.details.registered_owner) == (f"{column.lower()}: x", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "listed", "expected"),
+    [
+        ("n", "ncic_fixed", True, "N"),
+        ("0", "tx_tcic", True, "O"),
+        ("Q9", "ncic_fixed", False, None),
+        ("", "genetec", False, None),
+        ("*", "genetec", False, None),
+        (" Stolen   vehicle", "genetec", True, "STOLEN VEHICLE"),
+        ("Faculty", "genetec", False, "FACULTY"),
+        ("Faculty", "genetec", True, None),
+        ("N", "generic_csv", False, None),
+    ],
+)
+def test_a_category_is_named_as_its_reader_does(said, name, listed, expected):
+    assert category_of(said, [LAYOUTS[name]], listed=listed) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"plate": "0000"}, "LIST_HEADER_MISSING"),
+        ({}, "LIST_HEADER_MISSING"),
+        ({"plate": ""}, "read"),
+    ],
+)
+def test_a_first_entry_with_a_fault_of_entries_is_no_header(change, expected):
+    layout = LAYOUTS["ncic_fixed"]
+    body = [line(layout, of(0, layout) | change), *rows(layout)[1:]]
+    assert code(read(layout, "".join(f"{row}\n" for row in body).encode())[2]) == expected
+
+
+def test_blank_lines_of_a_header_are_its_lines():
+    for second in ("", "   ", "second"):
+        lines, _, end = read(own(), f"HDR 000001 20260301\n{second}\nQZX1    CAA\n".encode())
+        assert ([found.plate.reveal() for found in lines], code(end)) == (["QZX1"], "read")
+
+
 def own(**more):
     found = layout_from_yaml(OWN.format(**{"extra": "", **more}))
     assert isinstance(found, Layout), found
@@ -202,6 +309,7 @@ def encrypted():
         (encrypted(), "LIST_ARCHIVE_ENCRYPTED"),
         (b"\x1f\x8b\x08\x00" + GOOD, "LIST_ARCHIVE_INVALID"),
         (b"PK\x03\x04", "LIST_ARCHIVE_INVALID"),
+        (zipped(*((f"{'a' * 200}{number}", b"") for number in range(5_000))), "LIST_ARCHIVE_INVALID"),
         (zipped(("a.zip", zipped(("a.txt", GOOD)))), "LIST_EMPTY"),
     ],
 )

@@ -205,6 +205,9 @@ def test_a_line_that_stands_twice(layout):
     body = rows(layout)
     lines, rejects, end = read(layout, text(layout, [*body, body[3], body[3]]).encode())
     again = first(layout) + LINES
+    if "action" in layout.names:  # what is to be done last is what counts: whoever compares it with the list decides
+        assert (code(end), len(lines), rejects) == ("read", LINES + 2, [])
+        return
     assert (code(end), len(lines)) == ("read", LINES)
     assert rejects == [(again, "DUPLICATE"), (again + 1, "DUPLICATE")]
 

@@ -19,10 +19,12 @@ from alprcore.policy import (
     basis_missing,
     entry_state,
     handed_over_at,
+    has_partial_room,
     may_approve_list,
     may_authorize_share,
     may_create_list,
     may_enter,
+    may_enter_again,
     may_extend,
     may_share,
     no_basis_alone,
@@ -131,8 +133,39 @@ def test_an_entry_is_active_from_its_begin_to_its_end_once_the_matchers_know():
 @every_profile
 def test_a_plate_handed_over_ends_at_the_earlier_of_its_date_and_24_hours(profile):
     day = timedelta(hours=24)
-    assert handed_over_at(NOW, NOW + 2 * day, profile.listing) == NOW + day
-    assert handed_over_at(NOW, NOW + day - SECOND, profile.listing) == NOW + day - SECOND
+    assert handed_over_at(NOW, NOW, NOW + 2 * day, profile.listing, NOW) == NOW + day
+    assert handed_over_at(NOW, NOW, NOW + day - SECOND, profile.listing, NOW) == NOW + day - SECOND
+
+
+@pytest.mark.requirement("HOT-17", partial=RULES)
+@every_profile
+def test_what_would_follow_a_plate_handed_over_ends_at_once(profile):
+    day, later = timedelta(hours=24), NOW + timedelta(minutes=5)
+    assert handed_over_at(NOW, NOW + 5 * day, NOW + 9 * day, profile.listing, later) == later
+    assert handed_over_at(NOW, later, NOW + 9 * day, profile.listing, later) == NOW + day
+
+
+@pytest.mark.requirement("HOT-16", partial=RULES)
+def test_nobody_enters_again_what_lives_of_their_own():
+    author = person(PROFILES["irvine"])
+    assert said(may_enter_again({"p-2", "p-1"}, author)) == ("HOT-16", "AUTHOR_MUST_DIFFER")
+    assert may_enter_again({"p-2"}, author) == ADMITTED
+    assert may_enter_again((), author) == ADMITTED
+
+
+@pytest.mark.requirement("USE-10", partial=RULES)
+def test_no_agency_takes_the_room_for_partial_plates_from_another():
+    agencies = [f"agency-{number}" for number in range(5)]
+    live = dict.fromkeys(agencies, 0)
+    while has_partial_room(live, agencies[0], len(agencies)):
+        live[agencies[0]] += 1
+    assert live[agencies[0]] == LIVE_PATTERNS // 2 // len(agencies) + LIVE_PATTERNS // 4
+    for name in agencies[1:]:
+        while has_partial_room(live, name, len(agencies)):
+            live[name] += 1
+    assert sum(live.values()) == LIVE_PATTERNS
+    assert min(live.values()) == LIVE_PATTERNS // 2 // len(agencies)
+    assert not has_partial_room({"gone": LIVE_PATTERNS}, agencies[0], len(agencies))
 
 
 @pytest.mark.requirement("USE-10", partial=RULES)
@@ -140,7 +173,7 @@ def test_a_plate_handed_over_ends_at_the_earlier_of_its_date_and_24_hours(profil
 def test_a_partial_plate_has_pattern_crime_case_reason_and_end(profile):
     purpose = profile.purposes[0].code
     good = PartialDraft("7A?C1*", NOW + timedelta(hours=720), purpose, "26-1", "seen leaving", "homicide")
-    assert admit_partial(good, profile, LIVE_PATTERNS - 1, NOW) == ADMITTED
+    assert admit_partial(good, profile, NOW, room=True) == ADMITTED
     for change, expected in (
         ({"expires_at": None}, "EXPIRY_REQUIRED"),
         ({"expires_at": NOW + timedelta(hours=720) + SECOND}, "EXPIRY_TOO_LONG"),
@@ -155,9 +188,9 @@ def test_a_partial_plate_has_pattern_crime_case_reason_and_end(profile):
         ({"pattern": "7ABC123"}, "PATTERN_INVALID"),
         ({"pattern": "7Ä?C1"}, "PATTERN_INVALID"),
     ):
-        assert said(admit_partial(replace(good, **change), profile, 0, NOW))[1] == expected, change
-    assert admit_partial(replace(good, pattern="7A?C"), profile, 0, NOW) == ADMITTED
-    assert said(admit_partial(good, profile, LIVE_PATTERNS, NOW)) == ("USE-10", "TOO_MANY_PARTIALS")
+        assert said(admit_partial(replace(good, **change), profile, NOW, room=True))[1] == expected, change
+    assert admit_partial(replace(good, pattern="7A?C"), profile, NOW, room=True) == ADMITTED
+    assert said(admit_partial(good, profile, NOW, room=False)) == ("USE-10", "TOO_MANY_PARTIALS")
 
 
 @pytest.mark.requirement("HOT-06", partial=RULES)

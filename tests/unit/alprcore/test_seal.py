@@ -122,3 +122,20 @@ def test_a_digest_tells_details_apart_and_nothing_to_who_has_not_the_key():
     assert found != keys.digest(b"detailt", entry_id="e1")
     assert found != other.digest(b"details", entry_id="e1")
     assert found != hashlib.blake2b(b"e1details", digest_size=16).digest()
+
+
+def test_a_new_key_knows_what_the_older_one_named_and_digested():
+    old, both = seal.ListKeys({"k1": bytes(32)}, "k1"), seal.ListKeys({"k1": bytes(32), "k2": b"k" * 32}, "k2")
+    known = old.digest(b"details", entry_id="e1")
+    assert both.digested(known, b"details", entry_id="e1")
+    assert both.digested(both.digest(b"details", entry_id="e1"), b"details", entry_id="e1")
+    assert not both.digested(known, b"details", entry_id="e2")
+    assert not both.digested(known, b"detailt", entry_id="e1")
+    assert not both.digested(None, b"details", entry_id="e1")
+    assert not seal.ListKeys({"k2": b"k" * 32}, "k2").digested(known, b"details", entry_id="e1")
+    current, *older = both.fingerprints(b"name")
+    assert (old.fingerprints(b"name"), current) == (
+        (older[0],),
+        seal.ListKeys({"k2": b"k" * 32}, "k2").fingerprints(b"name")[0],
+    )
+    assert len({current, *older}) == 2

@@ -19,11 +19,14 @@ DECODERS = {
     Topic.HOTLIST: wire.decode_bucket,
     Topic.HOTLIST_PARTIALS: wire.decode_partial,
     Topic.HOTLIST_VERSIONS: wire.decode_list_version,
+    Topic.HOTLIST_ALARMS: wire.decode_list_alarm,
     Topic.DEVICES: wire.decode_device,
+    Topic.DEVICES_CHECKS: wire.decode_device_checks,
     Topic.PROFILES: wire.decode_profile,
     Topic.IMAGE_KEYS: wire.decode_image_key,
     Topic.HITS: wire.decode_hit,
     Topic.NOTIFICATIONS: wire.decode_notification,
+    Topic.STORM_RELEASES: wire.decode_storm_release,
     Topic.AUDIT: wire.decode_audit_event,
     Topic.AUDIT_CHECKPOINTS: wire.decode_checkpoint,
 }
@@ -282,3 +285,12 @@ def test_headers_follow_cloudevents_binary_mode():
 def test_cad_event_refuses_the_wrong_subject():
     with pytest.raises(ValueError, match="kind"):
         wire.cad_event("notification", object(), source="s")
+
+
+def test_the_heading_of_a_read_is_what_the_whole_read_says_and_refuses_what_is_none():
+    read = a_read()
+    heading = wire.read_heading(wire.encode_read(read), headers(Topic.READS))
+    assert (heading.plate, heading.retracted) == (read.plate, read.retracted)
+    assert code(wire.read_heading, b"\xff\xff garbage", Topic.READS)[0] == "MALFORMED"
+    odd = reads_pb2.Read(plate="7abc").SerializeToString()
+    assert code(wire.read_heading, odd, Topic.READS) == ("FIELD_INVALID", "plate")

@@ -168,7 +168,7 @@ def test_ctrl_c_ends_with_what_was_read_so_far(desk, photos):
     )
     lines = [process.stdout.readline() for _ in range(3)]
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=30)
+    rest, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors == ""
     assert 3 <= len(lines) + len(rest.splitlines()) < 40

@@ -128,7 +128,8 @@ def test_a_retry_never_passes_the_next_time_and_a_refused_file_waits_for_it():
     ("kind", "address", "expected"),
     [
         ("https", "https://doj.example/lists/svs.txt", ADMITTED),
-        ("https", "https://DOJ.example:443/svs?day=today", ADMITTED),
+        ("https", "https://DOJ.example:443/svs", ADMITTED),
+        ("https", "https://doj.example/svs?token=synthetic", "ADDRESS_INVALID"),
         ("https", "https://doj.example:8443/svs", "HOST_NOT_ALLOWED"),
         ("https", "http://doj.example/svs", "ADDRESS_INVALID"),
         ("https", "https://user:secret@doj.example/svs", "ADDRESS_INVALID"),
@@ -159,18 +160,20 @@ def test_the_newest_file_of_the_name_is_taken():
 @pytest.mark.parametrize(
     ("changes", "confirmed_h", "fed", "now_h", "stale"),
     [
-        ({}, None, True, 12, False),
-        ({}, None, True, 12.01, True),  # HOT-03: two a day
-        ({}, 5, True, 17, False),  # found unchanged at the source since
-        ({}, 5, True, 17.01, True),
+        ({}, None, True, 13, False),
+        ({}, None, True, 13.01, True),  # HOT-03: two a day, and an hour for the night with 25
+        ({}, 5, True, 18, False),  # found unchanged at the source since
+        ({}, 5, True, 18.01, True),
+        ({}, 24, True, 25, False),
+        ({}, 25, True, 25.01, True),  # asked all the time, but the source stands still
         ({"list_type": "special", "loads_per_day": 1}, None, False, 24, False),
         ({"list_type": "special", "loads_per_day": 1}, None, False, 24.01, True),  # HOT-05
         ({"list_type": "special", "loads_per_day": 1, "approved": False}, None, False, 99, False),
         ({"list_type": "local", "loads_per_day": 1}, None, False, 99, False),  # loaded by hand when there is news
-        ({"list_type": "local", "loads_per_day": 1}, None, True, 24.01, True),
+        ({"list_type": "local", "loads_per_day": 1}, None, True, 25.01, True),
         ({"list_type": "hot_plate", "loads_per_day": 1}, None, False, 9_999, False),
-        ({"loaded_at": None, "source_time": None}, None, False, 12.01, True),  # never loaded
-        ({"loaded_at": None, "source_time": None}, None, False, 11.99, False),
+        ({"loaded_at": None, "source_time": None}, None, False, 13.01, True),  # never loaded
+        ({"loaded_at": None, "source_time": None}, None, False, 12.99, False),
     ],
 )
 def test_a_list_is_too_old_a_day_over_its_loads_after_the_last_good_one(changes, confirmed_h, fed, now_h, stale):

@@ -1,6 +1,7 @@
 """What the rim does when things go wrong: repeat in place, put aside, never let go of what is not done."""
 
 import asyncio
+from dataclasses import fields
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -9,12 +10,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from alpr_matcher import app
+from alpr_matcher.alerts.storms import Limits, Storms
 from alpr_matcher.settings import Settings
 from alpr_matcher.streams.offsets import Offsets
 from alprcore import wire
 from alprcore.errors import Transient
 from alprcore.kafka import Message
-from alprcore.model import EntryDetails, ProfileRecord
+from alprcore.matching import reader_name
+from alprcore.model import DeviceChecks, EntryDetails, ProfileRecord, StormRelease
 from alprcore.ops import Health
 from alprcore.plates import skeleton
 from alprcore.profiles import shipped_documents
@@ -276,3 +279,57 @@ def test_offsets_of_other_topics_are_left_to_faust():
     consumer = Consumer(committed=5)
     offsets_over(consumer)
     assert consumer._new_offset(Partition("last_sent", 0)) == 99
+
+
+@pytest.mark.requirement("USE-12", partial="the counts of a drained matcher are in the integration test")
+def test_no_setting_and_no_profile_exempts_a_plate():
+    names = {*Settings.model_fields, *(field.name for field in fields(PROFILE))}
+    words = ("exempt", "exclude", "whitelist", "allowlist", "ignore", "skip")
+    assert not [name for name in names for word in words if word in name]
+
+
+def test_a_person_ends_a_storm_and_a_devices_findings_are_kept_until_they_are_taken_back(make_matcher):
+    async def go():
+        matcher = make_matcher(Memory())
+        read = make_read()
+        matcher.storms = Storms(Limits(least_device=1))
+        await matcher.judge(message(wire.encode_read(read)))
+        held = wire.decode_hit(matcher._publisher.sent[0][2], matcher._publisher.sent[0][3])
+        assert held.held
+        release = StormRelease(held.storm_id, "demo", "p", NOW)
+        of = lambda topic: dict(wire.headers_for(topic, id="t", source="test", time=NOW))  # noqa: E731
+        matcher.take_release(held.storm_id, wire.encode_storm_release(release), of(Topic.STORM_RELEASES))
+        assert matcher.storms.is_over(held.storm_id)
+        checks = DeviceChecks(read.device_id, "demo", reader_name(read.reader), 40, 20, {}, {}, NOW)
+        matcher.take_checks(read.device_id, wire.encode_device_checks(checks), of(Topic.DEVICES_CHECKS))
+        await matcher.judge(message(wire.encode_read(read)))
+        later = wire.decode_hit(matcher._publisher.sent[1][2], matcher._publisher.sent[1][3])
+        assert later.probability == pytest.approx(held.probability * 40 / 60)
+        matcher.take_checks(read.device_id, None, {})
+        assert matcher.checks == {}
+
+    asyncio.run(go())
+
+
+def test_a_message_whose_partition_has_changed_hands_is_left_to_its_new_worker(make_matcher):
+    async def go():
+        matcher = make_matcher(out := Memory())
+        matcher.assigned, matcher.follower.caught_up = frozenset({1, 2}), lambda _n: False
+        assert not await asyncio.wait_for(matcher.settle(message(), matcher.judge, now_due), 5)
+        assert (out.sent, out.aside) == ([], [])
+
+    asyncio.run(go())
+
+
+def test_a_fault_of_our_own_is_repeated_and_is_no_sign_of_life(make_matcher):
+    async def go():
+        matcher = make_matcher(Memory(failures=3, error=RuntimeError("a fault")))
+        beats = []
+        matcher._beat = lambda: beats.append(1)
+        assert await matcher.settle(message(), matcher.judge, now_due)
+        faults, beats[:] = len(beats), []
+        matcher._publisher.failures, matcher._publisher.error = 3, Transient("broker: away")
+        assert await matcher.settle(message(), matcher.judge, now_due)
+        assert (faults, len(beats)) == (1, 4)
+
+    asyncio.run(go())

@@ -202,6 +202,9 @@ def test_the_same_announcement_again_changes_nothing_and_an_older_number_starts_
     versions.announce(make_version(version=4, ends={0: 3}))
     versions.announce(make_version(version=4, ends={0: 3}))
     assert versions.in_force(0, 5)["demo", "SVS"].version == 4
+    versions.announce(make_version(version=5, ends={0: 4}))
+    versions.announce(make_version(version=4, ends={0: 3}))  # said again by a writer that was killed
+    assert versions.in_force(0, 5)["demo", "SVS"].version == 5
     versions.announce(make_version(version=1, ends={0: 6}))
     assert versions.in_force(0, 5) is None
     assert versions.in_force(0, 6)["demo", "SVS"].version == 1

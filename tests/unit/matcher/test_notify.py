@@ -265,7 +265,10 @@ def test_a_storm_rings_once_for_all_its_hits_and_a_released_hit_rings_by_itself(
     }
     assert storm.notifications[0].screen_text.startswith("Alert storm: many. They are recorded and wait for release.")
     assert decide_notification(held[1], storm.memory, PROFILE, NOW) == Suppressed("STORM")
-    assert decide_notification(gone(held[1]), storm.memory, PROFILE, NOW) == Suppressed("STORM")
+    assert decide_notification(gone(held[1]), None, PROFILE, NOW) == Suppressed("NOT_TOLD")
+    told = decide_notification(replace(held[1], storm_id=""), None, PROFILE, NOW)  # told, and held when it came again
+    recall = decide_notification(gone(held[1]), told.memory, PROFILE, NOW)
+    assert {n.kind for n in recall.notifications} == {NotificationKind.RECALL}
     repeat = decide_notification(held[0], storm.memory, PROFILE, NOW)
     assert [n.notification_id for n in repeat.notifications] == [n.notification_id for n in storm.notifications]
     released = decide_notification(replace(held[1], revision=1, released_at=NOW), None, PROFILE, NOW)

@@ -119,3 +119,28 @@ def test_another_worker_and_the_next_one_know_the_storm_from_its_hits():
     other.take(said[-2])  # what was held before the end and is heard of late
     assert other.is_over(said[-1].storm_id)
     assert len(other) == 0
+
+
+def test_a_storm_of_a_list_with_much_to_do_ends_at_half_of_what_it_began_at_and_not_below_the_least():
+    storms, day = Storms(Limits()), 86_400
+    for second in range(0, day - 600, 10):  # 60 in ten minutes, all day
+        storms.hold(hit(second, at=second - day, entry=f"7ABC{second % 997:03}", device=f"gate-{second % 61}"))
+    held = [storms.hold(hit(n, at=n / 2, entry=f"8X{n:05}", device=f"gate-{n % 97}")) for n in range(700)][-1]
+    assert held.held
+    for n in range(60):
+        storms.hold(hit(n, at=1_000 + n * 10, entry=f"7ABC{n:03}", device=f"gate-{n % 61}"))
+    storms.calm(NOW + timedelta(seconds=1_650))
+    assert storms.is_over(held.storm_id)  # 60 in ten minutes is what this list always has
+    usual = [storms.hold(hit(n, at=1_660 + n * 10, entry=f"7ABC{n:03}", device=f"gate-{n % 61}")) for n in range(120)]
+    assert not any(found.held for found in usual)
+
+
+def test_no_storm_lasts_longer_than_half_a_day():
+    storms = Storms(Limits())
+    begun = [storms.hold(hit(n, at=n)) for n in range(70)][-1]
+    for n in range(12 * 3600 // 5):
+        storms.hold(hit(n, at=70 + n * 5))
+    storms.calm(NOW + timedelta(hours=11))
+    assert not storms.is_over(begun.storm_id)
+    storms.calm(NOW + timedelta(hours=12, minutes=2))
+    assert storms.is_over(begun.storm_id)

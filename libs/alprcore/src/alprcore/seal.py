@@ -130,8 +130,9 @@ class ListKeys:
         if current not in keys or any(len(key) != _KEY_BYTES for key in keys.values()):
             raise Misconfigured("list keys: every key has 32 bytes and the current one is among them")
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
-        self._naming = hmac.digest(keys[current], _NAME_DOMAIN, "sha256")
-        self._digesting = hmac.digest(keys[current], _DIGEST_DOMAIN, "sha256")
+        newest_first = [keys[current], *(key for key_id, key in keys.items() if key_id != current)]
+        self._naming = [hmac.digest(key, _NAME_DOMAIN, "sha256") for key in newest_first]
+        self._digesting = [hmac.digest(key, _DIGEST_DOMAIN, "sha256") for key in newest_first]
         self.current = current
 
     @classmethod
@@ -176,11 +177,22 @@ class ListKeys:
         Bound to the entry and to the current key: equal details of two entries have two digests, and a new key makes
         all of them new. Who has not the key learns nothing, however few contents are likely.
         """
-        return hashlib.blake2b(entry_id.encode() + details, digest_size=_DIGEST_BYTES, key=self._digesting).digest()
+        return _digest(self._digesting[0], details, entry_id)
 
-    def fingerprint(self, name: bytes) -> bytes:
-        """Name something without telling what it is: HMAC-SHA256 under a key derived from the current one."""
-        return hmac.digest(self._naming, name, "sha256")
+    def digested(self, known: bytes | None, details: bytes, *, entry_id: str) -> bool:
+        """Tell whether `known` is the digest of these details, under the current key or an older one."""
+        return known is not None and any(_digest(key, details, entry_id) == known for key in self._digesting)
+
+    def fingerprints(self, name: bytes) -> tuple[bytes, ...]:
+        """Name something without telling what it is: HMAC-SHA256 under a key derived from each, the current one first.
+
+        What was remembered before a new key came is found under its older name.
+        """
+        return tuple(hmac.digest(key, name, "sha256") for key in self._naming)
+
+
+def _digest(key: bytes, details: bytes, entry_id: str) -> bytes:
+    return hashlib.blake2b(entry_id.encode() + details, digest_size=_DIGEST_BYTES, key=key).digest()
 
 
 def sign_person(key: SigningKey, person: Person, now: datetime) -> str:

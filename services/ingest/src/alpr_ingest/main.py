@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 from alpr_ingest.api import Doors, build_app
 from alpr_ingest.app import Relay, refusal_log
 from alpr_ingest.entering import PARTIALS, Entering
-from alpr_ingest.loading import DryRuns, ListLoader
+from alpr_ingest.loading import DryRuns, ListLoader, Resealing
 from alpr_ingest.pulling import Limits, Puller, Watch
 from alpr_ingest.settings import Settings
 from alpr_ingest.store import Store
@@ -31,6 +32,8 @@ from alprcore.topics import Topic
 
 _PROBE_S = 5.0
 _LISTS_S = 1.0
+_SWITCH_S = 0.001
+"""How long a thread that reads a list file keeps the loop waiting each time; Python's 5 ms add up over forty waits."""
 _CONNECTIONS = 20  # a load keeps one to itself for a minute, and ten lists may be loaded at once
 
 
@@ -53,6 +56,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             await asyncio.sleep(0.05)
         await serve_http(app, settings, stop)
 
+    sys.setswitchinterval(_SWITCH_S)
     keys = ListKeys.load(settings.list_keys_file)
     layouts = with_own(Path(settings.layouts_folder)) if settings.layouts_folder else shipped()
     images = ImageStore(settings.objects_url)
@@ -77,7 +81,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             loader=loader,
             entering=entering,
             puller=puller,
-            dry_runs=DryRuns(store, settings.kafka, keys, clock),
+            dry_runs=DryRuns(store, loader, settings.kafka, keys, clock, least=settings.dry_run_least),
             profiles=profiles,
             person_key=settings.person_key,
             clock=clock,
@@ -87,6 +91,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
         await together(
             relay.run(stop, health.progress("relay", limit_s=120)),
             loader.run(stop, timedelta(seconds=settings.clean_after_seconds)),
+            Resealing(store, publisher, keys, relay, clock).run(stop),
             entering.run(stop, health.progress("entered_plates", limit_s=300)),
             puller.run(stop, health.progress("feeds", limit_s=120), settings.feed_poll_seconds),
             Watch(store, relay, profiles, clock).run(

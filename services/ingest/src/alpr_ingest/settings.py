@@ -44,6 +44,11 @@ class Settings(ServiceSettings):
     feed_settle_seconds: float = Field(
         2.0, ge=0, description="how long a dropped file must stay as it is before it is read"
     )
+    dry_run_least: int = Field(
+        200,
+        ge=1,
+        description="entries that a file must add or remove for a dry run: fewer would be a search for plates",
+    )
     feed_poll_seconds: float = Field(5.0, gt=0, description="how often due feeds and the ages of lists are looked at")
 
     @field_validator("person_public_key")

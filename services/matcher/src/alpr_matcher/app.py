@@ -27,7 +27,7 @@ from alpr_matcher.settings import Settings
 from alpr_matcher.streams.offsets import Offsets
 from alpr_matcher.streams.recalls import Lists, Recalls
 from alprcore import wire
-from alprcore.errors import AlprError, InvalidMessage
+from alprcore.errors import AlprError, InvalidMessage, Transient
 from alprcore.kafka import AssignedFollower, DeadLetterLimit, DeadLetters, Message, Publisher, existing_topics
 from alprcore.kafka.loop import Refusals
 from alprcore.matching import match_read
@@ -56,6 +56,10 @@ Work = Callable[[Message], Awaitable[None]]
 
 class StreamFailed(AlprError):
     """faust has ended by itself: the process must start again."""
+
+
+class LetGo(AlprError):
+    """The message's partition has changed hands: whoever has it now does the work."""
 
 
 class Matcher:
@@ -153,8 +157,10 @@ class Matcher:
         return ""
 
     async def _lists(self, partition: int) -> Mapping[ListName, ListVersion]:
-        """Wait until reads of this partition may be judged; answers the one version of each list."""
+        """Wait until reads of this partition may be judged; answers the one version of each list. Raises `LetGo`."""
         while (versions := self._in_force(partition)) is None:
+            if self.assigned is not None and partition not in self.assigned:
+                raise LetGo(f"partition {partition}")  # its lists are no longer read here: it would wait for ever
             self._beat()
             await asyncio.sleep(_CATCH_UP_POLL_S)
         return versions
@@ -187,12 +193,13 @@ class Matcher:
 
     async def settle(self, message: Message, work: Work, is_due: Callable[[], Awaitable[bool]]) -> bool:
         """Do a due message's work whatever it takes: put aside what is invalid, repeat the rest in place; else False."""
-        topic, delay, begun, due = self.topics[message.topic], _FIRST_DELAY_S, time.monotonic(), False
+        topic, delay, begun, due, fault = self.topics[message.topic], _FIRST_DELAY_S, time.monotonic(), False, False
         where = {"topic": topic.value, "partition": message.partition, "offset": message.offset}
         self.in_hand[message.topic] += 1
         try:
             while True:
-                self._beat()
+                if not fault:
+                    self._beat()  # a fault of ours, unlike a broker that is away, is no sign of life
                 try:
                     if not (due := due or await is_due()):
                         return False  # nothing was done, so nothing is counted
@@ -213,7 +220,10 @@ class Matcher:
                     if not self.failed.done():
                         self.failed.set_exception(error)
                     await asyncio.Event().wait()  # not done, so never committed; the process ends here
+                except LetGo:
+                    return False
                 except Exception as error:  # noqa: BLE001 - what leaves an agent is lost
+                    fault = not isinstance(error, Transient)
                     metrics.RETRIES.labels(topic.value).inc()
                     logger.warning("message_retried", extra={**where, "error": type(error).__name__})
                     await asyncio.sleep(delay)
@@ -254,7 +264,7 @@ class Matcher:
         metrics.READS_JUDGED.labels("hit" if hits else "no_hit").inc()
 
     async def _publish_hit(self, hit: Hit, key: str, trace: str) -> None:
-        await self._put(Topic.HITS, key, hit.hit_id, wire.encode_hit(hit), trace)
+        await self._put(Topic.HITS, key, wire.name_of(hit), wire.encode_hit(hit), trace)
 
     async def _put(self, topic: Topic, key: str, name: str, value: bytes, trace: str, agency: str = "") -> None:
         headers = wire.headers_for(topic, id=name, source=GROUP, time=self._now(), traceparent=trace)
@@ -264,9 +274,14 @@ class Matcher:
         """Tell the clients and the CAD of a hit, once acknowledged remember it; raises for `settle`."""
         hit = wire.decode_hit(message.value or b"", message.headers)
         self._prune(message.partition)
-        about = f"storm|{hit.storm_id}" if hit.held else f"{skeleton(hit.read.plate)}|{hit.entry_id}"
-        name = self._keys.fingerprint(about.encode())
-        last, profile = LastSent.from_json(self.alerts.get(name)), self._profile(hit.read.agency)
+        about = (
+            f"storm|{hit.storm_id}"
+            if hit.held and hit.withdrawn_at is None
+            else f"{skeleton(hit.read.plate)}|{hit.entry_id}"
+        )
+        name, *older = self._keys.fingerprints(about.encode())  # a new key does not make an alert ring again
+        known = next((found for found in map(self.alerts.get, (name, *older)) if found), None)
+        last, profile = LastSent.from_json(known), self._profile(hit.read.agency)
         decision = decide_notification(hit, last, profile, self._now(), partition=message.partition)
         if isinstance(decision, Suppressed):
             metrics.SUPPRESSED.labels(decision.reason).inc()
@@ -284,7 +299,7 @@ class Matcher:
         agency, key, notes = hit.read.agency, alert.incident_id, alert.notifications
         out = [(Topic.NOTIFICATIONS, note.notification_id, wire.encode_notification(note), "") for note in notes]
         if await self._has_cad(Topic.CAD_HITS, agency):
-            out.append((Topic.CAD_HITS, hit.hit_id, wire.cad_event("hit", hit, source=GROUP), agency))
+            out.append((Topic.CAD_HITS, wire.name_of(hit), wire.cad_event("hit", hit, source=GROUP), agency))
         if await self._has_cad(Topic.CAD_NOTIFICATIONS, agency):
             for note in notes:
                 event = wire.cad_event("notification", note, source=GROUP)

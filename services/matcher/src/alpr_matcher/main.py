@@ -17,7 +17,7 @@ from alprcore.topics import Topic
 
 _COLLECT: Final = (50_000, 20, 50)
 """A page of 5,000 messages makes 45,000 objects that die young: with Python's own thresholds, which look through them
-sixty times, the collector took two fifths of the processor time of a cold start."""
+sixty times, the collector took two fifths of the processor time of reading them."""
 _STOP_SHARE: Final = 0.6  # of the shutdown time goes to the streams, the rest to publisher and followers
 
 

@@ -61,8 +61,8 @@ WITHDRAWN: Final = Counter(
 STORMS: Final = Gauge("alpr_matcher_storms", "Alert storms that go on, as this worker knows them")
 """Above 0: the notification names the camera or list. Its hits are recorded and wait; look at it, then release them."""
 
-RELEASED: Final = Counter("alpr_matcher_released_total", "Hits announced after an alert storm")
-"""Follows every storm."""
+RELEASED: Final = Counter("alpr_matcher_released_total", "Hits of an alert storm that is over, by outcome", ["outcome"])
+"""`announced` follows every storm. `gone` must stay 0: the topic let go of hits that waited."""
 
 LIST_AGE: Final = Gauge(
     "alpr_matcher_list_age_seconds", "Age of the newest version of each list", ["agency", "list_code"]

@@ -150,3 +150,17 @@ def test_only_a_rollback_of_the_version_in_force_waits():
 def test_a_vehicle_is_said_in_a_line():
     assert rules.vehicle_words({"color": "white", "make": "Ford", "year": "", "model": "F-150"}) == "white Ford F-150"
     assert rules.vehicle_words(None) == ""
+
+
+def test_an_extension_begins_later_and_is_not_asked_for_every_second():
+    row = {"entry_state": "not_active_yet", "expires_at": (NOW + timedelta(days=9)).isoformat()}
+    later = rules.entry_shown({**row, "effective_at": (NOW + timedelta(hours=5)).isoformat()}, NOW)
+    assert (later["words"], later["waits"], later["lives"]) == ("Begins later", False, True)
+    soon = rules.entry_shown({**row, "effective_at": NOW.isoformat()}, NOW)
+    assert (soon["words"], soon["waits"], soon["begins"]) == ("Not active yet", True, "")
+
+
+def test_a_layout_that_a_feed_carries_itself_can_be_kept():
+    offered = [{"name": "generic_csv", "title": "Plain CSV"}, {"name": "ny", "title": "New York"}]
+    assert [name for name, _ in rules.layouts_for(offered, "ny")] == ["ny", "generic_csv"]
+    assert rules.layouts_for(offered, "name: own\n")[0] == ("name: own\n", "This list's own layout")

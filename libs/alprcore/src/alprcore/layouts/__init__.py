@@ -5,7 +5,7 @@ A layout is data: one YAML per kind of file. Those of the usual sources ship; an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -18,7 +18,8 @@ from alprcore.layouts.check import layout_from_yaml as _from_yaml
 from alprcore.layouts.codes import REFUSALS, REJECTS
 from alprcore.layouts.lines import Line, Reject
 from alprcore.layouts.reading import ListEnd, ListReading
-from alprcore.layouts.schema import Category, Layout
+from alprcore.layouts.schema import ANY, Category, Layout
+from alprcore.layouts.values import category_key
 from alprcore.model import Refused
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ListEnd",
     "ListReading",
     "Reject",
+    "category_of",
     "find_layout",
     "layout_from_yaml",
     "read_list",
@@ -93,13 +95,33 @@ def find_layout(text: str, layouts: Mapping[str, Layout] | None = None) -> Layou
     return known.get(text) or Refused("HOT-01", "LAYOUT_UNKNOWN", f"layout: one of {listed}, or YAML of your own")
 
 
+def category_of(said: str, layouts: Iterable[Layout], *, listed: bool) -> str | None:
+    """Give the category that somebody names, as a reader of these layouts calls it; None when none of them has it.
+
+    In a layout that takes any words every word may be one, unless it must be `listed`.
+    """
+    for layout in layouts:
+        key = category_key(said, code="category" in layout.letters)
+        if key and key != ANY and (key in layout.categories or (ANY in layout.categories and not listed)):
+            return key
+    return None
+
+
 def read_list(
-    source: BinaryIO, layout: Layout, *, now: datetime, declared: int | None = None, zone: str = "UTC"
+    source: BinaryIO,
+    layout: Layout,
+    *,
+    now: datetime,
+    declared: int | None = None,
+    zone: str = "UTC",
+    counts: Callable[[Line], bool] = lambda _line: True,
+    incremental: bool = False,
 ) -> ListReading:
     """Read a list file, line by line in bounded memory; `source` must be able to seek, and stays open.
 
     `declared` is how many entries the sender says there are; `zone` is the agency's, by whose day an entry ends when the
-    layout names no zone. Nothing of the file may be put in force before
-    `end.refused` is known to be None: a cut file shows at its end.
+    layout names no zone. A line that does not count (its category is off) is no reason to leave a later one of the same
+    entry out; nor is any line of an `incremental` file. Nothing of the file may be put in force before `end.refused` is known to be None: a cut file shows at its
+    end.
     """
-    return ListReading(source, layout, now, declared, zone)
+    return ListReading(source, layout, now, declared, zone, counts, incremental=incremental)

@@ -12,7 +12,7 @@ REJECTS: Final[Mapping[str, str]] = {
     "COLUMNS_INVALID": "the columns are not those of the layout",
     "DATE_INVALID": "a date cannot be read",
     "DATE_WITHOUT_ZONE": "a time names no time zone",
-    "DUPLICATE": "the same record stands in an earlier line",
+    "DUPLICATE": "the same entry stands in an earlier line, which counts",
     "EXPIRED": "the record has expired",
     "LINE_SHORT": "the line is shorter than the layout",
     "LINE_TOO_LONG": "the line is longer than 20,000 characters",

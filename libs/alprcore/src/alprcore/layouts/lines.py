@@ -18,6 +18,7 @@ from alprcore.layouts.values import (
     code_word,
     date_reader,
     letters,
+    names_owner,
     plate,
     removal,
     state_reader,
@@ -42,6 +43,14 @@ class Line:
     details: EntryDetails
     category: str = ""
     removal: bool = False
+
+    @property
+    def record(self) -> str:
+        """What tells entries of one plate and state apart: the source's record number or, without, the category.
+
+        So a vehicle that is listed as stolen and under a person's warrant has both entries.
+        """
+        return self.details.source_key or self.category
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,10 @@ class LineReader:
         self._category = readers[self._first - 1] if "category" in first else None
         self._skips = tuple((list(places).index(s.field), s.values) for s in layout.skip if s.field in places)
         self.skips = bool(self._skips)
-        self._others = tuple(others.items()) if layout.others == "notes" else ()
+        self.takes_out = self._action is not None
+        told = tuple(others.items()) if layout.others == "notes" else ()
+        self._others = tuple(one for one in told if not names_owner(one[0]))
+        self._owners = tuple(at for name, at in told if names_owner(name))
         self._notes = "notes" in places or bool(self._others)
         self._rest = layout.categories.get(ANY)
         self._expires = "expires_at" in places
@@ -111,6 +123,11 @@ class LineReader:
             fields["reason"] = fields.get("reason") or meaning.reason
             fields["advisory_class"] = fields.get("advisory_class") or meaning.advisory_class
             other = raw[self._first - 1] if meaning is self._rest else ""
+        if takes_out and self._category is not None and not (key or fields.get("source_key")):
+            raise Unfit("CATEGORY_UNKNOWN")  # several entries of the plate could be meant
+        if self._owners:
+            said = [fields.get("registered_owner", ""), *(words(row[at]) for at in self._owners)]
+            fields["registered_owner"] = "; ".join(filter(None, said))
         if self._notes or other:
             self._note(fields, row, other)
         if self._expires and fields["expires_at"] is not None and fields["expires_at"] <= self._now:

@@ -18,6 +18,8 @@ LARGEST: Final = 1 << 31
 RATIO: Final = 100
 """Unpacked to packed; lists of plates pack to a fifth, nothing but blanks to a thousandth."""
 _SMALL: Final = 1 << 20
+_DIRECTORY: Final = 1 << 20
+"""Bytes of a zip that are asked for at once, its list of names above all: some twenty thousand."""
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _ZIP_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -64,6 +66,19 @@ def texts(source: BinaryIO, encoding: str) -> Iterator[str]:
             raise Broken("LIST_ENCODING", f"the file is not {encoding}") from None
 
 
+class _Measured:
+    """The file of a zip, of which nothing can be had at once that would take memory by the zip's own word."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size > _DIRECTORY:
+            raise Broken("LIST_ARCHIVE_INVALID", "a zip holds exactly one list, this one names thousands of files")
+        return self._file.read(size)
+
+
 def _opened(source: BinaryIO) -> AbstractContextManager[_Readable]:
     source.seek(0)
     start = source.read(4)
@@ -73,7 +88,7 @@ def _opened(source: BinaryIO) -> AbstractContextManager[_Readable]:
     if start[:2] != b"PK" or start[2:] not in (b"\x03\x04", b"\x05\x06"):
         return nullcontext(source)  # it is its owner's to close
     try:
-        archive = zipfile.ZipFile(source)
+        archive = zipfile.ZipFile(_Measured(source))
         found = [one for one in archive.infolist() if not (one.is_dir() or _added_by_a_desktop(one.filename))]
         if len(found) != 1:
             raise Broken("LIST_ARCHIVE_INVALID", f"a zip holds exactly one list, this one holds {len(found)} files")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import BinaryIO, Final
@@ -25,6 +25,8 @@ _JUDGED_FROM: Final = 20
 _CONTENT: Final = frozenset({"EXPIRED", "DUPLICATE", "PLATE_JUNK", "PARTIAL_PLATE", "PLATE_MISSING"})
 """Rejects of well-formed lines. When most lines of a file are rejected for anything else, the layout is the wrong
 one, and what passed did so by chance."""
+_ENTRY: Final = frozenset({"EXPIRED", "PLATE_JUNK"})
+"""Faults that only an entry has, and no header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,20 @@ class ListReading:
     Raises nothing of its own while iterating; an `OSError` of the source passes through.
     """
 
-    def __init__(self, source: BinaryIO, layout: Layout, now: datetime, declared: int | None, zone: str) -> None:
+    def __init__(
+        self,
+        source: BinaryIO,
+        layout: Layout,
+        now: datetime,
+        declared: int | None,
+        zone: str,
+        counts: Callable[[Line], bool],
+        *,
+        incremental: bool,
+    ) -> None:
+        self.ordered = incremental
+        """A file of changes, or one that says what is to be done: lines of an entry are no duplicates, the last holds."""
+        self._counts = counts
         self._source = source
         self._layout = layout
         self._now = now
@@ -129,7 +144,8 @@ class ListReading:
         try:
             for item in self._judged():
                 if isinstance(item, Line):
-                    if seen.add((item.plate, item.details.state, item.details.source_key)):
+                    key = (item.plate, item.details.state, item.record)
+                    if self.ordered or not self._counts(item) or seen.add(key):
                         self._accepted += 1
                         yield item
                         continue
@@ -148,6 +164,7 @@ class ListReading:
 
     def _judged(self) -> Iterator[Line | Reject]:
         reader = self._head()
+        self.ordered = self.ordered or reader.takes_out
         fixed = self._layout.shape == "fixed"
         comments = tuple(skip.starts for skip in self._layout.skip if skip.starts)
         while (item := self._next()) is not None:
@@ -204,7 +221,7 @@ class ListReading:
         first = self._next()
         if first is None:
             raise Broken("LIST_TRUNCATED", "the file is empty")
-        _, line, last = first
+        number, line, last = first
         if layout.names:
             reader = self._named(line)
             if reader is None:
@@ -219,8 +236,10 @@ class ListReading:
             raise Broken("LIST_TRUNCATED", "no line after the header")
         if mark is not None:
             self._told(mark, line, "LIST_HEADER_INVALID")
-            for _ in range(mark.lines - 1):
-                self._next()
+            while (item := self._next()) is not None and item[0] < number + mark.lines:
+                pass  # blank lines of the header count, and never come here
+            if item is not None:
+                self._queue.appendleft(item)
         return reader
 
     def _is_header(self, mark: Mark, reader: LineReader, first: Numbered) -> bool:
@@ -232,8 +251,8 @@ class ListReading:
             row = line if self._layout.shape == "fixed" else line.split(self._delimiter)
             try:
                 found = len(row) < reader.reach or not reader.read(number, row)
-            except Unfit:
-                found = True
+            except Unfit as error:
+                found = error.reason_code not in _ENTRY
         if not found and not mark.optional:
             raise Broken("LIST_HEADER_MISSING", "the first line is no header of this layout")
         return found

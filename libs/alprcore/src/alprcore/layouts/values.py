@@ -31,6 +31,8 @@ STATES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Two-letter code → ISO 3166-2, by table."""
 
+_OWNER: Final = re.compile(r"owner|registrant|registered|addr(ess|\b)|\br[/_ ]?o\b|\b(dmv|bmv)\b")
+
 T = TypeVar("T")
 
 
@@ -75,6 +77,11 @@ def agency_letters(text: str) -> str:
 def words(text: str) -> str:
     """Read a free text: single spaces."""
     return " ".join(text.split())
+
+
+def names_owner(column: str) -> bool:
+    """Tell whether a column of the user's own is the registered owner's, by its name in small letters (SEC-05)."""
+    return _OWNER.search(column.replace("_", " ")) is not None
 
 
 def category_key(text: str, *, code: bool) -> str:

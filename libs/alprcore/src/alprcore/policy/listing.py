@@ -152,8 +152,26 @@ def may_extend(author_id: str, state: EntryState, *, extended: bool, person: Per
     return ADMITTED
 
 
-def handed_over_at(entered_at: datetime, expires_at: datetime, rules: ListingRules) -> datetime:
-    """Give the end of a hot plate whose plate stands in a state system now: its date or 24 h, the earlier (HOT-17)."""
+def may_enter_again(living_authors: Collection[str], person: Person) -> Decision:
+    """Decide whether a person may enter a plate for which hot plates live: not one that is theirs (HOT-16).
+
+    Else an author would extend an entry alone, and one person's plate would make two hits of each read. Another person
+    may have a reason of their own.
+    """
+    if person.person_id in living_authors:
+        return Refused("HOT-16", "AUTHOR_MUST_DIFFER", "your entry of this plate lives: another person extends it")
+    return ADMITTED
+
+
+def handed_over_at(
+    entered_at: datetime, effective_at: datetime, expires_at: datetime, rules: ListingRules, now: datetime
+) -> datetime:
+    """Give the end of a hot plate whose plate stands in a state system now: its date or 24 h, the earlier (HOT-17).
+
+    One that has not begun ends at once: it would follow an entry that ends earlier now, and leave a gap between.
+    """
+    if effective_at > now:
+        return now
     return min(expires_at, entered_at + timedelta(hours=rules.hot_plate_state_hours))
 
 
@@ -168,11 +186,24 @@ def entry_state(
     return EntryState.ACTIVE if published and now >= effective_at else EntryState.NOT_ACTIVE_YET
 
 
-def admit_partial(draft: PartialDraft, profile: AgencyProfile, live: int, now: datetime) -> Decision:
-    """Decide whether a partial plate may be matched: pattern, crime, case, reason, end, and room for it (USE-10).
+def has_partial_room(live: Mapping[str, int], agency: str, agencies: int) -> bool:
+    """Tell whether one more partial plate of an agency can be matched, `live` being how many each agency has now.
 
-    `live` is how many there are of all agencies: a worker tries each of them on each read (docs/decisions/0008).
+    A worker tries each of them on each read (docs/decisions/0008). Half of the room is shared out evenly among the
+    agencies; of the other half one agency takes at most half: nobody's entries keep another's homicide out.
     """
+    if sum(live.values()) >= LIVE_PATTERNS:
+        return False
+    common = LIVE_PATTERNS // 2
+    share = max(1, common // max(1, agencies))
+    beyond = {name: max(0, count - share) for name, count in live.items()}
+    if live.get(agency, 0) < share:
+        return True
+    return sum(beyond.values()) < common and beyond.get(agency, 0) < common // 2
+
+
+def admit_partial(draft: PartialDraft, profile: AgencyProfile, now: datetime, *, room: bool) -> Decision:
+    """Decide whether a partial plate may be matched: pattern, crime, case, reason, end, and room for it (USE-10)."""
     rules = profile.listing
     purpose = purpose_refusal(draft.purpose_code, profile)
     if purpose is not None:
@@ -188,9 +219,8 @@ def admit_partial(draft: PartialDraft, profile: AgencyProfile, live: int, now: d
         fault = "a whole plate is entered as a hot plate"
     if fault:
         return Refused("USE-10", "PATTERN_INVALID", fault)
-    if live >= LIVE_PATTERNS:
-        words = f"{LIVE_PATTERNS} partial plates are matched already: withdraw one"
-        return Refused("USE-10", "TOO_MANY_PARTIALS", words)
+    if not room:
+        return Refused("USE-10", "TOO_MANY_PARTIALS", "your agency's room for partial plates is full: withdraw one")
     latest = now + timedelta(hours=24 * rules.partial_days)
     return _admit_end(draft.expires_at, ("USE-10", latest), now)
 

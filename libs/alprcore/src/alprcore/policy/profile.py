@@ -222,10 +222,6 @@ class AgencyProfile:
     listing: ListingRules = ListingRules()
     canvass_priority: tuple[str, ...] = ()
 
-    def list_rule(self, code: str) -> ListRule | None:
-        """Find what the profile says of a list, or None when it does not name it."""
-        return next((rule for rule in self.lists if rule.code == code), None)
-
     def role_title(self, role: str) -> str:
         """Give what the agency calls a role: its own title, else the role in plain words (ADM-06)."""
         if role == "program_manager":

@@ -21,6 +21,7 @@ from alprcore.wire.hits import (
     encode_hit,
     encode_notification,
     encode_storm_release,
+    name_of,
 )
 from alprcore.wire.ledger import (
     decode_audit_event,
@@ -85,6 +86,7 @@ __all__ = [
     "encode_read",
     "encode_storm_release",
     "headers_for",
+    "name_of",
     "read_heading",
     "rfc3339",
 ]

@@ -124,6 +124,11 @@ def encode_hit(hit: Hit) -> bytes:
     return _to_hit(hit).SerializeToString(deterministic=True)
 
 
+def name_of(hit: Hit) -> str:
+    """Name the message of a hit: one said again is no repetition, which a subscriber may drop."""
+    return f"{hit.hit_id}.{hit.revision}" if hit.revision else hit.hit_id
+
+
 def decode_hit(value: bytes, headers: Mapping[str, bytes]) -> Hit:
     """Read a hit of `hits`."""
     return _from_hit(e.parse(hits_pb2.Hit(), value, headers, Topic.HITS))
@@ -234,7 +239,7 @@ def cad_event(kind: Literal["hit", "notification"], subject: Hit | Notification,
         "specversion": "1.0",
         "type": f"alpr.v1.cad.{kind}",
         "source": source,
-        "id": hit.hit_id if notification is None else notification.notification_id,
+        "id": name_of(hit) if notification is None else notification.notification_id,
         "subject": hit.hit_id if notification is None else notification.incident_id,
         "time": e.rfc3339(hit.matched_at if notification is None else notification.notified_at),
         "datacontenttype": "application/json",

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,6 +16,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
+from alprcore.cells import inert
 from alprcore.model import Person, Refused
 from alprcore.policy import MAX_ROWS, OTHER_APPROVED, SYSTEM_PURPOSES, AgencyProfile, may_query, may_receive
 
@@ -34,8 +34,6 @@ COLUMNS: Final = (
     "longitude", "confidence", "read_id", "agency",
 )  # fmt: skip
 HIT_COLUMNS: Final = (*COLUMNS, "hit_id", "list_code", "reason", "advisory_class", "matched_at")
-_FORMULA: Final = re.compile(r"^[\s\x00-\x1f]*[=+\-@\t\r\x00]")
-"""Beginnings that a spreadsheet takes for a formula, also behind blanks (OWASP CSV injection)."""
 
 
 class Format(StrEnum):
@@ -62,8 +60,7 @@ def cell(value: Any) -> str:
         return "" if value is None else str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
-    text = "".join(c for c in str(value) if c >= " ")
-    return f"'{text}" if _FORMULA.match(str(value)) else text
+    return inert(str(value))
 
 
 def marks_of(profile: AgencyProfile, person: Person, number: int, now: datetime) -> dict[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -121,16 +121,20 @@ def router(decides: Decides, named: Named) -> APIRouter:
         return await _show(request, session, "lists/approvals.html", values)
 
     @routes.get("/hot-plates")
-    async def hot_plates(request: Request, ended: bool = False, session: SignedIn = Depends(page_person)) -> Response:
-        return await _entries(request, session, "hot-plates", ended=ended)
+    async def hot_plates(
+        request: Request, ended: bool = False, after: str = "", session: SignedIn = Depends(page_person)
+    ) -> Response:
+        return await _entries(request, session, "hot-plates", ended=ended, after=after)
 
     @routes.get("/hot-plates/new")
     async def new_hot_plate(request: Request, canvass: str = "", session: SignedIn = Depends(page_person)) -> Response:
         return await _form(request, session, "lists/new_hot_plate.html", canvass=canvass[:64])
 
     @routes.get("/partial-plates")
-    async def partials(request: Request, ended: bool = False, session: SignedIn = Depends(page_person)) -> Response:
-        return await _entries(request, session, "partial-plates", ended=ended)
+    async def partials(
+        request: Request, ended: bool = False, after: str = "", session: SignedIn = Depends(page_person)
+    ) -> Response:
+        return await _entries(request, session, "partial-plates", ended=ended, after=after)
 
     @routes.get("/partial-plates/new")
     async def new_partial(request: Request, canvass: str = "", session: SignedIn = Depends(page_person)) -> Response:
@@ -139,16 +143,18 @@ def router(decides: Decides, named: Named) -> APIRouter:
     return routes
 
 
-async def _entries(request: Request, session: SignedIn, kind: str, *, ended: bool) -> Response:
+async def _entries(request: Request, session: SignedIn, kind: str, *, ended: bool, after: str) -> Response:
     name = kind.replace("-", "_")
 
     async def values() -> dict[str, Any]:
         now = web_of(request).clock()
-        rows = (await _ask(request, session, f"/v1/{kind}", "ended=true" if ended else ""))[name]
+        asked = {"ended": "true"} if ended else {}
+        page = await _ask(request, session, f"/v1/{kind}", urlencode(asked | ({"after": after} if after else {})))
+        more = None if page["next"] is None else f"/{kind}?{urlencode(asked | {'after': page['next']})}"
         return {
-            "entries": [rules.entry_shown(row, now) for row in rows], "enters": rules.enters_plates(session.person, session.profile),
+            "entries": [rules.entry_shown(row, now) for row in page[name]], "enters": rules.enters_plates(session.person, session.profile),
             "searches": rules.searches(session.person, session.profile), "limits": rules.limits(session.profile),
-            "ended": ended,
+            "ended": ended, "more": more, "after": after,
         }  # fmt: skip
 
     return await _show(request, session, f"lists/{name}.html", values, open_to=rules.reads_plates)
@@ -181,10 +187,12 @@ async def _ask(request: Request, session: SignedIn, path: str, query: str = "") 
 
 
 async def _maybe(request: Request, session: SignedIn, path: str) -> dict[str, Any]:
-    """Ask for what a list may lack, as a feed; {} where there is none."""
+    """Ask for what a list may lack, as a feed; {} where there is none. Raises `_Closed` for every other failure."""
     try:
         return await _ask(request, session, path)
-    except _Closed:
+    except _Closed as closed:
+        if closed.status != 404:
+            raise
         return {}
 
 

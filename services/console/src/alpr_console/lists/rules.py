@@ -36,17 +36,17 @@ ADVICE: Final[Mapping[str, str]] = {
     "ALSO_ENTERED_IN_REQUIRED": "Tick the state systems it also goes into, or “None of them”.",
     "APPROVAL_NOT_NEEDED": "Only special lists are approved; this one is matched as it is.",
     "APPROVER_NOT_AUTHORISED": "Ask whoever your policy names, or a designee with this power (People, Assignments).",
-    "AUTHOR_MUST_DIFFER": "Ask a colleague to extend it: somebody else must still see the need.",
+    "AUTHOR_MUST_DIFFER": "Ask a colleague: somebody else must see the need, too.",
     "CASE_NUMBER_REQUIRED": "Give the case number.",
     "FEED_UNKNOWN": "Set up a feed first.",
     "CHANGED_MEANWHILE": "Somebody else changed it just now. Reload the page and look before you repeat it.",
     "COLUMNS_INVALID": "Check that the layout chosen is the one of this file.",
     "DPPA_BASIS_REQUIRED": "Choose the permissible use under 18 USC 2721, or take the registration data out.",
+    "DRY_RUN_TOO_SMALL": "A dry run is for lists, not for single vehicles: search for those, with your reason.",
     "ENTRY_NOT_LIVE": "It no longer alerts. Enter the plate again if it is still needed.",
     "EXPIRY_PAST": "Choose a time that still lies ahead.",
     "EXPIRY_REQUIRED": "Give the day and time at which it must stop alerting.",
     "EXPIRY_TOO_LONG": "Choose an earlier end. It can be extended later by a new entry.",
-    "FORMAT_UNKNOWN": "Choose one of the layouts offered.",
     "LAYOUT_UNKNOWN": "Choose one of the layouts offered.",
     "LIST_APPROVED": "It is approved already: reload the page.",
     "LIST_EMPTY": "Check that the file and the layout belong together.",
@@ -54,7 +54,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "LIST_GREW": "Compare the counts with the source. If they are right, load it again and say why.",
     "LIST_NOT_APPROVED": "It takes a second person's approval first: see Approvals.",
     "LIST_NOT_LOADABLE": "This list is filled by its own form, not by files.",
-    "LIST_NOT_SHAREABLE": "Only special lists that are approved are shared.",
+    "LIST_NOT_SHAREABLE": "Only lists that the agency itself made are shared.",
     "LIST_OLDER_THAN_ACTIVE": "The file is older than what is in force. Ask the source for a newer one.",
     "LIST_SHRUNK": "Compare the counts with the source. If they are right, load it again and say why.",
     "LIST_TRUNCATED": "The file is cut short. Fetch it from the source again.",
@@ -65,7 +65,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "PURPOSE_REQUIRED": "Choose a purpose and say in a sentence why it is needed.",
     "RECIPIENT_CLASS_NOT_PERMITTED": "The agency's policy does not permit this recipient.",
     "ROLLBACK_DONE": "It was approved already: reload the page.",
-    "ROLLBACK_NOTHING_KEPT": "Load the older file again and say why.",
+    "ROLLBACK_NOTHING_KEPT": "Ask the source for a corrected file and load that.",
     "ROLLBACK_OUTDATED": "A newer version came into force meanwhile. Ask again if it is wrong, too.",
     "ROLE_NOT_AUTHORISED": "If your duties need it, ask the ALPR administrator of your agency.",
     "SHARE_NOT_AUTHORISED": "It takes a dated authorization first: ask whoever your policy names for it.",
@@ -318,6 +318,8 @@ TABS: Final[tuple[tuple[str, str, Any], ...]] = (
 def layouts_for(layouts: Sequence[Mapping[str, Any]], last: str = "") -> list[tuple[str, str]]:
     """List the layouts a file may have, name and words, the agency's own among them; the last one used comes first."""
     found = [(str(one["name"]), str(one.get("title") or code_words(one["name"]))) for one in layouts]
+    if "\n" in last:  # a feed may carry its layout itself
+        found.append((last, "This list's own layout"))
     return sorted(found, key=lambda one: (one[0] != last, one[1]))
 
 
@@ -341,11 +343,19 @@ def category_words(layout: Layout | None, code: str) -> str:
 
 
 def entry_shown(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Lay out a hot plate or a partial plate for its page: state and time left in words and colors."""
+    """Lay out a hot plate or a partial plate for its page: state and time left in words and colors.
+
+    `waits` says that it should be matched any moment; an extension begins only when the entry before it ends.
+    """
     words, tone = entry_state(row)
+    begins = str(row.get("effective_at") or "")
+    later = row.get("entry_state") == "not_active_yet" and bool(begins) and datetime.fromisoformat(begins) > now
+    if later:
+        words, tone = "Begins later", "info"
     left, left_tone = left_words(str(row.get("expires_at") or ""), now) if lives(row) else ("", "plain")
     return {
         **row, "words": words, "tone": tone, "left": left, "left_tone": left_tone, "lives": lives(row),
+        "begins": begins if later else "", "waits": row.get("entry_state") == "not_active_yet" and not later,
         "vehicle_words": vehicle_words(row.get("vehicle")),
     }  # fmt: skip
 

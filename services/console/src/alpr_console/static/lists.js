@@ -55,9 +55,11 @@ function showPreview(found) {
 
 function showDryRun(found) {
   const place = byId("preview"), before = place.querySelector(".dry");
+  // small counts are not told, so that nobody learns of one vehicle: they come as null
+  const told = (number, one) => (typeof number === "number" ? many(number, one) : `fewer than ${found.fewer_than ?? 20} ${one}s`);
   const by = Object.entries(found.by_grade ?? {}).filter(([, number]) => number).map(([grade, number]) => h("li", { text: `${count(number)} ${grades[grade] ?? grade.replaceAll("_", " ")}` }));
   const hours = found.since ? Math.max(1, Math.round((Date.now() - Date.parse(found.since)) / 3600000)) : 24;
-  const box = h("div", { class: `note ${found.alerts ? "warn" : "good"} dry` }, h("strong", { text: `It would have made ${many(found.alerts, "alert")} in the last ${hours} h` }), ` among ${many(found.reads, "read")}. Nothing was alerted and nothing is kept.`, by.length ? h("ul", {}, by) : null);
+  const box = h("div", { class: `note ${found.alerts ? "warn" : "good"} dry` }, h("strong", { text: `It would have made ${told(found.alerts, "alert")} in the last ${hours} h` }), ` among ${told(found.reads, "read")}. Nothing was alerted and nothing is kept.`, by.length ? h("ul", {}, by) : null);
   if (before) before.replaceWith(box); else place.append(box);
   place.hidden = false;
   place.focus();
@@ -92,7 +94,7 @@ byId("put-in-force")?.addEventListener("submit", async (sent) => {
     else if (row?.loading?.lines) line.lastChild.textContent = ` ${count(row.loading.lines)} lines read`;
   }, 1000);
   const reason = byId("force_reason").value.trim();
-  const done = await send("loads", previewed.guards?.length ? { force: "true", note: reason } : {}).catch(() => say(upload, "The console does not answer. Whether it was loaded stands under Loads: reload the page."));
+  const done = await send("loads", { against: previewed.version ?? "", ...(previewed.guards?.length ? { force: "true", note: reason } : {}) }).catch(() => say(upload, "The console does not answer. Whether it was loaded stands under Loads: reload the page."));
   clearInterval(watch);
   delete form.dataset.busy;
   button.disabled = false;
@@ -118,7 +120,7 @@ for (const place of document.querySelectorAll("[data-loading]")) {
 }
 
 // an entry says "not active yet" until it is matched; it is asked for a minute, then the page says to look again
-for (const row of document.querySelectorAll('tr[data-entry-state="not_active_yet"]')) {
+for (const row of document.querySelectorAll("tr[data-waits]")) {
   const began = Date.now(), badge = row.querySelector(".badge");
   const look = async () => {
     const found = await state(`/v1${location.pathname}/${encodeURIComponent(row.dataset.entry)}`);
@@ -127,7 +129,7 @@ for (const row of document.querySelectorAll('tr[data-entry-state="not_active_yet
       badge.className = "badge good";
       badge.replaceChildren(h("i", { "aria-hidden": "true", text: "✓" }), "Active");
       byId("said").textContent = `${row.querySelector(".plate-text").textContent} is active: it is matched from now on.`;
-    } else if (Date.now() - began < 60000) setTimeout(look, 1000);
+    } else if (Date.now() - began < 60000) setTimeout(look, Date.now() - began < 10000 ? 1000 : 5000); // each look is recorded
     else badge.after(h("p", { class: "amber", text: "Still not active after a minute: tell the ALPR administrator." }));
   };
   setTimeout(look, 700);
@@ -141,6 +143,9 @@ const lasting = () => {
 };
 lasting();
 setInterval(lasting, 30000);
+
+// sources of a feed, one in a line
+byId("feed-fields")?.addEventListener("shape", ({ detail: body }) => { body.sources = (body.sources ?? "").split("\n").map((name) => name.trim()).filter(Boolean); });
 
 // the forms for plates: the longest time is filled in, and what depends on an answer appears with it
 const entry = byId("hot-plate") ?? byId("partial-plate");
@@ -181,8 +186,9 @@ if (entry) {
     entry.addEventListener("done", async (made) => {
       if (!entry.dataset.canvass) return;
       made.preventDefault();
-      await join("hot_plate", made.detail.entry_id);
-      location.assign(`/canvasses/${entry.dataset.canvass}`);
+      const joined = await join("hot_plate", made.detail.entry_id).catch(() => null);
+      if (joined?.ok) location.assign(`/canvasses/${entry.dataset.canvass}`);
+      else say(entry, "The plate is entered, but it could not be noted at the canvass. See Hot plates; do not enter it again.");
     });
   } else {
     const past = byId("past-part"), wanted = entry.elements._back_search;

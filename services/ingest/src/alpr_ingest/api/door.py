@@ -42,6 +42,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "LIST_OLDER_THAN_ACTIVE": 409,
     "LIST_SHRUNK": 409,
     "LIST_GREW": 409,
+    "LIST_BUSY": 409,
     "ROLLBACK_NOTHING_KEPT": 409,
     "ROLLBACK_OUTDATED": 409,
     "ROLLBACK_DONE": 409,
@@ -198,6 +199,11 @@ def allowed(*roles: str) -> Callable[[Request], Person]:
 Ingest = Annotated[Doors, Depends(doors_of)]
 Anyone = Annotated[Person, Depends(person_of)]
 Admin = Annotated[Person, Depends(allowed("alpr_admin"))]
+ListReader = Annotated[
+    Person,
+    Depends(allowed("officer", "investigator", "dispatcher", "supervisor", "alpr_admin", "program_manager", "auditor")),
+]
+"""Who works with hits or answers for lists: notes, recipients of shares and addresses of feeds are for no one else."""
 ListAdmin = Annotated[Person, Depends(allowed("alpr_admin", "program_manager"))]
 
 

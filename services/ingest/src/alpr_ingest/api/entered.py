@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
 from alpr_ingest.api.door import Anyone, Doors, Ingest, Problem, Strict, demand, policy_of, refusal
@@ -16,7 +16,7 @@ from alpr_ingest.app import audit_message
 from alpr_ingest.entering import HOT_PLATE, PARTIAL, Shown
 from alpr_ingest.store import EnteredPlate, Taken
 from alprcore.model import EntryDetails, Person, Plate, Refused
-from alprcore.plates import LIVE_PATTERNS, LONGEST, normalize
+from alprcore.plates import LONGEST, normalize
 from alprcore.policy import (
     EVERYBODY,
     AgencyProfile,
@@ -24,8 +24,10 @@ from alprcore.policy import (
     PartialDraft,
     admit_hot_plate,
     admit_partial,
+    has_partial_room,
     maintains_only,
     may_enter,
+    may_enter_again,
     may_extend,
     registration_basis,
     standing_refusal,
@@ -36,6 +38,9 @@ router = APIRouter()
 
 _MOST: Final = 500
 """Entries that one answer lists."""
+_NAMED_AT_ONCE: Final = 50
+"""Entries that one message of the ledger names."""
+_AFTER: Final = r"^((living|ended)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$"
 _TEXT: Final = 2_000
 _STATE: Final = r"^([A-Z]{2}-[A-Z0-9]{1,3})?$"
 _CODE: Final = r"^([a-z][a-z0-9_]{0,39})?$"
@@ -112,6 +117,17 @@ class PartialIn(Strict):
     vehicle: VehicleIn = VehicleIn()
 
 
+class PageIn(Strict):
+    """Which entries to list: `after` is `next` of the page before."""
+
+    ended: bool = False
+    after: str = Field("", pattern=_AFTER)
+    limit: int = Field(_MOST, ge=1, le=_MOST)
+
+
+Page = Annotated[PageIn, Query()]
+
+
 @router.post("/v1/hot-plates", status_code=201)
 async def post_hot_plate(body: HotPlateIn, doors: Ingest, person: Anyone) -> dict[str, Any]:
     """Enter a hot plate (HOT-16..18, HOT-20); it is matched within 5 s, until then it says `not_active_yet`."""
@@ -122,6 +138,7 @@ async def post_hot_plate(body: HotPlateIn, doors: Ingest, person: Anyone) -> dic
     now = doors.clock()
     owner, use = body.registered_owner.strip(), body.permissible_use
     demand(registration_basis(registration=bool(owner), permissible_use=use))
+    demand(may_enter_again(await doors.entering.authors_of(person.agency, plate, body.state, now), person))
     draft = _draft(body, person)
     told = EntryDetails(
         reason=body.reason, advisory_class=body.advisory_class, contact_phone=body.contact_phone.strip(),
@@ -132,9 +149,9 @@ async def post_hot_plate(body: HotPlateIn, doors: Ingest, person: Anyone) -> dic
 
 
 @router.get("/v1/hot-plates")
-async def get_hot_plates(doors: Ingest, person: Anyone, ended: bool = False) -> dict[str, Any]:
-    """List the agency's hot plates, opened for display, newest first (HOT-12)."""
-    return {"hot_plates": await _listed(doors, person, HOT_PLATE, ended=ended)}
+async def get_hot_plates(doors: Ingest, person: Anyone, page: Page) -> dict[str, Any]:
+    """List the agency's hot plates, opened for display: those that live, newest first, then those that ended (HOT-12)."""
+    return await _listed(doors, person, HOT_PLATE, page)
 
 
 @router.get("/v1/hot-plates/{entry}")
@@ -212,23 +229,23 @@ async def post_partial(body: PartialIn, doors: Ingest, person: Anyone) -> dict[s
     draft = PartialDraft(
         pattern, body.expires_at, body.purpose_code, body.case_number, body.reason, body.crime_type.strip()
     )
-    demand(admit_partial(draft, profile, await doors.store.live_partials(), now))
+    room = has_partial_room(await doors.store.live_partials(), person.agency, len(doors.profiles))
+    demand(admit_partial(draft, profile, now, room=room))
     if await doors.store.hotlist(person.agency, "PARTIAL") is None or body.expires_at is None:
         raise Problem(409, "LIST_UNKNOWN", "the agency has no list of partial plates")
     details = _described(EntryDetails(synopsis=body.reason.strip(), crime_type=draft.crime_type), body)
     try:
         one = await doors.entering.enter_partial(person, Plate(pattern), details, body.expires_at, now)
     except Taken:
-        words = f"{LIVE_PATTERNS} partial plates are matched already: withdraw one"
-        raise Problem(409, "TOO_MANY_PARTIALS", words) from None
+        raise Problem(409, "TOO_MANY_PARTIALS", "another partial plate took the room: withdraw one") from None
     shown = _show(doors.entering.shown([one], now)[0])
     return {**shown, "back_search": _back_search(profile, one, shown, now)}
 
 
 @router.get("/v1/partial-plates")
-async def get_partials(doors: Ingest, person: Anyone, ended: bool = False) -> dict[str, Any]:
-    """List the agency's partial plates, opened for display, newest first."""
-    return {"partial_plates": await _listed(doors, person, PARTIAL, ended=ended)}
+async def get_partials(doors: Ingest, person: Anyone, page: Page) -> dict[str, Any]:
+    """List the agency's partial plates, opened for display, in the order of hot plates."""
+    return await _listed(doors, person, PARTIAL, page)
 
 
 @router.get("/v1/partial-plates/{entry}")
@@ -267,12 +284,20 @@ async def _withdraw(doors: Doors, person: Person, kind: str, entry: UUID, body: 
     return {**await _again(doors, person, one), "withdrawn": ended}
 
 
-async def _listed(doors: Doors, person: Person, kind: str, *, ended: bool) -> list[dict[str, Any]]:
+async def _listed(doors: Doors, person: Person, kind: str, page: PageIn) -> dict[str, Any]:
     _seeing(doors, person)
     now = doors.clock()
-    entries = await doors.store.entered(person.agency, kind, now, _MOST, ended=ended)
+    lived, _, last = page.after.partition("-")
+    entries = await doors.store.entered(
+        person.agency, kind, now, page.limit, ended=page.ended, after=(lived == "living", last) if last else None
+    )
     await _told_ledger(doors, person, kind, [one.entry_id for one in entries], now)
-    return [_show(shown) for shown in doors.entering.shown(entries, now)]
+    rows = [_show(shown) for shown in doors.entering.shown(entries, now)]
+    following = None
+    if len(entries) == page.limit:
+        living = entries[-1].withdrawn_at is None and entries[-1].expires_at > now
+        following = f"{'living' if living else 'ended'}-{entries[-1].entry_id}"
+    return {"hot_plates" if kind == HOT_PLATE else "partial_plates": rows, "next": following}
 
 
 async def _one(doors: Doors, person: Person, kind: str, entry: UUID) -> dict[str, Any]:
@@ -306,12 +331,16 @@ async def _found(doors: Doors, person: Person, kind: str, entry: UUID) -> Entere
 
 async def _told_ledger(doors: Doors, person: Person, kind: str, entries: Sequence[str], now: datetime) -> None:
     """Record who is shown what is sealed, before it is shown (HOT-12, AUD-08)."""
-    facts = {"entries": str(len(entries)), "entry_ids": ", ".join(entries[:50])}
     event = f"{'hot' if kind == HOT_PLATE else 'partial'}_plates_read"
-    subject = f"{person.agency}/{kind}"
-    await doors.store.put_out(
-        [audit_message(event, subject, f"{person.person_id} {rfc3339(now)}", person, now, facts=facts)]
-    )
+    subject, asked = f"{person.agency}/{kind}", f"{person.person_id} {rfc3339(now)}"
+    pages = [entries[at : at + _NAMED_AT_ONCE] for at in range(0, len(entries), _NAMED_AT_ONCE)] or [()]
+    await doors.store.put_out([
+        audit_message(
+            event, subject, f"{asked} {page}" if page else asked, person, now,
+            facts={"entries": str(len(named)), "entry_ids": ", ".join(named)},
+        )
+        for page, named in enumerate(pages)
+    ])  # fmt: skip
     doors.relay.kick()
 
 

@@ -8,16 +8,19 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from alpr_ingest.api.door import Anyone, Doors, Ingest, ListAdmin, Problem, Strict, own_list, refusal
+from alpr_ingest.api.door import Doors, Ingest, ListAdmin, ListReader, Problem, Strict, own_list, refusal
 from alpr_ingest.app import audit_message
 from alpr_ingest.feeds import Feed, FeedKind, Pull, Schedule, admit_address, admit_schedule
+from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.pulling import is_host_key
+from alprcore.layouts import Layout, category_of
 from alprcore.model import Refused
 from alprcore.policy import ENTERED, PERMISSIBLE_USES
 from alprcore.wire import rfc3339
 
 router = APIRouter()
 _SHOWN: Final = 100
+_LONGEST_CATEGORY: Final = 60
 
 
 class FeedIn(Strict):
@@ -93,7 +96,7 @@ async def put_feed(code: str, body: FeedIn, doors: Ingest, person: ListAdmin) ->
 
 
 @router.get("/v1/hotlists/{code}/feed")
-async def get_feed(code: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_feed(code: str, doors: Ingest, person: ListReader) -> dict[str, Any]:
     """Tell where a list is fetched from, when next, and since when it fails."""
     return show_feed(await _own_feed(doors, person.agency, code))
 
@@ -121,7 +124,7 @@ async def post_pull(code: str, doors: Ingest, person: ListAdmin) -> dict[str, An
 
 
 @router.get("/v1/hotlists/{code}/feed/pulls")
-async def get_pulls(code: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_pulls(code: str, doors: Ingest, person: ListReader) -> dict[str, Any]:
     """List the newest pulls of a list, also of a feed that it no longer has."""
     await own_list(doors, person, code)
     return {"pulls": [_show_pull(pull) for pull in await doors.store.pulls(person.agency, code, _SHOWN)]}
@@ -129,17 +132,39 @@ async def get_pulls(code: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
 
 @router.put("/v1/hotlists/{code}/categories")
 async def put_categories(code: str, body: CategoriesIn, doors: Ingest, person: ListAdmin) -> dict[str, Any]:
-    """Switch categories of a list off; lines of these are left out from the next load on."""
-    await own_list(doors, person, code)
-    off = sorted({name.strip().upper() for name in body.off})
-    if not all(name and len(name) <= 60 and name.isprintable() for name in off):
-        raise Problem(422, "FIELD_INVALID", "off: letters or words of the source")
+    """Switch categories of a list off; lines of these are left out from the next load on.
+
+    A category is one of the layouts that the list's feed and its load in force have, or, before there are any, one that
+    some layout names: a switch that no line could ever meet would only look like one.
+    """
+    active = await own_list(doors, person, code)
+    layouts = await _layouts_of(doors, active)
+    found = [said if said in active.categories_off else _category(said, layouts, doors) for said in body.off]
+    off = sorted({key for key in found if key is not None})
+    if None in found or not all(len(key) <= _LONGEST_CATEGORY and key.isprintable() for key in off):
+        raise Problem(422, "CATEGORY_UNKNOWN", "off: the layout of the list's files has no such category")
     now = doors.clock()
     facts = {"off": ", ".join(off)}
     switched = audit_message("list_categories_set", f"{person.agency}/{code}", rfc3339(now), person, now, facts=facts)
     await doors.store.set_categories_off(person.agency, code, off, [switched])
     doors.relay.kick()
     return {"off": off}
+
+
+async def _layouts_of(doors: Doors, active: ActiveList) -> list[Layout] | None:
+    """Give the layouts that files of a list have; None when one of them was sent with its file and is not kept."""
+    feed = await doors.store.feed(active.agency, active.code)
+    load = await doors.store.load_of(active.agency, active.code, active.version)
+    names = ([feed.layout] if feed is not None else []) + ([load["layout"]] if load is not None else [])
+    found = [doors.loader.layout(name) for name in names]
+    return None if any(isinstance(one, Refused) for one in found) else [one for one in found if isinstance(one, Layout)]
+
+
+def _category(said: str, layouts: list[Layout] | None, doors: Doors) -> str | None:
+    """Name a category as the reader of the list's files does; None when they have none of this name."""
+    if layouts is None:
+        return category_of(said, doors.loader.layouts.values(), listed=True) or " ".join(said.split()).upper() or None
+    return category_of(said, layouts or doors.loader.layouts.values(), listed=not layouts)
 
 
 def show_feed(feed: Feed, outcome: str = "", reason_code: str = "") -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from alpr_ingest.api.door import Anyone, Ingest, ListAdmin, Problem, Strict, demand, own_list, policy_of
+from alpr_ingest.api.door import Ingest, ListAdmin, ListReader, Problem, Strict, demand, own_list, policy_of
 from alpr_ingest.api.feeds import show_feed
 from alpr_ingest.app import audit_message
+from alpr_ingest.entering import CODES
 from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.store import Taken
 from alprcore.policy import SPECIAL, advisory_of, draws_on_registration, may_create_list, registration_basis
@@ -35,7 +36,7 @@ class HotlistIn(Strict):
 
 
 @router.get("/v1/hotlists")
-async def get_hotlists(doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_hotlists(doors: Ingest, person: ListReader) -> dict[str, Any]:
     """List the lists of the person's agency, with their age and refresh rule (DEF-07, HOT-13)."""
     now = doors.clock()
     shown = []
@@ -53,6 +54,8 @@ async def get_hotlists(doors: Ingest, person: Anyone) -> dict[str, Any]:
 async def post_hotlist(body: HotlistIn, doors: Ingest, person: ListAdmin) -> dict[str, Any]:
     """Make a list of the agency's own (HOT-02); a special one waits for its approval (HOT-06)."""
     now = doors.clock()
+    if body.code in CODES.values():
+        raise Problem(409, "LIST_EXISTS", "this code is kept for plates that are entered one by one")
     demand(may_create_list(body.list_type, body.purpose_code, policy_of(doors, person)))
     registration = draws_on_registration([body.source, body.name])
     demand(registration_basis(registration=registration, permissible_use=body.permissible_use))
@@ -97,13 +100,13 @@ async def put_permissible_use(code: str, body: BasisIn, doors: Ingest, person: L
 
 
 @router.get("/v1/hotlists/layouts")
-async def get_layouts(doors: Ingest, _person: Anyone) -> dict[str, Any]:
+async def get_layouts(doors: Ingest, _person: ListReader) -> dict[str, Any]:
     """List the layouts that files may have here, those that ship and the agency's own (HOT-01)."""
     return {"layouts": [{"name": one.name, "title": one.title} for one in doors.loader.layouts.values()]}
 
 
 @router.get("/v1/hotlists/{code}")
-async def get_hotlist(code: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_hotlist(code: str, doors: Ingest, person: ListReader) -> dict[str, Any]:
     """Show one list, with how far a load of it has come, why it was made and who approved it."""
     await own_list(doors, person, code)
     shown: dict[str, Any] = next(one for one in (await get_hotlists(doors, person))["hotlists"] if one["code"] == code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -13,7 +14,18 @@ from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 
 from alpr_ingest import metrics
-from alpr_ingest.api.door import Anyone, Doors, Ingest, ListAdmin, Problem, Strict, own_list, policy_of, refusal
+from alpr_ingest.api.door import (
+    Anyone,
+    Doors,
+    Ingest,
+    ListAdmin,
+    ListReader,
+    Problem,
+    Strict,
+    own_list,
+    policy_of,
+    refusal,
+)
 from alpr_ingest.app import audit_message
 from alpr_ingest.loading import ListFile
 from alpr_ingest.store import Rollback
@@ -26,6 +38,7 @@ router = APIRouter()
 
 _LISTED: Final = 50
 _PAGE: Final = 1_000
+_COUNT: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _FIELDS: Final = frozenset({"format", "layout", "source_time", "mode", "entries", "sources", "permissible_use"})
 
 
@@ -36,7 +49,7 @@ class RollbackIn(Strict):
 
 
 @router.get("/v1/hotlists/{code}/loads")
-async def get_loads(code: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_loads(code: str, doors: Ingest, person: ListReader) -> dict[str, Any]:
     """List the newest loads of a list: counts, times, what was lifted and why, and what a special list compared."""
     await own_list(doors, person, code)
     loads = await doors.store.loads(person.agency, code, _LISTED)
@@ -53,7 +66,8 @@ async def post_preview(code: str, request: Request, doors: Ingest, person: ListA
     if isinstance(preview, Refused):
         raise refusal(preview)
     guards = [{"rule_id": g.rule_id, "reason_code": g.reason_code, "detail": g.detail} for g in preview.guards]
-    return {**asdict(preview), "rejects": _show_rejects(preview.rejects), "guards": guards}
+    shown = {**asdict(preview), "rejects": _show_rejects(preview.rejects), "guards": guards}
+    return {**shown, "version": target.version}
 
 
 @router.post("/v1/hotlists/{code}/loads", status_code=201)
@@ -61,21 +75,28 @@ async def post_load(code: str, request: Request, doors: Ingest, person: ListAdmi
     """Load a file into a list and put it in force; answers what changed and which lines were left out, and why."""
     target = await own_list(doors, person, code)
     async with request.form(max_files=1, max_fields=10) as form:
-        file, texts = list_file(doors, form, frozenset({"force", "note"}))
+        file, texts = list_file(doors, form, frozenset({"force", "note", "against"}))
         force, note = texts.get("force", "").lower() in {"true", "1", "yes"}, texts.get("note", "").strip()
         if force and not note:
             raise Problem(422, "FIELD_MISSING", "note: why the guards are lifted")
+        if texts.get("against", str(target.version)) != str(target.version):
+            raise Problem(409, "CHANGED_MEANWHILE", "another version came into force since this file was previewed")
         report = await doors.loader.load(target, file, person, force=force, note=note)
     if isinstance(report, Refused):
         metrics.LOADS.labels("refused", report.reason_code).inc()
         raise await _refused(doors, person, "list_load_refused", code, report)
+    if report.identical:
+        now, facts = doors.clock(), {"version": str(report.version)}
+        same = audit_message("list_confirmed", f"{person.agency}/{code}", rfc3339(now), person, now, facts=facts)
+        await doors.store.confirm_list(target, person.person_id, now, [same])
+        doors.relay.kick()
     metrics.LOADS.labels("identical" if report.identical else "active", "").inc()
     return {**asdict(report), "rejects": _show_rejects(report.rejects)}
 
 
 @router.get("/v1/hotlists/{code}/loads/{version}/rejects")
 async def get_rejects(
-    code: str, version: int, doors: Ingest, person: Anyone, after: Annotated[int, Query(ge=0)] = 0
+    code: str, version: int, doors: Ingest, person: ListReader, after: Annotated[int, Query(ge=0)] = 0
 ) -> dict[str, Any]:
     """List the lines that a load left out, by number and code, 1,000 from behind line `after` on."""
     await _load_of(doors, person, code, version)
@@ -85,7 +106,7 @@ async def get_rejects(
 
 
 @router.get("/v1/hotlists/{code}/loads/{version}/changes")
-async def get_changes(code: str, version: int, doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_changes(code: str, version: int, doors: Ingest, person: ListReader) -> dict[str, Any]:
     """Tell how many entries a version added, changed and removed."""
     load = await _load_of(doors, person, code, version)
     counts = ("entries", "added", "changed", "removed", "rejected", "category_off")
@@ -112,7 +133,7 @@ async def post_rollback(code: str, body: RollbackIn, doors: Ingest, person: List
 
 
 @router.get("/v1/hotlists/{code}/rollbacks")
-async def get_rollbacks(code: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_rollbacks(code: str, doors: Ingest, person: ListReader) -> dict[str, Any]:
     """List the rollbacks that were asked for, newest first."""
     await own_list(doors, person, code)
     found = await doors.store.rollbacks(person.agency, code, _LISTED)
@@ -167,7 +188,7 @@ def list_file(doors: Doors, form: FormData, more: frozenset[str]) -> tuple[ListF
     if unknown:
         raise Problem(422, "FIELD_UNKNOWN", ", ".join(unknown)[:200])
     declared, mode = texts.get("entries"), texts.get("mode", "full")
-    if declared is not None and not declared.isdigit():
+    if declared is not None and not _COUNT.fullmatch(declared):
         raise Problem(422, "FIELD_INVALID", "entries")
     if mode not in {"full", "incremental"}:
         raise Problem(422, "FIELD_INVALID", "mode")
@@ -189,7 +210,7 @@ def _sources(text: str) -> tuple[ListSource, ...]:
     """Read `[{"name": …, "as_of": …}]`, what a special list was put together from (HOT-10)."""
     try:
         return tuple(ListSource(one["name"], _moment(one["as_of"])) for one in json.loads(text))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise Problem(422, "FIELD_INVALID", "sources") from None
 
 

@@ -6,16 +6,28 @@ import csv
 import io
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import AwareDatetime, Field
 
-from alpr_ingest.api.door import Anyone, Doors, Ingest, ListAdmin, Problem, Strict, demand, own_list, policy_of
+from alpr_ingest.api.door import (
+    Anyone,
+    Doors,
+    Ingest,
+    ListAdmin,
+    ListReader,
+    Problem,
+    Strict,
+    demand,
+    own_list,
+    policy_of,
+)
 from alpr_ingest.app import audit_message
-from alpr_ingest.store import Outgoing, Paper, Share
+from alpr_ingest.store import Delivery, Outgoing, Paper, Share
+from alprcore.cells import inert
 from alprcore.errors import InvalidMessage
 from alprcore.model import Entry, Person, make_id
 from alprcore.policy import (
@@ -107,7 +119,7 @@ async def post_share(code: str, body: ShareIn, doors: Ingest, person: ListAdmin)
 
 
 @router.get("/v1/hotlists/{code}/shares")
-async def get_shares(code: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
+async def get_shares(code: str, doors: Ingest, person: ListReader) -> dict[str, Any]:
     """List who may be given a list, who is, and what was handed over."""
     await own_list(doors, person, code)
     found = await doors.store.sharing(person.agency, code)
@@ -132,37 +144,59 @@ async def post_delivery(code: str, share: UUID, doors: Ingest, person: ListAdmin
         raise Problem(404, "SHARE_UNKNOWN", "the list is not shared under this number")
     papers = await doors.store.authorizations(person.agency, code)
     demand(may_share(active.list_type, found["recipient"], found["recipient_class"], papers, now))
-    entries = await doors.store.entries_in_force(person.agency, code)
     name = make_id("delivery", str(share), rfc3339(now), secrets.token_hex(8))
-    facts = {
-        "list": f"{person.agency}/{code}", "share_id": str(share), "recipient": found["recipient"],
-        "version": str(active.version), "entries": str(len(entries)),
-    }  # fmt: skip
-    event = audit_message("list_delivered", name, "1", person, now, facts=facts)
+
+    def told(version: int, entries: int) -> list[Outgoing]:
+        facts = {
+            "list": f"{person.agency}/{code}", "share_id": str(share), "recipient": found["recipient"],
+            "version": str(version), "entries": str(entries),
+        }  # fmt: skip
+        return [audit_message("list_delivered", name, "1", person, now, facts=facts)]
+
+    file = _File(doors, now)
+    one = Delivery(name, str(share), person.agency, code, person.person_id, now)
     try:
-        text = _file(doors, entries)
+        await doors.store.deliver(one, file.put, told)
     except InvalidMessage:
         raise Problem(409, "ENTRY_CLOSED", "the key that sealed an entry is lost: load the list anew") from None
-    await doors.store.deliver(name, str(share), active.version, len(entries), person.person_id, now, [event])
+    except OverflowError:
+        raise Problem(409, "DELIVERY_TOO_LARGE", f"more than {_MOST} entries: share a part of the list") from None
     doors.relay.kick()
-    return Response(text, 201, {"x-delivery-id": name}, media_type="text/csv; charset=utf-8")
+    return Response(file.text(), 201, {"x-delivery-id": name}, media_type="text/csv; charset=utf-8")
 
 
-_COLUMNS = (
+_MOST: Final = 200_000
+"""Entries of one delivery, some 20 MB: it is whole in memory, for nothing may leave before it is on record."""
+_COLUMNS: Final = (
     "state", "reason", "case_number", "basis", "vehicle_year", "vehicle_make", "vehicle_model", "vehicle_style",
     "vehicle_color",
 )  # fmt: skip
 
 
-def _file(doors: Doors, entries: list[Entry]) -> str:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(("plate", *_COLUMNS, "expires_at"))
-    for entry in entries:
-        details = doors.entering.open(entry)
+class _File:
+    """A delivery as CSV: entries that have not ended, and no cell that a spreadsheet takes for a formula."""
+
+    def __init__(self, doors: Doors, now: datetime) -> None:
+        self._open, self._now, self._entries = doors.entering.open, now, 0
+        self._out = io.StringIO(newline="")
+        self._writer = csv.writer(self._out)
+        self._writer.writerow(("plate", *_COLUMNS, "expires_at"))
+
+    def put(self, entry: Entry) -> bool:
+        """Write an entry unless it has ended. Raises `InvalidMessage`, and `OverflowError` beyond `_MOST` entries."""
+        details = self._open(entry)
+        if details.expires_at is not None and details.expires_at <= self._now:
+            return False
+        self._entries += 1
+        if self._entries > _MOST:
+            raise OverflowError
         ends = "" if details.expires_at is None else rfc3339(details.expires_at)
-        writer.writerow((entry.plate.reveal(), *(getattr(details, name) for name in _COLUMNS), ends))
-    return out.getvalue()
+        cells = (entry.plate.reveal(), *(getattr(details, name) for name in _COLUMNS), ends)
+        self._writer.writerow([inert(text) for text in cells])
+        return True
+
+    def text(self) -> str:
+        return self._out.getvalue()
 
 
 def _paper(person: Person, code: str, power: str, note: str, now: datetime, to: AuthorizationIn | None = None) -> Paper:

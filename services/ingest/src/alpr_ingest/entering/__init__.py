@@ -1,5 +1,5 @@
 """Hot plates and partial plates from entry to end."""
 
-from alpr_ingest.entering.plates import HOT_PLATE, PARTIAL, PARTIALS, Entering, Shown
+from alpr_ingest.entering.plates import CODES, HOT_PLATE, PARTIAL, PARTIALS, Entering, Shown
 
-__all__ = ["HOT_PLATE", "PARTIAL", "PARTIALS", "Entering", "Shown"]
+__all__ = ["CODES", "HOT_PLATE", "PARTIAL", "PARTIALS", "Entering", "Shown"]

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Final
 
@@ -17,7 +18,6 @@ from alpr_ingest.loading import ListLoader
 from alpr_ingest.store import EnteredPlate, Outgoing, Store, TakenOver
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.model import Entry, EntryDetails, ListVersion, Person, Plate, make_id
-from alprcore.plates import LIVE_PATTERNS
 from alprcore.policy import (
     INFORMATION_ONLY,
     AgencyProfile,
@@ -26,6 +26,7 @@ from alprcore.policy import (
     ListRule,
     entry_state,
     handed_over_at,
+    has_partial_room,
 )
 from alprcore.seal import ListKeys
 from alprcore.topics import Topic
@@ -81,7 +82,7 @@ class Entering:
     ) -> EnteredPlate:  # fmt: skip
         """Keep a hot plate that the rules admitted. Raises `Taken` when what it extends has a successor already.
 
-        A successor takes effect at the end of what it extends, so that no read makes two hits.
+        A successor takes effect at the end of what it extends: the two never make two hits of one read.
         """
         begins = now if extends is None else max(now, extends.expires_at)
         if draft.expires_at is None:
@@ -95,7 +96,7 @@ class Entering:
             "also_entered_in": told.also_entered_in,
             **({} if extends is None else {"extends": extends.entry_id}),
         }
-        event = self._event(kind, one, person, now, facts=facts, details=told)
+        event = self._event(kind, one, person, now, facts=facts)
         await self._store.enter(one, [event])
         self._wake()
         return one
@@ -107,10 +108,11 @@ class Entering:
         told = replace(details, effective_at=now, expires_at=expires_at)
         one = self._sealed(PARTIAL, person, pattern, told, now, None)
         facts = {"expires_at": rfc3339(expires_at), "crime_type": told.crime_type}
-        event = self._event("partial_plate_entered", one, person, now, facts=facts, details=told)
+        event = self._event("partial_plate_entered", one, person, now, facts=facts)
         value = encode_partial(one.entry(CODES[PARTIAL], 1))
         entry = Outgoing(Topic.HOTLIST_PARTIALS, one.entry_id, value, one.entry_id, now)
-        await self._store.enter_partial(one, LIVE_PATTERNS, lambda active: [entry, _version(active, now), event])
+        room = partial(has_partial_room, agency=person.agency, agencies=len(self._profiles))
+        await self._store.enter_partial(one, room, lambda active: [entry, _version(active, now), event])
         self._wake()
         return one
 
@@ -120,9 +122,8 @@ class Entering:
         changed = [name for name in _EDITED if getattr(before, name) != getattr(details, name)]
         sealed, key_id = self._keys.seal(encode_entry_details(details), entry_id=one.entry_id)
         event = self._event(
-            "hot_plate_edited", one, person, now, facts={"fields": ", ".join(changed)}, details=details,
-            revision=one.revision + 1,
-        )  # fmt: skip
+            "hot_plate_edited", one, person, now, facts={"fields": ", ".join(changed)}, revision=one.revision + 1
+        )
         done = await self._store.change_entered(replace(one, sealed=sealed, key_id=key_id), now, [event])
         self._wake()
         return done
@@ -141,6 +142,11 @@ class Entering:
         ended = await self._store.withdraw(one.agency, one.kind, one.entry_id, now, messages, announcing)
         self._wake()
         return ended
+
+    async def authors_of(self, agency: str, plate: Plate, state: str, now: datetime) -> set[str]:
+        """Name the authors of the hot plates that live of this vehicle: of the characters, and of no other state."""
+        asked, found = EntryDetails(state=state), await self._store.living_of_plate(agency, plate, now)
+        return {one.author for one in found if not _other_state(self._opened(one) or EntryDetails(), asked)}
 
     def open(self, one: EnteredPlate | TakenOver | Entry) -> EntryDetails:
         """Open the sealed part. Raises `InvalidMessage`."""
@@ -196,7 +202,8 @@ class Entering:
                 audit_message("hot_plate_expired", one.entry_id, "end", _system(agency), now) for one in expired
             ]  # fmt: skip
             target = await self._store.hotlist(agency, CODES[HOT_PLATE])
-            if target is not None and (alive or any(one.told for one in ended)):
+            if target is not None:
+                # also for one that ended before anybody was told: a change that was cut off may have put it in force
                 add = [one.entry(CODES[HOT_PLATE], 0) for one in alive]
                 close = {one.entry_id for one in rows}
                 await self._loader.change(target, add, close, None, now, events)
@@ -227,7 +234,7 @@ class Entering:
                 if details is None or (other is not None and _other_state(details, other)):
                     continue
                 taken.add(one.entry_id)
-                end = handed_over_at(one.entered_at, one.expires_at, profile.listing)
+                end = handed_over_at(one.entered_at, one.effective_at, one.expires_at, profile.listing, now)
                 sealed, key_id = self._keys.seal(
                     encode_entry_details(replace(details, expires_at=end)), entry_id=one.entry_id
                 )
@@ -261,10 +268,10 @@ class Entering:
         )  # fmt: skip
 
     def _event(
-        self, kind: str, one: EnteredPlate, person: Person, now: datetime, *, facts: dict[str, str],
-        details: EntryDetails, revision: int = 1,
+        self, kind: str, one: EnteredPlate, person: Person, now: datetime, *, facts: dict[str, str], revision: int = 1,
     ) -> Outgoing:  # fmt: skip
-        personal = {"plate": one.plate.reveal(), "case_number": details.case_number, "note": details.synopsis}
+        # the plate and the entry's id: what else was said of the vehicle stays sealed, in the ledger too (HOT-12)
+        personal = {"plate": one.plate.reveal()}
         return audit_message(kind, one.entry_id, str(revision), person, now, facts=facts, personal=personal)
 
     def _wake(self) -> None:

@@ -65,7 +65,8 @@ class Feed:
     `credential` names a folder of the operator's secrets and `host_key` pins an SFTP server; neither is secret.
     `sources` are the systems that a special list is put together from (HOT-10), `permissible_use` is what allows the
     use of registration data, where the list's own does not say (SEC-05).
-    `etag`, `modified` and `sha256` are those of the file that was loaded last, as `version` of the list.
+    `etag`, `modified` and `sha256` are those of the file that was loaded last, as `version` of the list,
+    `refused` names the one that a guard kept out last.
     """
 
     agency: str
@@ -89,6 +90,7 @@ class Feed:
     modified: str = ""
     sha256: bytes = b""
     version: int = 0
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,9 @@ def admit_address(kind: FeedKind, address: str, hosts: Iterable[str]) -> Decisio
             )
         return ADMITTED
     parts = _split(kind, address)
-    if parts is None or parts.fragment or parts.username is not None or not parts.path.strip("/"):
-        return Refused("HOT-03", "ADDRESS_INVALID", f"address: {kind}://host/path without user or password")
-    if kind is FeedKind.SFTP and (parts.query or any(map(_globs, parts.path.split("/")[:-1]))):
+    if parts is None or parts.fragment or parts.query or parts.username is not None or not parts.path.strip("/"):
+        return Refused("HOT-03", "ADDRESS_INVALID", f"address: {kind}://host/path without user, password or query")
+    if kind is FeedKind.SFTP and any(map(_globs, parts.path.split("/")[:-1])):
         return Refused("HOT-03", "ADDRESS_INVALID", "address: sftp://host/path, * only in the last name")
     if host_allowed(kind, address, hosts):
         return ADMITTED
@@ -169,8 +171,8 @@ def host_allowed(kind: FeedKind, address: str, hosts: Iterable[str]) -> bool:
     """Tell whether the operator allows the host and port of an address."""
     host, port = host_of(kind, address)
     usual = _PORTS[kind.value]
-    allowed = {name.lower() if ":" in name else f"{name.lower()}:{usual}" for name in hosts}
-    return f"{host}:{port}" in allowed
+    allowed = {name.lower() for name in hosts}
+    return f"{host}:{port}" in allowed or (port == usual and host in allowed)
 
 
 def host_of(kind: FeedKind, address: str) -> tuple[str, int]:

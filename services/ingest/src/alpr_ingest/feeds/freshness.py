@@ -12,6 +12,7 @@ from alpr_ingest.hotlists import ActiveList
 COUNTED: Final = frozenset({"core", "special"})
 """Types of lists whose loads are counted by local day (HOT-03, HOT-05); a local list is loaded when there is news."""
 FED: Final = frozenset({"core", "special", "local"})
+_SLACK: Final = timedelta(hours=1)
 _LONGEST_CATCH_UP: Final = 31
 """Days that are judged at once after a standstill; older ones are beyond mending."""
 
@@ -41,15 +42,20 @@ def freshness(
 ) -> Freshness:
     """Judge a list by its last successful load, or by the last pull that found it unchanged (HOT-03, HOT-05).
 
-    A list is too old when that lies further back than a day over its loads per day. One that was never loaded counts
-    from `watched_from`. A special list counts once it is approved, a local one only when it has a feed.
+    A list is too old when that lies further back than a day over its loads per day, and an hour, which the night with 25
+    hours needs; a special list without that hour (HOT-05). It is too old also when its source has stood still for twice
+    as long, however often the source was asked. One that was never loaded counts from `watched_from`. A special list counts once it is approved, a local one only when it has a feed.
     """
     known = [moment for moment in (target.loaded_at, confirmed_at) if moment is not None]
     last = max(known, default=watched_from)
     if target.list_type == "special":
         last = max(last, watched_from)  # before its approval nothing could be loaded
     counts = target.approved and (target.list_type in COUNTED or (fed and target.list_type in FED))
-    end = last + timedelta(seconds=target.max_age_s)
+    interval = timedelta(seconds=target.max_age_s)
+    ends = [last + interval + (timedelta(0) if target.list_type == "special" else _SLACK)]
+    if target.source_time is not None:
+        ends.append(target.source_time + 2 * interval + _SLACK)
+    end = min(ends)
     return Freshness(max(0, int((now - last).total_seconds())), end if counts and now > end else None)
 
 

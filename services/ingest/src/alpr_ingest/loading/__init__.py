@@ -1,7 +1,8 @@
 """Brings versions of lists into force: read and compare, stage, publish, switch, clean up."""
 
-from alpr_ingest.loading.dry_run import Alerts, DryRuns
+from alpr_ingest.loading.dry_run import Alerts, DryRuns, disclosed
 from alpr_ingest.loading.loader import ListFile, ListLoader, LoadReport, Preview
+from alpr_ingest.loading.resealing import Resealing
 from alpr_ingest.loading.staging import SHOWN_REJECTS
 
 __all__ = [
@@ -12,4 +13,6 @@ __all__ = [
     "ListLoader",
     "LoadReport",
     "Preview",
+    "Resealing",
+    "disclosed",
 ]

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alpr_ingest.hotlists import ActiveList, unfit
-from alpr_ingest.loading.loader import ListFile, lawful_file
+from alpr_ingest.loading.loader import ListFile, ListLoader
 from alpr_ingest.store import Store
 from alprcore.errors import InvalidMessage
 from alprcore.kafka import KafkaSettings, Message, follow_since
@@ -30,6 +30,8 @@ from alprcore.wire import decode_entry_details, decode_read, read_heading
 SPAN: Final = timedelta(hours=24)
 """As long as reads are kept on their topic."""
 LONGEST_S: Final = 240.0
+DISCLOSED: Final = 20
+"""Counts below this, and differences, could tell of single vehicles."""
 MOST_READS: Final = 5_000_000
 MOST_SKELETONS: Final = 2_000_000
 """About 200 MB; the busiest agencies read some 500,000 vehicles a day."""
@@ -104,12 +106,17 @@ class DryRuns:
     def __init__(
         self,
         store: Store,
+        loader: ListLoader,
         kafka: KafkaSettings,
         keys: ListKeys,
         clock: Callable[[], datetime],
+        *,
+        least: int,
         longest_s: float = LONGEST_S,
     ) -> None:
         self._store = store
+        self._loader = loader
+        self._least = least
         self._kafka = kafka
         self._keys = keys
         self._clock = clock
@@ -119,7 +126,8 @@ class DryRuns:
     async def run(self, target: ActiveList, file: ListFile, profile: AgencyProfile) -> DryRun | Refused:
         """Count what a file would have made, and what the version in force makes of the same reads.
 
-        Refuses a file that cannot be read, a day too large, and a second run at the same time. Raises `Transient`.
+        Refuses a file that cannot be read, one that hardly differs from what is in force (this is no door to search
+        by), a day too large, and a second run at the same time. Raises `Transient`.
         """
         if self._busy.locked():
             return Refused("HOT-04", "DRY_RUN_BUSY", "another dry run is under way")
@@ -135,8 +143,14 @@ class DryRuns:
     async def _run(self, target: ActiveList, file: ListFile, profile: AgencyProfile) -> DryRun | Refused:
         now = self._clock()
         since = now - SPAN
-        if isinstance(lawful := lawful_file(target, file), Refused):
-            return lawful
+        preview = await self._loader.preview(target, file)
+        if isinstance(preview, Refused):
+            return preview
+        if preview.added + preview.removed < self._least:  # a changed note makes no list out of one plate
+            detail = (
+                f"the file must add or remove {self._least} entries: single vehicles are searched for, with a reason"
+            )
+            return Refused("USE-04", "DRY_RUN_TOO_SMALL", detail)
         reads, seen = 0, set[str]()
 
         def note(message: Message) -> None:
@@ -204,20 +218,28 @@ class DryRuns:
     ) -> tuple[int, int] | Refused:
         """Take the lines of a file that the day's reads could mean; answers how many it has and how many it rejects."""
         file.source.seek(0)
-        reading = read_list(file.source, file.layout, now=now, declared=file.declared, zone=zone)
         use, owners = file.permissible_use or target.permissible_use, 0
         accepted = rejected = 0
+
+        def off(line: Line) -> bool:
+            return bool(line.category) and line.category in target.categories_off
+
+        def counts(line: Line) -> bool:
+            return not off(line) and (line.removal or not unfit(target.list_type, line.details))
+
+        reading = read_list(
+            file.source, file.layout, now=now, declared=file.declared, zone=zone, counts=counts,
+            incremental=file.mode == "incremental",
+        )  # fmt: skip
         for item in reading:
-            if not isinstance(item, Line) or unfit(target.list_type, item.details):
+            if not isinstance(item, Line) or not (off(item) or counts(item)):
                 rejected += 1
-            elif item.details.registered_owner and not use:
+            elif item.details.registered_owner and not use and not item.removal:
                 owners += 1
-            elif item.category not in target.categories_off:
+            elif not off(item):
                 accepted += 1
                 if skeleton(item.plate) in seen:
-                    name = entry_id(
-                        target.agency, target.code, item.plate.reveal(), item.details.state, item.details.source_key
-                    )
+                    name = entry_id(target.agency, target.code, item.plate.reveal(), item.details.state, item.record)
                     entry = _entry(target, item.plate, name)
                     if item.removal:
                         proposed.take(entry)
@@ -262,3 +284,14 @@ def _alerts(hits: Iterable[Hit], window: timedelta) -> Alerts:
 def _entry(target: ActiveList, plate: Plate, name: str) -> Entry:
     """Make an entry of the version that is tried: its details are held beside it, so nothing is sealed."""
     return Entry(name, plate, target.agency, target.code, 1, 0, b"", "")
+
+
+def disclosed(number: int, active: int) -> int | str:
+    """Give a count of the file that is tried as it may be told: one that would tell of single vehicles is withheld.
+
+    Neither few alerts nor a few more or less than the version in force makes are told: both are what one plate that was
+    put among many others would show (no search but through the query door, USE-04).
+    """
+    if number < DISCLOSED:
+        return f"fewer than {DISCLOSED}"
+    return number if abs(number - active) >= DISCLOSED else f"within {DISCLOSED} of what is in force"

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
@@ -16,7 +17,7 @@ from alpr_ingest.app import Relay, audit_message, first_of
 from alpr_ingest.hotlists import LIFTABLE, ActiveList, guards, unfit
 from alpr_ingest.loading.publishing import Publication
 from alpr_ingest.loading.staging import Counts, Staging
-from alpr_ingest.store import Also, Changing, Load, Outgoing, Rollback, Store
+from alpr_ingest.store import Also, Changing, ListBusy, Load, Outgoing, Rollback, Store
 from alprcore.errors import Transient
 from alprcore.kafka import Publisher
 from alprcore.layouts import Layout, Line, Reject, find_layout, read_list
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 _CLEAN_IDLE_S: Final = 30.0
 _RESUME_IDLE_S: Final = 10.0
+_AT_ONCE: Final = 8
+"""Files read at a time; each keeps a connection of the twenty, and the cameras' door needs some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class ListLoader:
         self.layouts = layouts
         self._publication = Publication(store, publisher, relay, clock)
         self._progress: dict[tuple[str, str], tuple[str, int]] = {}
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     def progress(self, agency: str, code: str) -> tuple[str, int] | None:
         """Tell stage and lines read of the file that is on its way into a list here, before its buckets are published."""
@@ -108,7 +112,7 @@ class ListLoader:
 
     async def preview(self, target: ActiveList, file: ListFile) -> Preview | Refused:
         """Tell what a load would bring (HOT-04); answers why when the file cannot be read at all."""
-        async with self._store.looking(target.agency, target.code) as changing:
+        async with self._store.looking(target.agency, target.code) as changing, changing.staging():
             read = await self._read(target, file, changing, seal=False)
         if isinstance(read, Refused):
             return read
@@ -133,10 +137,11 @@ class ListLoader:
         `force` with a written note lifts the guards that judge by size alone. Raises `Transient` when database or
         broker are away; what was staged by then is switched to later.
         """
-        try:
-            return await self._load(target, file, person, force=force, note=note.strip())
-        finally:
-            self._progress.pop((target.agency, target.code), None)
+        async with self._room:
+            try:
+                return await self._load(target, file, person, force=force, note=note.strip())
+            except ListBusy:
+                return Refused("HOT-04", "LIST_BUSY", "another version of this list is on its way into force")
 
     async def _load(
         self, target: ActiveList, file: ListFile, person: Person, *, force: bool, note: str
@@ -147,7 +152,7 @@ class ListLoader:
             sha256 = await asyncio.to_thread(_digest, file.source)
             if (same := await self._identical(changing, target, file, sha256)) is not None:
                 return same
-            async with changing.staging():
+            async with self._shown(target), changing.staging():
                 read = await self._read(target, file, changing, seal=True)
                 if isinstance(read, Refused):
                     return read
@@ -174,6 +179,7 @@ class ListLoader:
                     lifted=tuple(one.reason_code for one in hit),
                     sources=tuple({"name": s.name, "as_of": rfc3339(s.as_of)} for s in file.sources),
                     category_off=counts.category_off,
+                    recipe=_recipe(target, file),
                     permissible_use=file.permissible_use or target.permissible_use,
                 )
                 self._progress[target.agency, target.code] = ("merging", counts.lines)
@@ -235,6 +241,14 @@ class ListLoader:
             await self._publication.switch(changing, load, target)
         return load.version
 
+    @asynccontextmanager
+    async def _shown(self, target: ActiveList) -> AsyncIterator[None]:
+        """Forget the progress of a list's load when it ends."""
+        try:
+            yield
+        finally:
+            self._progress.pop((target.agency, target.code), None)
+
     async def roll_back(self, target: ActiveList, asked: Rollback, person: Person) -> LoadReport | Refused:
         """Put the content of the version before the last load back in force, as a new version with its old time.
 
@@ -254,6 +268,7 @@ class ListLoader:
                 rejected=0,
                 category_off=0,
                 mode="rollback",
+                recipe=b"",
                 note=asked.note,
                 lifted=(),
                 restores=asked.to_version,
@@ -286,8 +301,7 @@ class ListLoader:
         self, changing: Changing, target: ActiveList, file: ListFile, sha256: bytes
     ) -> LoadReport | None:
         last = await changing.made(target.version)
-        made = None if last is None else (last.file_sha256, last.source_time, last.mode)
-        if made != (sha256, file.source_time or target.source_time, file.mode):
+        if last is None or (last.file_sha256, last.recipe) != (sha256, _recipe(target, file)):
             return None
         return LoadReport(version=target.version, entries=target.entries, unchanged=target.entries, identical=True)
 
@@ -300,7 +314,6 @@ class ListLoader:
             return lawful
         profile = self._profiles.get(target.agency)
         zone = profile.timezone if profile is not None else "UTC"
-        reading = read_list(file.source, file.layout, now=now, declared=file.declared, zone=zone)
 
         def read(lines: int) -> None:
             if seal:
@@ -309,12 +322,16 @@ class ListLoader:
         owners: list[int] = []
 
         def fault(line: Line) -> str:
-            if line.details.registered_owner and not use:
+            if line.details.registered_owner and not use:  # asked of no line that takes an entry out
                 owners.append(line.number)
                 return "DPPA_BASIS_REQUIRED"
             return unfit(target.list_type, line.details)
 
         staging = Staging(target, self._keys, fault, read, permissible_use=use)
+        reading = read_list(
+            file.source, file.layout, now=now, declared=file.declared, zone=zone, counts=staging.counts_for,
+            incremental=file.mode == "incremental",
+        )  # fmt: skip
         async with changing.comparing():
             counts = await staging.run(reading, changing, seal=seal)
         if isinstance(lawful := registration_basis(registration=bool(owners), permissible_use=use), Refused):
@@ -328,7 +345,7 @@ class ListLoader:
         entries = _entries(target, counts, file.mode)
         hit = [*guards(target, entries, source_time, now=now)]
         if target.list_type == "special":
-            admitted = special_sources(file.sources, self._profiles[target.agency], now)
+            admitted = _sources_admitted(file, profile, now)
             hit += [admitted] if isinstance(admitted, Refused) else []
         if not counts.accepted and file.mode == "full":
             hit.insert(0, Refused("HOT-04", "LIST_EMPTY", f"no line was accepted, {counts.rejected} were rejected"))
@@ -380,6 +397,21 @@ def _digest(source: BinaryIO) -> bytes:
     digest = hashlib.file_digest(source, "sha256").digest()  # type: ignore[arg-type]
     source.seek(0)
     return digest
+
+
+def _sources_admitted(file: ListFile, profile: AgencyProfile | None, now: datetime) -> Decision:
+    if profile is None:
+        return Refused("HOT-10", "AGENCY_UNKNOWN", "the agency has no profile")
+    return special_sources(file.sources, profile, now)
+
+
+def _recipe(target: ActiveList, file: ListFile) -> bytes:
+    """Name everything beside the file that decides what a load makes of it: another layout makes another list."""
+    use = file.permissible_use or target.permissible_use
+    sources = [(one.name, rfc3339(one.as_of)) for one in file.sources]
+    when = "" if file.source_time is None else rfc3339(file.source_time)
+    parts = (repr(file.layout), sorted(target.categories_off), use, file.mode, sources, when)
+    return hashlib.sha256(repr(parts).encode()).digest()
 
 
 def _loaded(load: Load, person: Person) -> Outgoing:

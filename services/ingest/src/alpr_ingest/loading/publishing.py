@@ -36,11 +36,11 @@ class Publication:
         ends = await changing.end_offsets()
         await changing.set_progress(load, total, 0)
         while page := await changing.touched(load, after, PAGE):
-            async with changing.page(page) as buckets:
-                for partition, end in (await self._publish(buckets)).items():
-                    ends[partition] = max(ends.get(partition, 0), end)
             done, after = done + len(page), page[-1]
-            await changing.set_progress(load, total, done)
+            async with changing.page(page) as buckets:
+                for partition, end in (await self.publish(buckets)).items():
+                    ends[partition] = max(ends.get(partition, 0), end)
+                await changing.set_progress(load, total, done)
         now = self._clock()
         await changing.activate(load, ends, now, [_announcement(load, target, ends, now)])
         self._relay.kick()
@@ -54,12 +54,12 @@ class Publication:
 
         Answers whether there may be more. They stay in the database while a rollback could bring them back.
         """
-        async with self._store.spending(before, PAGE) as buckets:
-            await self._publish(buckets)
+        async with self._store.spending(before, PAGE) as (buckets, more):
+            await self.publish(buckets)
         forgotten = await self._store.forget_spent(PAGE)
-        return len(buckets) == PAGE or forgotten == PAGE
+        return more or forgotten == PAGE
 
-    async def _publish(self, buckets: Mapping[str, Sequence[Entry]]) -> dict[int, int]:
+    async def publish(self, buckets: Mapping[str, Sequence[Entry]]) -> dict[int, int]:
         """Publish whole buckets, an empty one as a tombstone; answers the end offset of each partition."""
         headers = headers_for(Topic.HOTLIST, id="", source=SOURCE, time=self._clock())
         shared = [one for one in headers if one[0] != "ce_id"]  # made once a page: they cost as much as the bucket

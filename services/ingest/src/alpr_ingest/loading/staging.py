@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
 from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.store import Changing
-from alprcore.layouts import Line, Reject
+from alprcore.layouts import Line, ListReading, Reject
 from alprcore.model import entry_id
 from alprcore.plates import skeleton
 from alprcore.seal import ListKeys
@@ -72,8 +72,16 @@ class Staging:
         self._use = permissible_use
         self.counts = Counts()
 
-    async def run(self, lines: Iterable[Line | Reject], changing: Changing, *, seal: bool) -> Counts:
-        """Compare all lines with the list; with `seal`, keep them for a merge as well."""
+    def counts_for(self, line: Line) -> bool:
+        """Tell whether the list takes a line, as far as its content goes."""
+        off = line.category and line.category in self._target.categories_off
+        return not off and (line.removal or not self._unfit(line))
+
+    async def run(self, lines: ListReading, changing: Changing, *, seal: bool) -> Counts:
+        """Compare all lines with the list; with `seal`, keep them for a merge as well.
+
+        Where the order of lines matters they are kept in any case, and counted when all are known.
+        """
         walk = iter(lines)
         coming = asyncio.create_task(asyncio.to_thread(self._read, walk))
         try:
@@ -83,10 +91,13 @@ class Staging:
                 self._told(self.counts.lines)
                 held = await changing.held([one[0] for one in accepted]) if self._target.entries else {}
                 rows = await asyncio.to_thread(self._compare, accepted, held, seal)
-                if seal:
+                if seal or lines.ordered:
                     await changing.put(rows, [(one.number, one.reason_code) for one in rejects])
         finally:
             coming.cancel()
+        if lines.ordered:
+            last = await changing.keep_last_lines()
+            self.counts.accepted, self.counts.known, self.counts.same, self.counts.removed = last
         return self.counts
 
     def _read(self, walk: Iterator[Line | Reject]) -> tuple[list[_Prepared], list[Reject]] | None:
@@ -100,7 +111,7 @@ class Staging:
                 rejects.append(line)
             elif line.category and line.category in off:
                 counts.category_off += 1
-            elif code := self._unfit(line):
+            elif not line.removal and (code := self._unfit(line)):
                 rejects.append(Reject(line.number, code))
             else:
                 accepted.append(self._prepare(line))
@@ -111,7 +122,7 @@ class Staging:
 
     def _prepare(self, line: Line) -> _Prepared:
         target, plate = self._target, line.plate.reveal()
-        name = entry_id(target.agency, target.code, plate, line.details.state, line.details.source_key)
+        name = entry_id(target.agency, target.code, plate, line.details.state, line.record)
         told = replace(line.details, permissible_use=self._use) if self._use else line.details
         details = encode_entry_details(told)
         return name, plate, details, self._keys.digest(details, entry_id=name), line.removal
@@ -123,16 +134,14 @@ class Staging:
             known = name in held
             if removal:
                 counts.removed += known
-                if known and seal:
-                    rows.append((name, True, True, None, None, None, None, None))
+                rows.append((name, known, True, None, None, None, None, None))
                 continue
             counts.accepted += 1
             counts.known += known
-            if known and held[name] == digest:
+            if known and (held[name] == digest or self._keys.digested(held[name], details, entry_id=name)):
                 counts.same += 1
-                if seal:
-                    rows.append((name, True, False, None, None, None, None, None))
-            elif seal:
-                sealed, key_id = self._keys.seal(details, entry_id=name)
-                rows.append((name, known, False, plate, skeleton(plate), sealed, key_id, digest))
+                rows.append((name, True, False, None, None, None, None, None))
+                continue
+            sealed, key_id = self._keys.seal(details, entry_id=name) if seal else (b"", "")
+            rows.append((name, known, False, plate, skeleton(plate), sealed, key_id, digest))
         return rows

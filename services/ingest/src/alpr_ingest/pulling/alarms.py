@@ -69,9 +69,13 @@ async def raise_alarm(
     return await store.raise_alarm(target.agency, target.code, kind, reason_code, now, messages)
 
 
-async def clear_alarm(store: Store, target: ActiveList, kind: Alarm, now: datetime) -> bool:
-    """Clear an alarm, if it stands; the ledger is told."""
+def ended_message(target: ActiveList, kind: Alarm, now: datetime) -> Outgoing:
+    """Make the ledger's entry of an alarm that has ended."""
     facts = {"list": target.code, "alarm": kind.value}
     subject = f"{target.agency}/{target.code}"
-    ended = audit_message("list_alarm_ended", subject, rfc3339(now), feed_person(target.agency), now, facts=facts)
-    return await store.clear_alarm(target.agency, target.code, kind, [ended])
+    return audit_message("list_alarm_ended", subject, rfc3339(now), feed_person(target.agency), now, facts=facts)
+
+
+async def clear_alarm(store: Store, target: ActiveList, kind: Alarm, now: datetime) -> bool:
+    """Clear an alarm, if it stands; the ledger is told."""
+    return await store.clear_alarm(target.agency, target.code, kind, [ended_message(target, kind, now)])

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from alpr_ingest.feeds import Feed, host_of
-from alpr_ingest.pulling.source import CHUNK, Credential, Fetched, Limits, PullFailed, resolve
+from alpr_ingest.pulling.source import CHUNK, Credential, Fetched, Incoming, Limits, PullFailed, resolve
 
 _REDIRECTS: Final = 3
 
@@ -23,7 +23,7 @@ async def fetch(feed: Feed, limits: Limits) -> Fetched | None:
     system's; a client certificate or a bearer token come from the credential. Redirects are followed on the same host
     only. Raises `PullFailed`.
     """
-    credential = Credential(limits, feed.credential)
+    credential = Credential(limits, feed)
     headers = {"accept-encoding": "identity", "user-agent": "plateline"}
     bearer = credential.text("bearer")
     if bearer is not None:
@@ -101,14 +101,13 @@ async def _read(response: httpx.Response, limits: Limits) -> Fetched | None:
     if length is None and "chunked" not in response.headers.get("transfer-encoding", ""):
         raise PullFailed("LENGTH_UNKNOWN", "nothing says where the file ends", stop=True)
     limits.check_size(int(length or 0))
-    data = bytearray()
+    data = Incoming(limits)
     async for chunk in response.aiter_raw(CHUNK):
-        data += chunk
-        limits.check_size(len(data))
-    if length is not None and len(data) != int(length):
-        raise PullFailed("TRUNCATED", f"{len(data)} bytes instead of {length}")
+        data.add(chunk)
+    if length is not None and data.size != int(length):
+        raise PullFailed("TRUNCATED", f"{data.size} bytes instead of {length}")
     modified = response.headers.get("last-modified", "")
-    return Fetched(bytes(data), _moment(modified), response.headers.get("etag", ""), modified)
+    return data.whole(_moment(modified), etag=response.headers.get("etag", ""), modified=modified)
 
 
 def _moment(text: str) -> datetime | None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from hashlib import sha256
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from alpr_ingest import metrics
 from alpr_ingest.app import Relay, audit_message, first_of
-from alpr_ingest.feeds import Feed, FeedKind, Outcome, Pull, due_again, host_allowed
+from alpr_ingest.feeds import Feed, FeedKind, Outcome, Pull, due_again, host_allowed, retry_after
 from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.loading import ListFile, ListLoader
 from alpr_ingest.pulling import folder, https, sftp
-from alpr_ingest.pulling.alarms import Alarm, clear_alarm, feed_person, raise_alarm
+from alpr_ingest.pulling.alarms import Alarm, alarm_messages, ended_message, feed_person
 from alpr_ingest.pulling.source import Fetched, Limits, PullFailed
 from alpr_ingest.store import Outgoing, Store
 from alprcore.errors import Transient
@@ -30,8 +28,10 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 3
 """Lists that are fetched side by side: each holds a connection to the database and its file in memory."""
-_PASSING: Final = frozenset({"LIST_TRUNCATED", "LIST_BUSY"})
-"""Refusals of a file that the next try may not meet: half of it was there, or another load was under way."""
+_PASSING: Final = frozenset({"LIST_TRUNCATED"})
+"""Refusals of a file that the next try may not meet: half of it was there."""
+_NOBODYS: Final = timedelta(hours=1)
+"""How long the feed of an agency without a profile is put off: it must not keep the others from their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,10 @@ class Puller:
     async def _guarded(self, feed: Feed) -> None:
         try:
             await self.pull(feed)
-        except Transient as error:  # database or broker are away: it stays due
+        except Transient as error:  # broker or database are away: the source is not asked again every few seconds
             logger.warning("feed_waits", extra={"list": feed.code, "reason": str(error)})
+            with suppress(Transient):
+                await self._store.postpone_feed(feed, self._clock() + retry_after(feed.failures + 1))
 
     async def pull(self, due: Feed) -> None:
         """Pull a list, unless another process does or has just done. Raises `Transient`."""
@@ -111,7 +113,11 @@ class Puller:
             now = self._clock()
             feed, target = await self._store.feed(due.agency, due.code), await self._store.hotlist(due.agency, due.code)
             profile = self._profiles.get(due.agency)
-            if feed is None or target is None or profile is None or feed.next_at > now:
+            if feed is None or target is None or feed.next_at > now:
+                return
+            if profile is None:
+                logger.warning("feed_without_profile", extra={"agency": feed.agency, "list": feed.code})
+                await self._store.postpone_feed(feed, now + _NOBODYS)
                 return
             number = await self._store.begin_pull(feed, now)
             result = await self._attempt(feed, target)
@@ -148,17 +154,20 @@ class Puller:
             return _Result(Outcome.FAILED, "TIMED_OUT", f"not whole after {self.limits.timeout_s:g} s", retry=True)
         if fetched is None:
             return _Result(Outcome.UNCHANGED, version=target.version)
-        if sha256(fetched.data).digest() == known.sha256:
+        if fetched.digest == known.sha256 and fetched.modified == known.modified:
             same = Outcome.NOTHING_NEW if feed.kind is FeedKind.FOLDER else Outcome.UNCHANGED
             return _Result(same, version=target.version, fetched=fetched)
+        if feed.kind is FeedKind.FOLDER and not feed.asked_by and _mark(fetched, target) == feed.refused:
+            return _Result(Outcome.NOTHING_NEW)  # it still lies there: one refusal is said once
+        if fetched.digest in await self._store.rolled_back(feed.agency, feed.code):
+            detail = "this file was rolled back by two people; a person can load it again"
+            return _Result(Outcome.REFUSED, "LIST_ROLLED_BACK", detail, fetched=fetched, alarm=True)
         layout = self._loader.layout(feed.layout)
         if isinstance(layout, Refused):  # it shipped once
             return _Result(Outcome.REFUSED, layout.reason_code, layout.detail, alarm=True)
         made_at = fetched.modified_at or self._clock()  # a time that the file itself names goes before it
         sources = tuple(ListSource(name, made_at) for name in feed.sources)
-        file = ListFile(
-            io.BytesIO(fetched.data), layout, made_at, sources=sources, permissible_use=feed.permissible_use
-        )
+        file = ListFile(fetched.source, layout, made_at, sources=sources, permissible_use=feed.permissible_use)
         brought = await self._loader.load(target, file, feed_person(feed.agency))
         if not isinstance(brought, Refused):
             outcome = Outcome.UNCHANGED if brought.identical else Outcome.LOADED
@@ -199,8 +208,8 @@ class Puller:
             outcome=result.outcome,
             reason_code=result.reason_code,
             detail=result.detail,
-            size=len(fetched.data) if fetched else 0,
-            sha256=sha256(fetched.data).digest() if fetched else b"",
+            size=fetched.size if fetched else 0,
+            sha256=fetched.digest if fetched else b"",
             version=result.version,
             asked_by=feed.asked_by,
         )
@@ -214,15 +223,21 @@ class Puller:
             after = replace(after, version=result.version)
             if fetched is not None:
                 after = replace(after, etag=fetched.etag, modified=fetched.modified, sha256=pull.sha256)
-        await self._store.end_pull(after, pull, self._refusal(target, pull))
+        if fetched is not None and (result.good or result.outcome is Outcome.REFUSED):
+            after = replace(after, refused="" if result.good else _mark(fetched, target))
+        again = fetched is not None and _mark(fetched, target) == feed.refused
+        said = [] if again else self._refusal(target, pull)
+        raised = cleared = None
         if result.alarm:
             facts = {"pull": str(number), "outcome": result.outcome.value}
-            await raise_alarm(self._store, target, Alarm.FEED_STOPPED, result.reason_code, now, facts)
+            revision = rfc3339(now)
+            raised = alarm_messages(target, Alarm.FEED_STOPPED, result.reason_code, now, facts, revision=revision)
         elif result.good:
-            await clear_alarm(self._store, target, Alarm.FEED_STOPPED, now)
+            cleared = [ended_message(target, Alarm.FEED_STOPPED, now)]
             metrics.FEED_OK.labels(feed.agency, feed.code).set(now.timestamp())
+        await self._store.end_pull(after, pull, said, raised=raised, cleared=cleared)
         if result.good and feed.move_loaded and fetched is not None and fetched.place is not None:
-            await asyncio.to_thread(folder.put_away, Path(fetched.place))
+            await asyncio.to_thread(folder.put_away, fetched.place, number)
         metrics.PULLS.labels(result.outcome.value, result.reason_code).inc()
         logger.info(
             "feed_pulled",
@@ -248,3 +263,8 @@ class Puller:
                 "list_load_refused", subject, f"pull {pull.number}", person, self._clock(), refused=refused, facts=facts
             )
         ]
+
+
+def _mark(fetched: Fetched, target: ActiveList) -> str:
+    """Name a file as it was judged: another version in force may judge it otherwise."""
+    return f"{target.version} {fetched.digest.hex()} {fetched.modified}"

@@ -9,7 +9,7 @@ from typing import Final
 import asyncssh
 
 from alpr_ingest.feeds import Feed, Found, host_of, newest, remote_path
-from alpr_ingest.pulling.source import CHUNK, Credential, Fetched, Limits, PullFailed, resolve
+from alpr_ingest.pulling.source import CHUNK, Credential, Fetched, Incoming, Limits, PullFailed, resolve
 
 _MOST_FILES: Final = 10_000
 """Names that a folder of a source may hold: above that a person tidies up."""
@@ -22,7 +22,7 @@ async def fetch(feed: Feed, limits: Limits) -> Fetched:
     taken when it has as many bytes as it had before and after, and no other time.
     """
     host, port = host_of(feed.kind, feed.address)
-    credential = Credential(limits, feed.credential)
+    credential = Credential(limits, feed)
     address = await resolve(limits, host, port)
     try:
         pinned = asyncssh.import_public_key(feed.host_key)
@@ -78,6 +78,8 @@ async def _read(sftp: asyncssh.SFTPClient, path: str, limits: Limits) -> Fetched
     if any(c in name for c in "*?["):
         found: list[Found] = []
         async for entry in sftp.scandir(folder or "."):
+            if entry.attrs.type != asyncssh.FILEXFER_TYPE_REGULAR:
+                continue
             if len(found) == _MOST_FILES:
                 raise PullFailed("FOLDER_TOO_FULL", f"more than {_MOST_FILES} names", stop=True)
             found.append(Found(str(entry.filename), float(entry.attrs.mtime or 0), entry.attrs.size or 0))
@@ -87,15 +89,14 @@ async def _read(sftp: asyncssh.SFTPClient, path: str, limits: Limits) -> Fetched
         path = posixpath.join(folder, chosen.name)
     before = await sftp.stat(path)
     limits.check_size(before.size or 0)
-    data = bytearray()
+    data = Incoming(limits)
     async with sftp.open(path, "rb") as file:
-        while chunk := await file.read(CHUNK, len(data)):
-            data += chunk if isinstance(chunk, bytes) else chunk.encode()
-            limits.check_size(len(data))
+        while chunk := await file.read(CHUNK, data.size):
+            data.add(chunk if isinstance(chunk, bytes) else chunk.encode())
     after = await sftp.stat(path)
     if (before.size, before.mtime) != (after.size, after.mtime):
         raise PullFailed("FILE_CHANGING", "the file changed while it was read")
-    if len(data) != before.size:
-        raise PullFailed("TRUNCATED", f"{len(data)} bytes instead of {before.size}")
+    if data.size != before.size:
+        raise PullFailed("TRUNCATED", f"{data.size} bytes instead of {before.size}")
     made = None if before.mtime is None else datetime.fromtimestamp(before.mtime, UTC)
-    return Fetched(bytes(data), made)
+    return data.whole(made, modified=str(before.mtime or ""))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import socket
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
+from alpr_ingest.feeds import Feed, host_allowed
 from alpr_ingest.settings import Settings
 
 _LARGEST_SECRET: Final = 64 * 1024
@@ -32,17 +35,29 @@ class PullFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a dropped file lay, and what tells it from another one of the same name."""
+
+    path: Path
+    inode: int
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
-    """A whole file, when the source says that it was made, and what to ask with next time.
+    """A whole file, when the source says that it was made, and what tells it from the one of next time.
 
     `place` is where it lies in the drop folder.
     """
 
-    data: bytes
+    source: BinaryIO
+    size: int
+    digest: bytes
     modified_at: datetime | None
     etag: str = ""
     modified: str = ""
-    place: Path | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +91,46 @@ class Limits:
             raise PullFailed("FILE_TOO_LARGE", f"{announced} bytes instead of {self.max_bytes} at most", stop=True)
 
 
-class Credential:
-    """One folder of the operator's secrets, one file each; read anew for every pull and never kept."""
+class Incoming:
+    """A file as it comes: it is in memory once, and its digest is known with its last byte."""
 
-    def __init__(self, limits: Limits, name: str) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._source = io.BytesIO()
+        self._digest = sha256()
+        self.size = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes. Raises `PullFailed` when it is more than a feed may bring."""
+        self.size += len(chunk)
+        self._limits.check_size(self.size)
+        self._source.write(chunk)
+        self._digest.update(chunk)
+
+    def whole(
+        self, modified_at: datetime | None, *, etag: str = "", modified: str = "", place: Place | None = None
+    ) -> Fetched:
+        """Say that this was all."""
+        self._source.seek(0)
+        return Fetched(self._source, self.size, self._digest.digest(), modified_at, etag, modified, place)
+
+
+class Credential:
+    """One folder of an agency's secrets, one file each; read anew for every pull and never kept.
+
+    Its file `hosts` names where it may be used: no other host is ever shown the secrets, and no other agency's feed.
+    """
+
+    def __init__(self, limits: Limits, feed: Feed) -> None:
         self._folder = None
-        if name:
-            if limits.credentials_folder is None or not (limits.credentials_folder / name).is_dir():
-                raise PullFailed("CREDENTIAL_MISSING", "no such credential", stop=True)
-            self._folder = limits.credentials_folder / name
+        if feed.credential:
+            root = limits.credentials_folder
+            folder = None if root is None else root / feed.agency / feed.credential
+            if folder is None or not folder.is_dir():
+                raise PullFailed("CREDENTIAL_MISSING", "no such credential of the agency", stop=True)
+            self._folder = folder
+            if not host_allowed(feed.kind, feed.address, (self.text("hosts") or "").split()):
+                raise PullFailed("CREDENTIAL_NOT_FOR_HOST", "the credential's hosts do not name this one", stop=True)
 
     def path(self, item: str) -> Path | None:
         """Find a file of the credential."""

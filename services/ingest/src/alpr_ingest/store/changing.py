@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.store.lists import QUERIES as LISTS
 from alpr_ingest.store.lists import list_of
 from alpr_ingest.store.outbox import Outgoing, put_out
+from alprcore.errors import Transient
 from alprcore.model import Entry, Plate
 from alprcore.plates import skeleton
 from alprcore.postgres import load_queries, translated
@@ -30,13 +32,18 @@ from alprcore.postgres import load_queries, translated
 QUERIES: Final = load_queries("alpr_ingest.store", "changing.sql")
 KEPT_REJECTS: Final = 20
 """Versions of a list whose rejected lines can still be looked up."""
-_BULK_TIMEOUT_S: Final = 300.0
+BULK_TIMEOUT_S: Final = 300.0
 """Statements over a whole list: five million entries take about two minutes."""
-_POLL_S: Final = 0.02
+_POLL_S: Final = 0.05
+_WAIT_S: Final = 10.0
 _STAGED_COLUMNS: Final = ("entry_id", "held", "removal", "plate", "skeleton", "sealed", "key_id", "digest")
 
 Also = Callable[[Any, int], Awaitable[None]]
 """What else belongs to a change: called with the connection and the new version inside its transaction."""
+
+
+class ListBusy(Transient):
+    """Somebody else has been changing this list for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Load:
     category_off: int = 0
     permissible_use: str = ""
     restores: int | None = None
+    recipe: bytes = b""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Load:
@@ -117,18 +125,28 @@ class Changing:
 
     async def held(self, entry_ids: Sequence[str]) -> dict[str, bytes | None]:
         """Give the digests of those of these entries that are open; an entry's id belongs to one list alone."""
-        rows = await self._connection.fetch(QUERIES["held"], entry_ids, timeout=_BULK_TIMEOUT_S)
+        rows = await self._connection.fetch(QUERIES["held"], entry_ids, timeout=BULK_TIMEOUT_S)
         return {str(row["entry_id"]): row["digest"] for row in rows}
 
     async def put(self, staged: Sequence[tuple[Any, ...]], left_out: Sequence[tuple[int, str]]) -> None:
         """Keep some lines of a file for the merge: those accepted, and numbers and codes of those left out."""
         await self._connection.copy_records_to_table(
-            "staged", schema_name="pg_temp", columns=_STAGED_COLUMNS, records=staged, timeout=_BULK_TIMEOUT_S
+            "staged", schema_name="pg_temp", columns=_STAGED_COLUMNS, records=staged, timeout=BULK_TIMEOUT_S
         )
         if left_out:
             await self._connection.copy_records_to_table(
                 "left_out", schema_name="pg_temp", columns=("line", "reason_code"), records=left_out
             )
+
+    async def keep_last_lines(self) -> tuple[int, int, int, int]:
+        """Forget all lines of an entry but its last; answers how many put entries in, are known, the same, take out."""
+        bulk = {"timeout": BULK_TIMEOUT_S}
+        await self._connection.execute(QUERIES["analyze_staged"], **bulk)
+        async with self._connection.transaction():
+            await self._connection.execute(QUERIES["set_joins"])
+            await self._connection.execute(QUERIES["drop_superseded"], **bulk)
+        puts, known, same, removed = await self._connection.fetchrow(QUERIES["count_staged"], **bulk)
+        return puts, known, same, removed
 
     async def merge(self, load: Load, outgoing: Sequence[Outgoing]) -> None:
         """Make what was staged the list's next version, in one transaction; nothing uses it before the switch.
@@ -136,7 +154,7 @@ class Changing:
         From here on the load is finished whatever happens: a killed ingest goes on with it.
         """
         where = (*self._where, load.version)
-        bulk = {"timeout": _BULK_TIMEOUT_S}
+        bulk = {"timeout": BULK_TIMEOUT_S}
         await self._connection.execute(QUERIES["analyze_staged"], **bulk)
         async with self._connection.transaction():
             # by hashing and in order, whatever the statistics say: they may know nothing of a million rows yet
@@ -183,7 +201,7 @@ class Changing:
     async def restore(self, draft: Load, rollback_id: str, outgoing: Sequence[Outgoing]) -> Load:
         """Write the content of an earlier version as the next one, in one transaction, like `merge`."""
         where = (*self._where, draft.version)
-        bulk = {"timeout": _BULK_TIMEOUT_S}
+        bulk = {"timeout": BULK_TIMEOUT_S}
         async with self._connection.transaction():
             await self._connection.execute(QUERIES["set_joins"])
             closed = _count(await self._connection.execute(QUERIES["close_later"], *where, draft.restores, **bulk))
@@ -202,25 +220,26 @@ class Changing:
             *(load.agency, load.code, load.version, load.source_time, load.staged_at, load.loaded_by),
             *(load.file_sha256, load.entries, load.added, load.changed, load.removed, load.rejected),
             *(load.mode, load.layout, load.note, list(load.lifted), json.dumps([dict(s) for s in load.sources])),
-            *(load.category_off, load.restores, load.permissible_use),
+            *(load.category_off, load.restores, load.permissible_use, load.recipe),
         )
 
     async def count_touched(self, load: Load) -> int:
         """Count the buckets that a load changes."""
         args = (*self._where, load.version)
-        return int(await self._connection.fetchval(QUERIES["count_touched"], *args, timeout=_BULK_TIMEOUT_S))
+        return int(await self._connection.fetchval(QUERIES["count_touched"], *args, timeout=BULK_TIMEOUT_S))
 
     async def touched(self, load: Load, after: str, limit: int) -> list[str]:
         """List the next skeletons whose buckets a load changes, in order."""
         args = (*self._where, load.version, after, limit)
-        return [r["skeleton"] for r in await self._connection.fetch(QUERIES["touched"], *args, timeout=_BULK_TIMEOUT_S)]
+        return [r["skeleton"] for r in await self._connection.fetch(QUERIES["touched"], *args, timeout=BULK_TIMEOUT_S)]
 
     @asynccontextmanager
     async def page(self, skeletons: Sequence[str]) -> AsyncIterator[dict[str, list[Entry]]]:
-        """Hold the lock of pages and give these buckets whole, as they are now."""
+        """Hold the lock of pages and give these buckets whole, as they are now; nothing but progress is written here."""
         async with self._connection.transaction():
             await self._connection.execute(QUERIES["hold_pages"])
-            yield await _buckets(self._connection, skeletons)
+            await self._connection.execute(QUERIES["set_hasty"])  # nobody needs to wait for the disk to keep progress
+            yield await buckets_of(self._connection, skeletons)
 
     async def end_offsets(self) -> dict[int, int]:
         """Give the end offsets that the active version was published with."""
@@ -251,13 +270,18 @@ class Changes:
 
     @asynccontextmanager
     async def changing(self, agency: str, code: str) -> AsyncIterator[Changing]:
-        """Be the only one that changes a list, among all processes; waits until that is so."""
-        with translated():
-            async with self._pool.acquire() as connection:
-                while not await connection.fetchval(QUERIES["try_list"], agency, code):
-                    await asyncio.sleep(_POLL_S)
-                async with _released(connection, agency, code) as changing:
+        """Be the only one that changes a list, among all processes; raises `ListBusy` when that takes too long.
+
+        Who waits holds no connection: twenty people at one list must not keep the cameras out.
+        """
+        ends = time.monotonic() + _WAIT_S
+        while time.monotonic() < ends:
+            async with self.changing_now(agency, code) as changing:
+                if changing is not None:
                     yield changing
+                    return
+            await asyncio.sleep(_POLL_S)
+        raise ListBusy(f"list {code} is being changed")
 
     @asynccontextmanager
     async def changing_now(self, agency: str, code: str) -> AsyncIterator[Changing | None]:
@@ -278,20 +302,20 @@ class Changes:
                 yield Changing(connection, agency, code)
 
     @asynccontextmanager
-    async def spending(self, before: datetime, limit: int) -> AsyncIterator[dict[str, list[Entry]]]:
+    async def spending(self, before: datetime, limit: int) -> AsyncIterator[tuple[dict[str, list[Entry]], bool]]:
         """Take entries that no version in force has had since `before` off their buckets, which are given whole.
 
-        What is published inside the block is the state that is kept; when the block fails nothing has changed.
+        Beside them stands whether there may be more. What is published inside the block is the state that is kept; when the block fails nothing has changed.
         """
         with translated():
             async with self._pool.acquire() as connection:
                 rows = await connection.fetch(QUERIES["due_skeletons"], before, limit)
-                skeletons = [row["skeleton"] for row in rows]
+                skeletons = sorted({row["skeleton"] for row in rows})
                 async with connection.transaction():
                     if skeletons:
                         await connection.execute(QUERIES["hold_pages"])
                         await connection.execute(QUERIES["spend"], skeletons, before)
-                    yield await _buckets(connection, skeletons) if skeletons else {}
+                    yield await buckets_of(connection, skeletons) if skeletons else {}, len(rows) == limit
 
     async def forget_spent(self, limit: int) -> int:
         """Delete entries off their buckets that no rollback would bring back; answers how many."""
@@ -313,10 +337,10 @@ async def _released(connection: Any, agency: str, code: str) -> AsyncIterator[Ch
             await connection.fetchval(QUERIES["release_list"], agency, code)
 
 
-async def _buckets(connection: Any, skeletons: Sequence[str]) -> dict[str, list[Entry]]:
+async def buckets_of(connection: Any, skeletons: Sequence[str]) -> dict[str, list[Entry]]:
     """Gather all entries of these skeletons, of every list, with the spans they have."""
     found: dict[str, list[Entry]] = {name: [] for name in skeletons}
-    for r in await connection.fetch(QUERIES["buckets"], skeletons, timeout=_BULK_TIMEOUT_S):
+    for r in await connection.fetch(QUERIES["buckets"], skeletons, timeout=BULK_TIMEOUT_S):
         found[r["skeleton"]].append(
             Entry(
                 str(r["entry_id"]),

@@ -8,6 +8,9 @@ SELECT pg_advisory_unlock(hashtext('ingest.list'), hashtext($1 || '/' || $2));
 SELECT pg_advisory_xact_lock(hashtext('ingest.pages'), 0), set_config('enable_seqscan', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true);
 
+-- set_hasty --
+SELECT set_config('synchronous_commit', 'off', true);
+
 -- set_joins --
 SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true);
 
@@ -33,7 +36,7 @@ SELECT entry_id, digest FROM ingest.entries WHERE entry_id = ANY($1) AND until_v
 
 -- make_staged --
 CREATE TEMP TABLE staged (
-    entry_id uuid NOT NULL, held boolean NOT NULL, removal boolean NOT NULL,
+    n bigint GENERATED ALWAYS AS IDENTITY, entry_id uuid NOT NULL, held boolean NOT NULL, removal boolean NOT NULL,
     plate text, skeleton text, sealed bytea, key_id text, digest bytea
 );
 
@@ -45,6 +48,14 @@ DROP TABLE IF EXISTS pg_temp.staged, pg_temp.left_out;
 
 -- analyze_staged --
 ANALYZE pg_temp.staged;
+
+-- drop_superseded --
+DELETE FROM pg_temp.staged s WHERE EXISTS (SELECT FROM pg_temp.staged l WHERE l.entry_id = s.entry_id AND l.n > s.n);
+
+-- count_staged --
+SELECT count(*) FILTER (WHERE NOT removal), count(*) FILTER (WHERE NOT removal AND held),
+    count(*) FILTER (WHERE NOT removal AND held AND sealed IS NULL), count(*) FILTER (WHERE removal AND held)
+FROM pg_temp.staged;
 
 -- close_missing --
 UPDATE ingest.entries e SET until_version = $3
@@ -85,8 +96,8 @@ WHERE agency = $1 AND code = $2 AND from_version <= $4 AND until_version > $4 AN
 -- add_load --
 INSERT INTO ingest.loads (agency, code, version, state, source_time, staged_at, loaded_by, file_sha256, entries,
     added, changed, removed, rejected, mode, layout, note, lifted, sources, category_off, restores,
-    permissible_use)
-VALUES ($1, $2, $3, 'publishing', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20);
+    permissible_use, recipe)
+VALUES ($1, $2, $3, 'publishing', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21);
 
 -- count_touched --
 SELECT count(*) FROM (
@@ -123,9 +134,12 @@ UPDATE ingest.hotlists SET version = $3, entries = $4, source_time = $5, loaded_
 WHERE agency = $1 AND code = $2;
 
 -- due_skeletons --
-SELECT DISTINCT e.skeleton FROM ingest.loads l
-JOIN ingest.entries e ON e.agency = l.agency AND e.code = l.code AND e.until_version = l.version
-WHERE l.state = 'active' AND l.active_at <= $1 AND e.until_version <> 0 AND NOT e.spent LIMIT $2;
+SELECT e.skeleton FROM ingest.loads l CROSS JOIN LATERAL (
+    SELECT c.skeleton FROM ingest.entries c
+    WHERE c.agency = l.agency AND c.code = l.code AND c.until_version = l.version AND c.until_version <> 0
+        AND NOT c.spent
+    ORDER BY c.skeleton LIMIT $2
+) e WHERE l.state = 'active' AND l.active_at <= $1 LIMIT $2;
 
 -- spend --
 UPDATE ingest.entries e SET spent = true FROM ingest.loads l
@@ -137,4 +151,5 @@ WHERE e.skeleton = ANY($1) AND NOT e.spent AND e.until_version <> 0
 DELETE FROM ingest.entries WHERE ctid = ANY(ARRAY(
     SELECT e.ctid FROM ingest.hotlists h
     JOIN ingest.entries e ON e.agency = h.agency AND e.code = h.code
-    WHERE e.spent AND (h.rollback_to = 0 OR e.until_version <= h.rollback_to) LIMIT $1));
+        AND e.until_version <= CASE h.rollback_to WHEN 0 THEN 9223372036854775807 ELSE h.rollback_to END
+    WHERE e.spent LIMIT $1));

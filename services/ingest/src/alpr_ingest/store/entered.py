@@ -80,32 +80,49 @@ class EnteredPlates:
                 await _insert(connection, one)
                 await put_out(connection, outgoing)
 
-    async def enter_partial(self, one: EnteredPlate, limit: int, announcing: Announcing) -> None:
-        """Keep a partial plate, announced with it. Raises `Taken` when as many live as a worker can try."""
+    async def enter_partial(
+        self, one: EnteredPlate, has_room: Callable[[Mapping[str, int]], bool], announcing: Announcing
+    ) -> None:
+        """Keep a partial plate, announced with it. Raises `Taken` when there is no room beside those that live."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(QUERIES["hold_partials"])
-                if await connection.fetchval(QUERIES["live_partials"]) >= limit:
+                if not has_room(_by_agency(await connection.fetch(QUERIES["live_partials"]))):
                     raise Taken("partials")
                 await _insert(connection, one)
                 await _announce(connection, one.agency, one.entered_at, announcing)
 
-    async def live_partials(self) -> int:
-        """Count the partial plates that are matched, of all agencies."""
+    async def live_partials(self) -> Mapping[str, int]:
+        """Count the partial plates that are matched, by agency."""
         with translated():
-            return int(await self._pool.fetchval(QUERIES["live_partials"]))
+            return _by_agency(await self._pool.fetch(QUERIES["live_partials"]))
+
+    async def living_of_plate(self, agency: str, plate: Plate, now: datetime) -> list[EnteredPlate]:
+        """List an agency's hot plates of these characters that have not ended."""
+        with translated():
+            rows = await self._pool.fetch(QUERIES["living_of_plate"], agency, plate.reveal(), now)
+        return [entered_of(row) for row in rows]
 
     async def one_entered(self, agency: str, kind: str, entry_id: str) -> EnteredPlate | None:
         """Find an entry of an agency."""
         with translated():
             row = await self._pool.fetchrow(QUERIES["one_entered"], agency, kind, UUID(entry_id))
-        return None if row is None else _entered(row)
+        return None if row is None else entered_of(row)
 
-    async def entered(self, agency: str, kind: str, now: datetime, limit: int, *, ended: bool) -> list[EnteredPlate]:
-        """List an agency's entries, newest first; with `ended` also those that no longer match."""
+    async def entered(
+        self, agency: str, kind: str, now: datetime, limit: int, *, ended: bool, after: tuple[bool, str] | None = None
+    ) -> list[EnteredPlate]:
+        """List an agency's entries, the newest first; with `ended` then also those that no longer match.
+
+        `after` is the last entry of the page before, and whether it lived then: an entry that ends between two pages
+        may be listed twice, and none is passed over.
+        """
+        lived, last = after if after is not None else (True, None)
         with translated():
-            rows = await self._pool.fetch(QUERIES["entered"], agency, kind, ended, now, limit)
-        return [_entered(row) for row in rows]
+            rows = await self._pool.fetch(
+                QUERIES["entered"], agency, kind, ended, now, limit, last and UUID(last), lived
+            )
+        return [entered_of(row) for row in rows]
 
     async def withdraw(
         self,
@@ -142,7 +159,7 @@ class EnteredPlates:
     async def untold(self, now: datetime, limit: int) -> list[EnteredPlate]:
         """List the hot plates of which the matchers do not know how they stand, agency by agency."""
         with translated():
-            return [_entered(row) for row in await self._pool.fetch(QUERIES["untold"], now, limit)]
+            return [entered_of(row) for row in await self._pool.fetch(QUERIES["untold"], now, limit)]
 
     async def told(self, alive: Sequence[EnteredPlate], ended: Iterable[str], now: datetime) -> None:
         """Note that the matchers know of these."""
@@ -177,7 +194,7 @@ class EnteredPlates:
         with translated():
             rows = await self._pool.fetch(QUERIES["taken_over"], agency, list(codes), now)
         return [
-            TakenOver(_entered(r), str(r["other_id"]), r["other_code"], r["other_sealed"], r["other_key_id"])
+            TakenOver(entered_of(r), str(r["other_id"]), r["other_code"], r["other_sealed"], r["other_key_id"])
             for r in rows
         ]
 
@@ -214,12 +231,17 @@ async def _insert(connection: Any, one: EnteredPlate) -> None:
         raise Taken("successor")
 
 
+def _by_agency(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {row["agency"]: row["live"] for row in rows}
+
+
 async def _announce(connection: Any, agency: str, now: datetime, announcing: Announcing) -> None:
     row = await connection.fetchrow(QUERIES["partial_version"], agency, now)
     await put_out(connection, announcing(list_of(row)))
 
 
-def _entered(row: Mapping[str, Any]) -> EnteredPlate:
+def entered_of(row: Mapping[str, Any]) -> EnteredPlate:
+    """Read a row of the table."""
     return EnteredPlate(
         entry_id=str(row["entry_id"]),
         kind=row["kind"],

@@ -8,16 +8,26 @@ ON CONFLICT DO NOTHING RETURNING entry_id;
 SELECT pg_advisory_xact_lock(hashtext('ingest.partials'));
 
 -- live_partials --
-SELECT count(*) FROM ingest.entered WHERE kind = 'partial' AND NOT gone;
+SELECT agency, count(*) AS live FROM ingest.entered WHERE kind = 'partial' AND NOT gone GROUP BY agency;
 
 -- one_entered --
 SELECT e.*, s.entry_id AS successor FROM ingest.entered e LEFT JOIN ingest.entered s ON s.extends = e.entry_id
+    AND s.withdrawn_at IS NULL AND s.expires_at > s.effective_at
 WHERE e.agency = $1 AND e.kind = $2 AND e.entry_id = $3;
 
 -- entered --
 SELECT e.*, s.entry_id AS successor FROM ingest.entered e LEFT JOIN ingest.entered s ON s.extends = e.entry_id
+    AND s.withdrawn_at IS NULL AND s.expires_at > s.effective_at
 WHERE e.agency = $1 AND e.kind = $2 AND ($3 OR (e.withdrawn_at IS NULL AND e.expires_at > $4))
-ORDER BY e.entered_at DESC, e.entry_id LIMIT $5;
+    AND ($6::uuid IS NULL OR (e.withdrawn_at IS NULL AND e.expires_at > $4) < $7::boolean
+        OR ((e.withdrawn_at IS NULL AND e.expires_at > $4) = $7
+            AND (e.entered_at, e.entry_id)
+                < (SELECT c.entered_at, c.entry_id FROM ingest.entered c WHERE c.agency = $1 AND c.entry_id = $6)))
+ORDER BY (e.withdrawn_at IS NULL AND e.expires_at > $4) DESC, e.entered_at DESC, e.entry_id DESC LIMIT $5;
+
+-- living_of_plate --
+SELECT * FROM ingest.entered
+WHERE agency = $1 AND plate = $2 AND kind = 'hot_plate' AND NOT gone AND withdrawn_at IS NULL AND expires_at > $3;
 
 -- withdraw_entered --
 WITH RECURSIVE chain AS (

@@ -18,6 +18,7 @@ from alprcore.model import Entry, Plate
 from alprcore.postgres import load_queries, translated
 
 QUERIES: Final = load_queries("alpr_ingest.store", "feeds.sql")
+_STOPPED: Final = "feed_stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ class Feeds:
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(QUERIES["set_feed"], *fields)
-                await connection.execute(QUERIES["clear_list_alarm"], feed.agency, feed.code, "feed_stopped")
+                await connection.execute(QUERIES["clear_list_alarm"], feed.agency, feed.code, _STOPPED)
                 await put_out(connection, outgoing)
 
-    async def change(self, query: str, arguments: Sequence[Any], outgoing: Sequence[Outgoing]) -> bool:
+    async def _change(self, query: str, arguments: Sequence[Any], outgoing: Sequence[Outgoing]) -> bool:
         """Do one of the named changes together with its messages; answers whether there was anything to change."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
@@ -74,18 +75,17 @@ class Feeds:
 
     async def remove_feed(self, agency: str, code: str, outgoing: Sequence[Outgoing]) -> bool:
         """Stop fetching a list; what was wrong with its feed no longer matters."""
-        await self.change("clear_list_alarm", (agency, code, "feed_stopped"), ())
-        return await self.change("remove_feed", (agency, code), outgoing)
+        return await self._change("remove_feed", (agency, code), outgoing)
 
     async def ask_pull(self, agency: str, code: str, now: datetime, person: str, outgoing: Sequence[Outgoing]) -> bool:
         """Make a list due at once."""
-        return await self.change("ask_pull", (agency, code, now, person), outgoing)
+        return await self._change("ask_pull", (agency, code, now, person), outgoing)
 
     async def set_categories_off(
         self, agency: str, code: str, off: Sequence[str], outgoing: Sequence[Outgoing]
     ) -> bool:
         """Switch categories of a list off; the next load leaves their lines out."""
-        return await self.change("set_categories_off", (agency, code, list(off)), outgoing)
+        return await self._change("set_categories_off", (agency, code, list(off)), outgoing)
 
     async def due_feeds(self, now: datetime, limit: int) -> list[Feed]:
         """List the feeds whose time has come, longest waiting first."""
@@ -113,9 +113,19 @@ class Feeds:
                 await connection.execute(QUERIES["interrupt_pulls"], feed.agency, feed.code, now)
                 return int(await connection.fetchval(QUERIES["begin_pull"], feed.agency, feed.code, now, feed.asked_by))
 
-    async def end_pull(self, feed: Feed, pull: Pull, outgoing: Sequence[Outgoing]) -> None:
+    async def end_pull(
+        self,
+        feed: Feed,
+        pull: Pull,
+        outgoing: Sequence[Outgoing],
+        *,
+        raised: Sequence[Outgoing] | None,
+        cleared: Sequence[Outgoing] | None,
+    ) -> None:
         """Note what became of a pull, and where its feed stands now; `feed` is the feed as it is from here on.
 
+        `raised` are the messages of an alarm that stops the feed, sent if it does not stand already, `cleared` those of
+        its end, sent if it stood. A pull that was asked for meanwhile stays due.
         A look into a drop folder that found nothing new leaves no row: there is one a minute.
         """
         with translated():
@@ -129,9 +139,27 @@ class Feeds:
                 )  # fmt: skip
                 await connection.execute(
                     QUERIES["feed_pulled"], feed.agency, feed.code, feed.set_at, feed.next_at, feed.failures,
-                    feed.last_ok_at, feed.etag, feed.modified, feed.sha256, feed.version,
+                    feed.last_ok_at, feed.etag, feed.modified, feed.sha256, feed.version, feed.refused, pull.started_at,
                 )  # fmt: skip
                 await put_out(connection, outgoing)
+                where = (feed.agency, feed.code, _STOPPED)
+                if raised is not None:
+                    alarm = (*where, pull.reason_code, pull.ended_at)
+                    if await connection.fetchval(QUERIES["raise_list_alarm"], *alarm) is not None:
+                        await put_out(connection, raised)
+                elif cleared is not None and await connection.fetchval(QUERIES["clear_list_alarm"], *where) is not None:
+                    await put_out(connection, cleared)
+
+    async def postpone_feed(self, feed: Feed, until: datetime) -> None:
+        """Put off a feed that cannot be pulled now."""
+        with translated():
+            await self._pool.execute(QUERIES["postpone_feed"], feed.agency, feed.code, feed.set_at, until)
+
+    async def rolled_back(self, agency: str, code: str) -> set[bytes]:
+        """Give the digests of the files that people have rolled back."""
+        with translated():
+            rows = await self._pool.fetch(QUERIES["rolled_back"], agency, code)
+        return {row["file_sha256"] for row in rows}
 
     async def pulls(self, agency: str, code: str, limit: int) -> list[Pull]:
         """List the newest pulls of a list."""
@@ -149,11 +177,11 @@ class Feeds:
         self, agency: str, code: str, kind: str, reason_code: str, now: datetime, outgoing: Sequence[Outgoing]
     ) -> bool:
         """Say once that something is wrong with a list, and again when it is something else; answers whether it is new."""
-        return await self.change("raise_list_alarm", (agency, code, kind, reason_code, now), outgoing)
+        return await self._change("raise_list_alarm", (agency, code, kind, reason_code, now), outgoing)
 
     async def clear_alarm(self, agency: str, code: str, kind: str, outgoing: Sequence[Outgoing]) -> bool:
         """Say that it is mended; answers whether it had been wrong."""
-        return await self.change("clear_list_alarm", (agency, code, kind), outgoing)
+        return await self._change("clear_list_alarm", (agency, code, kind), outgoing)
 
     async def watched_lists(self, now: datetime, running_since: datetime) -> list[WatchedList]:
         """List what is loaded from files, with what its age is judged by."""
@@ -199,7 +227,7 @@ class Feeds:
     async def judge_day(self, target: ActiveList, count: DayCount, outgoing: Sequence[Outgoing]) -> bool:
         """Keep what a closed day had; answers whether it was not judged before."""
         where = (target.agency, target.code, count.day, count.loads, count.needed)
-        return await self.change("judge_day", where, outgoing)
+        return await self._change("judge_day", where, outgoing)
 
 
 def _feed(row: Mapping[str, Any]) -> Feed:

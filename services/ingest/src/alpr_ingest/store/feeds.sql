@@ -17,9 +17,10 @@ ON CONFLICT (agency, code) DO UPDATE SET kind = excluded.kind, address = exclude
     every_s = excluded.every_s, at = excluded.at, credential = excluded.credential, host_key = excluded.host_key,
     move_loaded = excluded.move_loaded, sources = excluded.sources,
     permissible_use = excluded.permissible_use, set_by = excluded.set_by, set_at = excluded.set_at, next_at = excluded.next_at,
-    failures = 0, asked_by = '', etag = '', modified = '', sha256 = '', version = 0;
+    failures = 0, asked_by = '', etag = '', modified = '', sha256 = '', version = 0, refused = '';
 
 -- remove_feed --
+WITH mended AS (DELETE FROM ingest.list_alarms WHERE agency = $1 AND code = $2 AND kind = 'feed_stopped')
 DELETE FROM ingest.feeds WHERE agency = $1 AND code = $2 RETURNING code;
 
 -- ask_pull --
@@ -54,9 +55,19 @@ DELETE FROM ingest.pulls WHERE number = $1;
 DELETE FROM ingest.pulls WHERE ended_at < $1;
 
 -- feed_pulled --
-UPDATE ingest.feeds SET next_at = $4, failures = $5, asked_by = '', last_ok_at = coalesce($6, last_ok_at),
-    etag = $7, modified = $8, sha256 = $9, version = $10
+UPDATE ingest.feeds SET next_at = CASE WHEN next_at > $12 THEN next_at ELSE $4 END, failures = $5,
+    asked_by = CASE WHEN next_at > $12 THEN asked_by ELSE '' END, last_ok_at = coalesce($6, last_ok_at),
+    etag = $7, modified = $8, sha256 = $9, version = $10, refused = $11
 WHERE agency = $1 AND code = $2 AND set_at = $3;
+
+-- postpone_feed --
+UPDATE ingest.feeds SET next_at = $4, failures = failures + 1
+WHERE agency = $1 AND code = $2 AND set_at = $3 AND next_at < $4;
+
+-- rolled_back --
+SELECT b.file_sha256 FROM ingest.loads r
+JOIN ingest.loads b ON b.agency = r.agency AND b.code = r.code AND b.version > r.restores AND b.version < r.version
+WHERE r.agency = $1 AND r.code = $2 AND r.restores IS NOT NULL AND b.restores IS NULL;
 
 -- pulls --
 SELECT * FROM ingest.pulls WHERE agency = $1 AND code = $2 ORDER BY number DESC LIMIT $3;
@@ -74,7 +85,9 @@ UPDATE ingest.hotlists SET watched_from = $1
 WHERE watched_from IS NULL AND (approved OR list_type <> 'special');
 
 -- watched_lists --
-SELECT h.*, f.code IS NOT NULL AS fed, f.last_ok_at,
+SELECT h.*, f.code IS NOT NULL AS fed,
+    greatest(f.last_ok_at, (SELECT max(p.ended_at) FROM ingest.pulls p
+                            WHERE p.agency = h.agency AND p.code = h.code AND p.outcome = 'unchanged')) AS last_ok_at,
     (SELECT max(day) FROM ingest.list_days d WHERE d.agency = h.agency AND d.code = h.code) AS judged_to,
     EXISTS (SELECT 1 FROM ingest.pulls p
             WHERE p.agency = h.agency AND p.code = h.code AND p.outcome = 'running' AND p.started_at > $1) AS running,
@@ -100,6 +113,10 @@ INSERT INTO ingest.list_days (agency, code, day, loads, needed) VALUES ($1, $2, 
 ON CONFLICT DO NOTHING RETURNING day;
 
 -- set_categories_off --
+WITH anew AS (
+    -- the same file says something else now, so it is fetched and compared again
+    UPDATE ingest.feeds SET sha256 = '', refused = '' WHERE agency = $1 AND code = $2
+)
 UPDATE ingest.hotlists SET categories_off = $3 WHERE agency = $1 AND code = $2 RETURNING code;
 
 -- categories_off --

@@ -40,9 +40,14 @@ class Lists:
     _pool: asyncpg.Pool
 
     async def seed_hotlists(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Make the lists that the profiles name (DEF-07, HOT-01); what is there already keeps its state."""
+        """Make the lists that the profiles name (DEF-07, HOT-01); what is there already keeps its state.
+
+        Name, class and reason of one that a policy made follow the policy; its next version takes them along.
+        """
         with translated():
             await self._pool.executemany(QUERIES["seed_hotlist"], rows)
+            named = [(agency, code, name, advisory, reason) for agency, code, name, _, advisory, reason, *_ in rows]
+            await self._pool.executemany(QUERIES["follow_policy"], named)
 
     async def add_hotlist(self, fields: Sequence[Any], outgoing: Sequence[Outgoing]) -> None:
         """Make a list. Raises `Taken`."""
@@ -89,6 +94,17 @@ class Lists:
         with translated():
             rows = await self._pool.fetch(QUERIES["rejects"], agency, code, version, after, limit)
         return [(row["line"], row["reason_code"]) for row in rows]
+
+    async def confirm_list(
+        self, active: ActiveList, person_id: str, now: datetime, outgoing: Sequence[Outgoing]
+    ) -> None:
+        """Keep that a person brought what is in force already: the list is as fresh as after a load (HOT-03)."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(
+                    QUERIES["confirm_list"], active.agency, active.code, now, active.version, person_id
+                )
+                await put_out(connection, outgoing)
 
     async def load_of(self, agency: str, code: str, version: int) -> dict[str, Any] | None:
         """Find the load that made a version."""

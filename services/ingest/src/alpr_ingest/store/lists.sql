@@ -4,6 +4,11 @@ INSERT INTO ingest.hotlists (agency, code, name, list_type, advisory_class, defa
 VALUES ($1, $2, $3, $4, $5, $6, $3, $7, $8, $9, $10)
 ON CONFLICT (agency, code) DO UPDATE SET loads_per_day = excluded.loads_per_day;
 
+-- follow_policy --
+UPDATE ingest.hotlists SET name = $3, source = $3, advisory_class = $4, default_reason = $5
+WHERE agency = $1 AND code = $2 AND created_by = 'profile'
+    AND (name, source, advisory_class, default_reason) IS DISTINCT FROM ($3, $3, $4, $5);
+
 -- add_hotlist --
 INSERT INTO ingest.hotlists (agency, code, name, list_type, advisory_class, default_reason, source,
     legitimate_interest, loads_per_day, approved, created_by, permissible_use)
@@ -45,3 +50,7 @@ SELECT agency, code FROM ingest.loads WHERE state = 'publishing' ORDER BY staged
 -- rejects --
 SELECT line, reason_code FROM ingest.load_rejects
 WHERE agency = $1 AND code = $2 AND version = $3 AND line > $4 ORDER BY line LIMIT $5;
+
+-- confirm_list --
+INSERT INTO ingest.pulls (agency, code, started_at, ended_at, outcome, version, asked_by)
+VALUES ($1, $2, $3, $3, 'unchanged', $4, $5);

@@ -38,8 +38,9 @@ FROM ingest.share_deliveries d JOIN ingest.shares s ON s.share_id = d.share_id
 WHERE s.agency = $1 AND s.code = $2 ORDER BY d.delivered_at, d.delivery_id;
 
 -- entries_in_force --
-SELECT e.entry_id, e.plate, e.sealed, e.key_id FROM ingest.entries e
-JOIN ingest.hotlists l ON l.agency = e.agency AND l.code = e.code
-WHERE e.agency = $1 AND e.code = $2 AND e.from_version <= l.version
-    AND (e.until_version = 0 OR e.until_version > l.version)
-ORDER BY e.plate, e.entry_id;
+SELECT entry_id, plate, sealed, key_id FROM ingest.entries
+WHERE agency = $1 AND code = $2 AND from_version <= $3 AND (until_version = 0 OR until_version > $3)
+ORDER BY plate, entry_id;
+
+-- version_in_force --
+SELECT version FROM ingest.hotlists WHERE agency = $1 AND code = $2;

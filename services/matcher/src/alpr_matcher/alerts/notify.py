@@ -113,10 +113,10 @@ def decide_notification(
     A withdrawn hit recalls its incident, once and without a sound; what is seen after that opens a new incident.
     The hits of an alert storm ring once together; `last` is then the memory of the storm.
     """
+    if hit.withdrawn_at is not None:
+        return _recall(hit, last, profile, now)  # also of a hit that waits: it may have been told before it was held
     if hit.held:
         return _storm(hit, last, profile, now, partition)
-    if hit.withdrawn_at is not None:
-        return _recall(hit, last, profile, now)
     own, captured = incident_id(hit.entry_id, hit.read.read_id), hit.read.captured_at
     opened = LastSent(own, 0, captured, now, partition, ())
     if last is None:
@@ -158,7 +158,7 @@ def _storm(
     hit: Hit, last: LastSent | None, profile: AgencyProfile, now: datetime, partition: int
 ) -> Alert | Suppressed:
     """Announce a storm with the first of its hits; the others wait with it."""
-    if hit.withdrawn_at is not None or (last is not None and all(sent.hit_id != hit.hit_id for sent in last.hits)):
+    if last is not None and all(sent.hit_id != hit.hit_id for sent in last.hits):
         return Suppressed("STORM")
     sent = SentHit(hit.hit_id, hit.read.revision, 1, to_us(hit.read.captured_at))
     memory = LastSent(hit.storm_id, 1, hit.read.captured_at, now, partition, (sent,))
@@ -228,10 +228,10 @@ def _notifications(
 
 
 def _kind(hit: Hit, revision: int) -> NotificationKind:
-    if hit.held:
-        return NotificationKind.STORM
     if hit.withdrawn_at is not None:
         return NotificationKind.RECALL
+    if hit.held:
+        return NotificationKind.STORM
     return NotificationKind.HIT if revision == 1 else NotificationKind.UPDATE
 
 
@@ -247,15 +247,20 @@ def screen_text(hit: Hit, now: datetime) -> str:
     recalled = [f"WITHDRAWN: {_WITHDRAWN.get(hit.withdrawn_reason, _GONE)}. Do not act on it."]
     parts = [
         *(recalled if hit.withdrawn_at is not None else ()),
-        *((f"{hit.storm_reason} They are recorded and wait for release. One of them:",) if hit.held else ()),
+        *(
+            (f"{hit.storm_reason} They are recorded and wait for release. One of them:",)
+            if hit.held and hit.withdrawn_at is None
+            else ()
+        ),
         f"{spell(hit.advisory_class).upper()}: {listed}, {spell(hit.reason)}.",
         hit.explanation,
         f"Seen {read.captured_at:%Y-%m-%d %H:%M:%S} UTC by {read.device_name or read.device_id} ({carrier}).",
         f"List {hit.list_name or hit.list_code}, {age} old{', OVERDUE FOR RENEWAL' if hit.list_stale else ''}.",
     ]
-    if hit.delayed:
+    if hit.delayed or hit.released_at is not None:
         late = int((now - read.captured_at).total_seconds())
-        parts.append(f"DELAYED: captured {words_for(late)} ago.")
+        why = "DELAYED" if hit.delayed else "It waited in an alert storm"
+        parts.append(f"{why}: captured {words_for(late)} ago.")
     return " ".join((*parts, NOTICE))
 
 

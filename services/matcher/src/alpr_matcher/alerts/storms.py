@@ -16,6 +16,7 @@ from alprcore.model import Hit, make_id, to_us
 
 _BINS: Final = 10  # parts of the window that are counted by themselves
 _DAY_S: Final = 86_400
+_LONGEST_S: Final = 43_200  # a worker that starts reads a day of hits: no hit may wait longer than it can know of
 _FULL: Final = 1_000  # what a part counts to: far above every limit, and a bound for memory
 _SECOND: Final = 1_000_000
 
@@ -56,7 +57,9 @@ class _Storm:
 
     names: set[str]
     reason: str
-    held_us: int  # when its last hit was matched
+    limit: float  # the count it began at
+    begun_us: int  # when its first hit was matched, and its last one
+    held_us: int
 
 
 class Storms:
@@ -68,6 +71,7 @@ class Storms:
         self._counts: dict[_Subject, dict[int, set[str]]] = defaultdict(dict)
         self._open: dict[_Subject, _Storm] = {}
         self._over: dict[str, int] = {}
+        self._anew: dict[_Subject, int] = {}  # the part of the window after which it counts again
         self.ended = 0
 
     def hold(self, hit: Hit) -> Hit:
@@ -92,12 +96,13 @@ class Storms:
             self.end(hit.storm_id, hit.released_at)
         elif hit.storm_id not in self._over:
             for subject in (subject for subject in _subjects(hit) if subject.kind == hit.storm_kind):
-                storm = self._open.setdefault(subject, _Storm(set(), hit.storm_reason, 0))
+                at_us, limit = to_us(hit.matched_at), self._limit(subject, self._part(hit))
+                storm = self._open.setdefault(subject, _Storm(set(), hit.storm_reason, limit, at_us, at_us))
                 storm.names.add(hit.storm_id)
-                storm.held_us = max(storm.held_us, to_us(hit.matched_at))
+                storm.begun_us, storm.held_us = min(storm.begun_us, at_us), max(storm.held_us, at_us)
 
     def end(self, storm_id: str, now: datetime) -> None:
-        """End a storm: its hits may be released, and the count begins anew."""
+        """End a storm: its hits may be released, and the count of its window begins anew."""
         if storm_id in self._over:
             return
         self.ended += 1
@@ -106,18 +111,22 @@ class Storms:
             if storm_id in storm.names:
                 self._over |= dict.fromkeys(storm.names, to_us(now))
                 del self._open[subject]
-                self._counts.pop(subject, None)
+                self._anew[subject] = to_us(now) // self._bin_us
 
     def is_over(self, storm_id: str) -> bool:
         """Tell whether the hits of this storm wait no longer."""
         return not any(storm_id in storm.names for storm in self._open.values())
 
     def calm(self, now: datetime) -> None:
-        """End the storms whose subject is back below half of what begins one, and forget what is older than a day."""
+        """End the storms whose count is back below half of what they began at, and those of half a day.
+
+        Forgets what is older than a day.
+        """
         now_us = to_us(now)
         for subject, storm in list(self._open.items()):
             quiet = now_us - storm.held_us >= self._bin_us
-            if quiet and len(self._seen(subject, now_us // self._bin_us)) * 2 < self._least(subject):
+            calm = quiet and len(self._seen(subject, now_us // self._bin_us)) * 2 < storm.limit
+            if calm or now_us - storm.begun_us >= _LONGEST_S * _SECOND:
                 self.end(min(storm.names), now)
         oldest = (now_us - _DAY_S * _SECOND) // self._bin_us
         for subject in list(self._counts):
@@ -126,32 +135,35 @@ class Storms:
                 del bins[number]
             if not bins:
                 del self._counts[subject]
+        self._anew = {subject: number for subject, number in self._anew.items() if number >= oldest}
         self._over = {name: at_us for name, at_us in self._over.items() if at_us >= now_us - _DAY_S * _SECOND}
 
     def __len__(self) -> int:
         return len(self._open)
 
+    def _part(self, hit: Hit) -> int:
+        return to_us(hit.read.captured_at) // self._bin_us
+
     def _count(self, subject: _Subject, hit: Hit) -> None:
-        seen = self._counts[subject].setdefault(to_us(hit.read.captured_at) // self._bin_us, set())
+        seen = self._counts[subject].setdefault(self._part(hit), set())
         if len(seen) < _FULL:
             seen.add(hit.hit_id if subject.kind is StormKind.ENTRY else hit.entry_id)
 
     def _begin(self, subject: _Subject, hit: Hit) -> _Storm | None:
-        number = to_us(hit.read.captured_at) // self._bin_us
-        least = self._least(subject)
+        number, least = self._part(hit), self._least(subject)
         if sum(map(len, self._parts(subject, number))) < least:
             return None  # cheaper than the different ones, for every hit comes here
-        count = len(self._seen(subject, number))
-        if count < least:
-            return None
-        usual = self._usual(subject, number)
-        if count < self._limits.times * usual:
-            return None
+        count, limit = len(self._seen(subject, number)), self._limit(subject, number)
         storm_id = make_id("storm", *subject, str(number))
-        if storm_id in self._over:
+        if count < limit or storm_id in self._over:
             return None
-        storm = self._open[subject] = _Storm({storm_id}, _reason(subject, hit, count, usual, self._limits.window_s), 0)
+        usual, at_us = self._usual(subject, number), to_us(hit.matched_at)
+        reason = _reason(subject, hit, count, usual, self._limits.window_s)
+        storm = self._open[subject] = _Storm({storm_id}, reason, limit, at_us, at_us)
         return storm
+
+    def _limit(self, subject: _Subject, number: int) -> float:
+        return max(self._least(subject), self._limits.times * self._usual(subject, number))
 
     def _seen(self, subject: _Subject, number: int) -> set[str]:
         """The units of the window that ends with this part."""
@@ -159,7 +171,8 @@ class Storms:
 
     def _parts(self, subject: _Subject, number: int) -> list[set[str]]:
         bins = self._counts.get(subject, {})
-        return [bins[part] for part in range(number - _BINS + 1, number + 1) if part in bins]
+        first = max(number - _BINS, self._anew.get(subject, 0)) + 1
+        return [bins[part] for part in range(first, number + 1) if part in bins]
 
     def _usual(self, subject: _Subject, number: int) -> float:
         """What a window of the day before this one has on average."""

@@ -58,11 +58,11 @@ class ToldEntry:
 class ToldHits:
     """The hits of the last day by partition and entry: where each lies, no plate's content beyond the topic's key."""
 
-    __slots__ = ("_parts", "changes")
+    __slots__ = ("_changes", "_parts")
 
     def __init__(self) -> None:
         self._parts: dict[int, dict[str, ToldEntry]] = {}
-        self.changes = 0
+        self._changes: dict[int, int] = {}
 
     def take(self, partition: int, key: str, offset: int, hit: Hit) -> None:
         """Take note of what was said of a hit; what is older than what is known changes nothing."""
@@ -75,11 +75,15 @@ class ToldHits:
         elif told.stood_in != hit.list_version:
             told.stood_in = _UNKNOWN  # matched in another version than was looked at: it is looked for again
         known = told.said.get(hit.hit_id)
-        if known is None or hit.order >= known.order:
+        if known is None or hit.order > known.order:
             told.said[hit.hit_id] = _Said(
                 hit.order, offset, to_us(hit.matched_at), hit.withdrawn_at is not None, hit.storm_id if hit.held else ""
             )
-        self.changes += 1
+        self._changes[partition] = self.changes(partition) + 1
+
+    def changes(self, partition: int) -> int:
+        """Count what was said in a partition so far."""
+        return self._changes.get(partition, 0)
 
     def of(self, partition: int) -> tuple[ToldEntry, ...]:
         """Give every entry with hits in a partition."""
@@ -95,11 +99,12 @@ class ToldHits:
         return found
 
     def prune(self, now: datetime) -> None:
-        """Forget what is older than a day."""
+        """Forget what is older than a day and does not wait with a storm."""
         since_us = to_us(now - TOLD_FOR)
         for part in self._parts.values():
             for name, told in list(part.items()):
-                told.said = {hit_id: said for hit_id, said in told.said.items() if said.matched_us >= since_us}
+                said = told.said.items()
+                told.said = {name: one for name, one in said if one.matched_us >= since_us or one.held_by}
                 if not told.said:
                     del part[name]
 

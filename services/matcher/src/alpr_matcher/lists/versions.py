@@ -29,9 +29,14 @@ class ListVersions:
         self._cached: dict[int, tuple[int, int, int, Mapping[ListName, ListVersion] | None]] = {}
 
     def announce(self, version: ListVersion) -> None:
-        """Take note of a version. One that is not newer than those known starts the list afresh: its writer knows."""
+        """Take note of a version. Another one that is not newer starts the list afresh: its writer knows.
+
+        One that is known changes nothing: a writer that was killed says its last ones again, in order.
+        """
         name = (version.agency, version.list_code)
         known = self._announced.get(name, ())
+        if version in known:
+            return
         newest = known[-1].version if known else -1
         if version.version == newest:
             known = known[:-1]

@@ -63,6 +63,7 @@ class Recalls:
         self._publish = publish
         self._now = now
         self._looked: dict[int, tuple[Versions, int]] = {}
+        self._partial: dict[int, tuple[ToldEntry, ...]] = {}
         self._released: dict[int, tuple[int, int]] = {}
         self.told = ToldHits()
         self.read = asyncio.Event()
@@ -102,19 +103,24 @@ class Recalls:
                     await stop.wait()
 
     async def _look(self, partition: int) -> None:
-        """Look for every entry whose list has moved on since it was last looked for."""
-        versions = self._lists.versions(partition)
-        if versions is None or self._looked.get(partition) == (versions, self.told.changes):
+        """Look for every entry whose list has moved on since it was last looked for.
+
+        Partial entries go without a new version: they are looked for at every turn.
+        """
+        if (versions := self._lists.versions(partition)) is None:
             return
-        changes, done, partial = self.told.changes, True, False
-        told = self.told.of(partition)
+        state = versions, self.told.changes(partition)
+        told, done = self.told.of(partition), True
+        if self._looked.get(partition) == state:
+            told = self._partial.get(partition, ())
+        else:
+            self._partial[partition] = tuple(entry for entry in told if entry.partial)
         for first in range(0, len(told), _PAGE):
             gone = []
             # no await from here to the end of the page: one state of the lists, and of this partition
             if (versions := self._lists.versions(partition)) is None:
                 return
             for entry in told[first : first + _PAGE]:
-                partial = partial or entry.partial
                 if not to_look_for(entry, versions):
                     continue
                 version = versions.get((entry.agency, entry.list_code))
@@ -125,25 +131,28 @@ class Recalls:
             for entry in gone:
                 done = await self._withdraw(partition, entry) and done
             await asyncio.sleep(0)
-        if done and not partial:  # partial entries go without a new version: they are looked for at every turn
-            self._looked[partition] = versions, changes
+        if done:
+            self._looked[partition] = state
 
     async def _release(self, partition: int) -> None:
         """Publish the hits again whose storm is over, oldest first: each is announced now."""
-        if self._released.get(partition) == (self._storms.ended, self.told.changes):
+        if self._released.get(partition) == (self._storms.ended, self.told.changes(partition)):
             return
-        looked = self._storms.ended, self.told.changes
+        looked = self._storms.ended, self.told.changes(partition)
         for storm_id, held in self.told.held(partition).items():
             if not self._storms.is_over(storm_id):
                 continue
             messages = await read_at(self._kafka, Topic.HITS, partition, [offset for _, _, offset in held])
             for told, hit_id, offset in sorted(held, key=lambda item: item[2]):
                 if (found := _hit_of(messages.get(offset))) is None:
-                    continue
-                hit, trace = found
-                await self._publish(replace(hit, revision=hit.revision + 1, released_at=self._now()), told.key, trace)
+                    logger.error("held_hit_gone", extra={"hit_id": hit_id, "partition": partition, "offset": offset})
+                    metrics.RELEASED.labels("gone").inc()
+                else:
+                    hit, trace = found
+                    said = replace(hit, revision=hit.revision + 1, released_at=self._now())
+                    await self._publish(said, told.key, trace)
+                    metrics.RELEASED.labels("announced").inc()
                 told.said[hit_id].held_by = ""
-                metrics.RELEASED.inc()
             logger.info("storm_released", extra={"storm_id": storm_id, "partition": partition, "hits": len(held)})
         self._released[partition] = looked
 

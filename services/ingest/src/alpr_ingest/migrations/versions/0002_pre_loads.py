@@ -20,6 +20,7 @@ STATEMENTS = (
         ADD sources jsonb NOT NULL DEFAULT '[]',
         ADD category_off bigint NOT NULL DEFAULT 0,
         ADD permissible_use text NOT NULL DEFAULT '',
+        ADD recipe bytea NOT NULL DEFAULT '',
         ADD restores bigint""",
     # The digest tells whether an entry is what it was without opening its seal: HMAC under a key derived from the
     # list key, so that it tells nothing to who has not the key. Spent: no longer on the topic, kept for a rollback.

@@ -32,6 +32,7 @@ STATEMENTS: tuple[str, ...] = (
         modified text NOT NULL DEFAULT '',
         sha256 bytea NOT NULL DEFAULT '',
         version bigint NOT NULL DEFAULT 0,
+        refused text NOT NULL DEFAULT '',
         PRIMARY KEY (agency, code),
         FOREIGN KEY (agency, code) REFERENCES ingest.hotlists,
         CHECK ((every_s > 0) <> (cardinality(at) > 0))

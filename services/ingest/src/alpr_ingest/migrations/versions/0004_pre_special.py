@@ -22,7 +22,7 @@ STATEMENTS: tuple[str, ...] = (
         entered_at timestamptz NOT NULL,
         effective_at timestamptz NOT NULL,
         expires_at timestamptz NOT NULL,
-        extends uuid UNIQUE REFERENCES ingest.entered,
+        extends uuid REFERENCES ingest.entered,
         withdrawn_at timestamptz,
         handed_over_at timestamptz,
         in_force_at timestamptz,
@@ -30,7 +30,11 @@ STATEMENTS: tuple[str, ...] = (
         told integer NOT NULL DEFAULT 0,
         gone boolean NOT NULL DEFAULT false
     )""",
+    # One successor at a time: one that was withdrawn, or that ended before it began, leaves room for another.
+    """CREATE UNIQUE INDEX entered_successor ON ingest.entered (extends)
+        WHERE withdrawn_at IS NULL AND expires_at > effective_at""",
     "CREATE INDEX entered_of_agency ON ingest.entered (agency, kind, entered_at DESC)",
+    "CREATE INDEX entered_of_plate ON ingest.entered (agency, plate) WHERE NOT gone",
     "CREATE INDEX entered_alive ON ingest.entered (kind, agency) WHERE NOT gone",
     # A tombstone has no value.
     "ALTER TABLE ingest.outbox ALTER COLUMN value DROP NOT NULL",
