@@ -48,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--compared", action="append", default=[], metavar="NAME=TIME", help="a system that a special list is from"
         )
+        command.add_argument(
+            "--permissible-use",
+            default="",
+            help="use under 18 USC 2721(b) that registration data is taken for (SEC-05)",
+        )
         if action == "load":
             command.add_argument("--force", action="store_true", help="lift the guards over sizes; needs --note")
             command.add_argument("--note", default="", help="why they are lifted; it is kept with the load")
@@ -165,6 +170,8 @@ def _send(http: httpx.Client, options: argparse.Namespace) -> int:
     if options.compared:
         pairs = (one.partition("=") for one in options.compared)
         data["sources"] = json.dumps([{"name": name, "as_of": time} for name, _, time in pairs])
+    if options.permissible_use:
+        data["permissible_use"] = options.permissible_use
     if options.action == "load" and options.force:
         data |= {"force": "true", "note": options.note}
     path = f"/v1/hotlists/{options.list}"

@@ -40,7 +40,7 @@ class Console(BaseHTTPRequestHandler):
             self.answer(200, alerts | {"reads": 90000, "since": "2026-01-01T00:00:00Z"})
         elif self.path.endswith("SVS/feed/pulls"):
             self.answer(202, {"asked_at": "2026-01-01T00:00:00Z"})
-        elif (
+        elif (b"2721(b)(1)" in body and self.path.endswith("DMV/loads")) or (
             b"8ABC123" in body and b"generic_csv" in body and b"source_time" in body and self.path.endswith("SVS/loads")
         ):
             self.answer(201, REPORT)
@@ -128,6 +128,12 @@ def test_a_load_says_what_was_left_out_and_lifted(console, file, capsys):
     shown = capsys.readouterr().out
     assert "2 lines of categories that are switched off" in shown
     assert "lifted: LIST_SHRUNK" in shown
+
+
+def test_a_load_of_registration_data_names_its_permissible_use(console, file, capsys):
+    with pytest.raises(SystemExit):
+        run(console, "load", "DMV", file)
+    assert run(console, "load", "DMV", file, "--permissible-use", "2721(b)(1)") == 0
 
 
 def test_a_rollback_is_asked_for_and_approved_by_name(console, capsys):
