@@ -113,7 +113,7 @@ class Stream:
             if (answer.status_code == 200 and len(answer.json()["rows"]) >= expected) or time.monotonic() > end:
                 assert answer.status_code == 200, answer.text
                 return answer.json()["rows"]
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1.5)  # a person may ask 60 times in a minute, and what is refused counts too
 
     async def all_of(self, topic, enough, seconds=60):
         """Everything on a topic, once `enough(messages)` holds."""

@@ -136,14 +136,14 @@ def _on(hit, device, reader):
 
 def test_what_was_found_reaches_the_matcher_without_a_plate(console):
     made = [make_hit(f"78BC12{number}", ordinal=number) for number in range(6)]
-    hits = [replace(hit, read=replace(hit.read, device_id="demo-pole-9")) for hit in made]
+    hits = [replace(hit, read=replace(hit.read, device_id="demo-pole-6")) for hit in made]
     with console.sign_in() as client:
         shown(console, client, *hits)
         for number, hit in enumerate(hits):
             assert check(client, hit, corrected=f"7BBC12{number}").status_code == 201
 
     def told():
-        found = [m for m in read_all(console.bootstrap, f"{PREFIX}devices.checks") if m.key == b"demo-pole-9"]
+        found = [m for m in read_all(console.bootstrap, f"{PREFIX}devices.checks") if m.key == b"demo-pole-6"]
         return [wire.decode_device_checks(m.value, dict(m.headers)) for m in found]
 
     newest = wait_for("the sixth finding", lambda: (found := told()) and found[-1].checked == 6 and found)[-1]
