@@ -17,7 +17,7 @@ from alpr_ingest.app import Relay, audit_message, first_of
 from alpr_ingest.hotlists import LIFTABLE, ActiveList, guards, unfit
 from alpr_ingest.loading.publishing import Publication
 from alpr_ingest.loading.staging import Counts, Staging
-from alpr_ingest.store import Also, Changing, ListBusy, Load, Outgoing, Rollback, Store
+from alpr_ingest.store import Changing, ListBusy, Load, Outgoing, Rollback, Store
 from alprcore.errors import Transient
 from alprcore.kafka import Publisher
 from alprcore.layouts import Layout, Line, Reject, find_layout, read_list
@@ -211,14 +211,13 @@ class ListLoader:
         person: Person | None,
         now: datetime,
         outgoing: Sequence[Outgoing],
-        also: Also | None = None,
     ) -> int:
         """Add and close a few entries of a list as a new version; answers its number.
 
         An entry that is in both is changed in place. The entries take the new version's number whatever they carry.
-        `outgoing` and what `also` writes belong to the transaction that makes the change irrevocable; the version is
-        in force when this returns. Waits for one page of another list's load at most. Raises `Transient`: then
-        nothing has happened, or all of it will.
+        `outgoing` belongs to the transaction that makes the change irrevocable; the version is in force when this
+        returns. Waits for one page of another list's load at most. Raises `Transient`: then nothing has happened, or
+        all of it will.
         """
         async with self._store.changing(target.agency, target.code) as changing:
             target = await self._settle(changing, target)
@@ -237,7 +236,7 @@ class ListLoader:
                 rejected=0,
                 mode="change",
             )
-            load = await changing.amend(draft, add, close, outgoing, also)
+            load = await changing.amend(draft, add, close, outgoing)
             await self._publication.switch(changing, load, target)
         return load.version
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from alpr_ingest.store.changing import Also, Changes, Changing, ListBusy, Load
+from alpr_ingest.store.changing import Changes, Changing, ListBusy, Load
 from alpr_ingest.store.devices import Devices
 from alpr_ingest.store.entered import EnteredPlate, EnteredPlates, TakenOver
 from alpr_ingest.store.feeds import Feeds, WatchedList
@@ -15,7 +15,6 @@ from alpr_ingest.store.special import Delivery, Paper, Share, SpecialLists
 
 __all__ = [
     "FIRST",
-    "Also",
     "Changing",
     "Delivery",
     "EnteredPlate",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,10 +22,10 @@ import asyncpg
 
 from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.store.lists import QUERIES as LISTS
-from alpr_ingest.store.lists import list_of
+from alpr_ingest.store.lists import entry_of, list_of
 from alpr_ingest.store.outbox import Outgoing, put_out
 from alprcore.errors import Transient
-from alprcore.model import Entry, Plate
+from alprcore.model import Entry
 from alprcore.plates import skeleton
 from alprcore.postgres import load_queries, translated
 
@@ -37,9 +37,6 @@ BULK_TIMEOUT_S: Final = 300.0
 _POLL_S: Final = 0.05
 _WAIT_S: Final = 10.0
 _STAGED_COLUMNS: Final = ("entry_id", "held", "removal", "plate", "skeleton", "sealed", "key_id", "digest")
-
-Also = Callable[[Any, int], Awaitable[None]]
-"""What else belongs to a change: called with the connection and the new version inside its transaction."""
 
 
 class ListBusy(Transient):
@@ -169,7 +166,7 @@ class Changing:
             await put_out(self._connection, outgoing)
 
     async def amend(
-        self, draft: Load, add: Sequence[Entry], close: Collection[str], outgoing: Sequence[Outgoing], also: Also | None
+        self, draft: Load, add: Sequence[Entry], close: Collection[str], outgoing: Sequence[Outgoing]
     ) -> Load:
         """Write a change of a few entries as the next version, in one transaction, like `merge`; answers its counts."""
         records = [
@@ -194,8 +191,6 @@ class Changing:
             )
             await self._add_load(load)
             await put_out(self._connection, outgoing)
-            if also is not None:
-                await also(self._connection, load.version)
         return load
 
     async def restore(self, draft: Load, rollback_id: str, outgoing: Sequence[Outgoing]) -> Load:
@@ -341,16 +336,5 @@ async def buckets_of(connection: Any, skeletons: Sequence[str]) -> dict[str, lis
     """Gather all entries of these skeletons, of every list, with the spans they have."""
     found: dict[str, list[Entry]] = {name: [] for name in skeletons}
     for r in await connection.fetch(QUERIES["buckets"], skeletons, timeout=BULK_TIMEOUT_S):
-        found[r["skeleton"]].append(
-            Entry(
-                str(r["entry_id"]),
-                Plate(r["plate"]),
-                r["agency"],
-                r["code"],
-                r["from_version"],
-                r["until_version"],
-                r["sealed"],
-                r["key_id"],
-            )
-        )
+        found[r["skeleton"]].append(entry_of(r))
     return found

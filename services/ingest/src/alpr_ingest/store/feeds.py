@@ -12,9 +12,9 @@ import asyncpg
 
 from alpr_ingest.feeds import DayCount, Feed, FeedKind, Outcome, Pull, Schedule
 from alpr_ingest.hotlists import ActiveList
-from alpr_ingest.store.lists import list_of
+from alpr_ingest.store.lists import entry_of, list_of
 from alpr_ingest.store.outbox import Outgoing, put_out
-from alprcore.model import Entry, Plate
+from alprcore.model import Entry
 from alprcore.postgres import load_queries, translated
 
 QUERIES: Final = load_queries("alpr_ingest.store", "feeds.sql")
@@ -205,19 +205,7 @@ class Feeds:
         """Give the entries of a list's version in force that have one of these skeletons."""
         with translated():
             rows = await self._pool.fetch(QUERIES["entries_of"], target.agency, target.code, skeletons, target.version)
-        return [
-            Entry(
-                entry_id=str(row["entry_id"]),
-                plate=Plate(row["plate"]),
-                agency=row["agency"],
-                list_code=row["code"],
-                from_version=row["from_version"],
-                until_version=row["until_version"],
-                sealed=row["sealed"],
-                key_id=row["key_id"],
-            )
-            for row in rows
-        ]
+        return [entry_of(row) for row in rows]
 
     async def loads_between(self, agency: str, code: str, begin: datetime, end: datetime) -> int:
         """Count the successful loads of a list in a span of time, and the pulls that found it unchanged."""

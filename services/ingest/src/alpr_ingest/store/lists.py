@@ -12,6 +12,7 @@ import asyncpg
 
 from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.store.outbox import Outgoing, Taken, put_out
+from alprcore.model import Entry, Plate
 from alprcore.postgres import load_queries, translated
 
 QUERIES: Final = load_queries("alpr_ingest.store", "lists.sql")
@@ -150,4 +151,18 @@ def list_of(row: Mapping[str, Any]) -> ActiveList:
         rollback_to=row["rollback_to"],
         categories_off=frozenset(row["categories_off"]),
         permissible_use=row["permissible_use"],
+    )
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Make an entry of its row."""
+    return Entry(
+        entry_id=str(row["entry_id"]),
+        plate=Plate(row["plate"]),
+        agency=row["agency"],
+        list_code=row["code"],
+        from_version=row["from_version"],
+        until_version=row["until_version"],
+        sealed=row["sealed"],
+        key_id=row["key_id"],
     )
