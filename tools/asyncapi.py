@@ -72,7 +72,8 @@ def document() -> dict[str, Any]:
         name, spec = path.stem, yaml.safe_load(path.read_text("utf-8"))
         channels[name] = channel(spec, spec, spec["topic"], name, spec["purpose"])
         key = {"type": "string", "description": spec["key"]}
-        message: dict[str, Any] = {"name": spec["value"].split()[-1], "bindings": {"kafka": {"key": key}}}
+        kinds = spec["value"].split()[1:] or [spec["value"]]
+        message: dict[str, Any] = {"name": kinds[0], "bindings": {"kafka": {"key": key}}}
         if spec["value"] in sources:
             text, comment = sources[spec["value"]]
             message |= {
@@ -83,6 +84,7 @@ def document() -> dict[str, Any]:
             }
         elif spec["value"].startswith("application/cloudevents+json"):
             message |= {
+                "description": f"CloudEvents type {' or '.join(kinds)}: cad.schema.json says it field by field.",
                 "contentType": "application/cloudevents+json",
                 "payload": {"$ref": "#/components/schemas/cloudEvent"},
             }
@@ -131,7 +133,7 @@ def document() -> dict[str, Any]:
                 },
                 "cloudEvent": {
                     "type": "object",
-                    "description": "CloudEvents 1.0 JSON, structured content mode; see proto/examples.",
+                    "description": "CloudEvents 1.0 JSON, structured content mode; cad.schema.json says field by field, see proto/examples.",
                     "required": ["specversion", "type", "source", "id", "subject", "time", "data"],
                     "properties": {
                         "specversion": {"const": "1.0"},

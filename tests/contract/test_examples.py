@@ -102,7 +102,7 @@ def test_cad_events_are_structured_cloudevents(topic, path):
 def test_cad_examples_are_what_the_projection_makes(kind):
     made = {path.stem: path for path in examples(f"cad.{kind}s")}
     decode = CODECS[f"{kind}s"][0]
-    for path in examples(f"{kind}s"):
+    for path in (path for path in examples(f"{kind}s") if path.stem in made):  # a broadcast is no CAD's
         event = wire.cad_event(kind, decode(example_bytes(path), headers(f"{kind}s")), source="plateline/matcher")
         assert json.loads(event) == json.loads(made[path.stem].read_text("utf-8"))
         assert b"sealed" not in event

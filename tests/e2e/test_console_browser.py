@@ -65,7 +65,7 @@ def felony(console, plate, **changes):
     return with_pictures(console, make_hit(plate, **{**fields, **changes}))
 
 
-@pytest.mark.requirement("HIT-02", partial="the vehicle's client is another program")
+@pytest.mark.requirement("HIT-02")
 @pytest.mark.requirement("HOT-13", partial="the console's screen; the notification is the matcher's")
 @pytest.mark.requirement("HOT-14", partial="the console's screen; the hit is the matcher's")
 def test_a_hit_arrives_live_with_sound_and_both_pictures(page, console):

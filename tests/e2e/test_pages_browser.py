@@ -13,9 +13,9 @@ from tests.fixtures.postgres import _database
 pytestmark = needs_chromium
 PAGES = {
     "investigator": ("/hits", "/search", "/search/waiting", "/devices", "/glossary", "/account", "/my-training", "/policy"),
-    "administrator": ("/people", "/people/officer", "/people-assignments", "/people-reviews", "/alerts"),
+    "administrator": ("/people", "/people/officer", "/people-assignments", "/people-reviews", "/alerts", "/cad"),
     "manager": ("/training", "/profile", "/profile/edit", "/guidelines", "/audits"),
-    "supervisor": ("/search/approvals", "/search/waiting"),
+    "supervisor": ("/search/approvals", "/search/waiting", "/operations", "/figures"),
     "auditor": (
         "/audits", "/audits/entries", "/audits/entries/0", "/audits/entries/5", "/audits/ledger", "/audits/reports",
         f"/audits/reports/{REPORT}", "/audits/reviews", f"/audits/reviews/{TASK}", "/audits/findings",

@@ -52,6 +52,8 @@ class World:
         self.device_key = SigningKey(bytes([2]) * 32)
         keys = folder / "list.keys"
         self.list_keys = ListKeys.load(keys) if keys.exists() else ListKeys.generate(keys, "test-1")
+        self.package_key = SigningKey(bytes([3]) * 32)
+        (folder / "package.key").write_text(base64.b64encode(bytes([3]) * 32).decode() + "\n")
         self.http = None
 
     def settings(self, **more):
@@ -66,6 +68,7 @@ class World:
             objects_url=f"file://{self.folder / 'images'}",
             person_public_key=base64.b64encode(self.person_key.public).decode(),
             list_keys_file=str(self.folder / "list.keys"),
+            package_key_file=str(self.folder / "package.key"),
             **more,
         )
 

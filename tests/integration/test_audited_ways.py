@@ -14,6 +14,8 @@ import pytest
 import alpr_console.main
 from alpr_console.web import COOKIE, SignedIn, csrf_of
 from alprcore import audited, postgres, wire
+from alprcore.links import image_links
+from alprcore.seal import ListKeys
 from tests.fixtures import console as screens
 from tests.fixtures.apps import console_settings
 from tests.fixtures.doors import QUERY, Doors, make_read, utc_now
@@ -35,7 +37,9 @@ async def everything(database, folder):
     async with Doors(database, folder) as doors:
         pool = await postgres.connect(database.url("console"))
         stop = asyncio.Event()
-        built = alpr_console.main.build(console_settings(folder), pool, doors.profiles, stop)
+        keys = ListKeys.generate(folder / "links.keys", "k")
+        settings = console_settings(folder, list_keys_file=folder / "links.keys")
+        built = alpr_console.main.build(settings, pool, doors.profiles, stop)
         person = doors.person(roles=ROLES)
         session = SignedIn(person, doors.profiles["demo"], csrf_of(TOKEN), sound_armed=True, muted_until=None)
 
@@ -50,7 +54,7 @@ async def everything(database, folder):
             headers={"x-csrf-token": csrf_of(TOKEN), "origin": "https://console"},
         )  # fmt: skip
         try:
-            yield SimpleNamespace(doors=doors, console=built, screen=screen, pool=pool, stop=stop, person=person)
+            yield SimpleNamespace(doors=doors, console=built, screen=screen, pool=pool, stop=stop, person=person, keys=keys)
         finally:
             stop.set()
             await screen.aclose()
@@ -92,8 +96,9 @@ async def furnish(world):
     span = {"from": (now - timedelta(days=1)).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
     report = await doors.http.post("/v1/audit/reports", json=span, headers=doors.auth(world.person))
     return SimpleNamespace(
-        read=read.read_id, hit=hit.hit_id, query=asked["query_id"], span=span, report=report.json()["report_id"]
-    )
+        read=read.read_id, hit=hit.hit_id, query=asked["query_id"], span=span, report=report.json()["report_id"],
+        link=image_links(world.keys, "https://console", "demo", hit.hit_id, now)[0].url.removeprefix("https://console"),
+    )  # fmt: skip
 
 
 def body_of(way, ids):
@@ -125,6 +130,8 @@ def path_of(way, ids, entry):
         "rest:path": rest.get(path.split("/")[2] if path.count("/") > 1 else "", ""),
     }.items():  # fmt: skip
         path = path.replace("{" + name + "}", str(value))
+    if way.startswith("GET /v1/cad/images"):
+        return ids.link
     if path.endswith(f"/reads/{ids.read}"):
         path += f"?query_id={ids.query}"
     if path.endswith("/trail"):
@@ -135,7 +142,7 @@ def path_of(way, ids, entry):
 async def called(world, service, way, ids):
     """Call a way as a person; a stream is read until its first data. Answers status and what was recorded."""
     doors, entry = world.doors, ""
-    if "/images/" in way and "live" not in way:
+    if "/images/" in way and "live" not in way and "/cad/" not in way:
         wish = {"read_id": ids.read, "role": "closeup", "query_id": ids.query}
         entry = (await doors.http.post("/v1/image-views", json=wish, headers=doors.auth(world.person))).json()["entry"]
     mark, (method, _) = await marked(world), way.split()

@@ -28,6 +28,14 @@ WHY = {
 }  # fmt: skip
 
 
+def lists_and_devices(request):
+    """Ingest, as far as a canvass asks it: two cars and one partial plate."""
+    if request.url.path == "/v1/devices":
+        return httpx.Response(200, json={"devices": [{"device_id": "car-7"}, {"device_id": "car-2"}]})
+    known = request.url.path == "/v1/partial-plates/e-1"
+    return httpx.Response(200 if known else 404, json={} if known else {"reason_code": "ENTRY_UNKNOWN"})
+
+
 @asynccontextmanager
 async def running(database, folder):
     """Audit and console in this process; `sign_in` says whose session the console finds."""
@@ -47,7 +55,8 @@ async def running(database, folder):
 
         world.sign_in = sign_in
         object.__setattr__(built.app.state.web, "find_session", find)
-        built.doors._client = httpx.AsyncClient(mounts={"all://audit": doors.http._transport})
+        mounts = {"all://audit": doors.http._transport, "all://ingest": httpx.MockTransport(lists_and_devices)}
+        built.doors._client = httpx.AsyncClient(mounts=mounts)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(built.app), base_url="https://console", cookies={COOKIE: TOKEN},
             headers={"x-csrf-token": csrf_of(TOKEN), "origin": "https://console"},
@@ -133,6 +142,13 @@ async def test_a_major_crime_asks_for_unit_and_plate_until_they_are_there(pg_dat
         assert answer.json()["entries"] == [{"kind": "partial", "entry_id": "e-1"}]
         assert answer.json()["prompts"] == []
         assert (await world.http.post(f"{path}/entries", json={"kind": "rumor", "entry_id": "e"})).status_code == 422
+        for said, to, reason in (
+            ({"kind": "hot_plate", "entry_id": "e-1"}, "entries", "ENTRY_UNKNOWN"),
+            ({"kind": "partial", "entry_id": "e-2"}, "entries", "ENTRY_UNKNOWN"),
+            ({"device_ids": ["car-2", "car-9"]}, "units", "DEVICE_UNKNOWN"),
+        ):
+            unknown = await world.http.request("POST" if to == "entries" else "PUT", f"{path}/{to}", json=said)
+            assert (unknown.status_code, unknown.json()["reason_code"]) == (422, reason)
         assert (await world.http.post(f"{path}/closure")).json()["closed_at"]
         for again in (
             await world.http.post(f"{path}/closure"),

@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from alpr_cli.local import free_port
 from alpr_console.accounts.rules import totp
 from alprcore import wire
 from alprcore.model import ClientKind, NotificationKind, make_id
@@ -46,7 +47,7 @@ def console(pg_admin_dsn, pg_template, kafka_bootstrap, tmp_path_factory):
     folder = tmp_path_factory.mktemp("console")
     with (
         _database(pg_admin_dsn, "console", f"TEMPLATE {pg_template}") as (_, database),
-        running_console(database, kafka_bootstrap, PREFIX, folder) as running,
+        running_console(database, kafka_bootstrap, PREFIX, folder, OPS_PORT=str(free_port())) as running,
     ):
         yield running
 
@@ -174,7 +175,12 @@ def test_glossary_in_the_wording_of_every_profile(console):
         assert {term["code"] for term in answer["terms"]} >= TERMS, agency
 
 
-@pytest.mark.requirement("HIT-02", partial="the vehicle's client is another program")
+def legs_told(console):
+    text = httpx.get(f"http://127.0.0.1:{console.environment['ALPR_CONSOLE_OPS_PORT']}/metrics").text
+    return dict(re.findall(r'^alpr_pipeline_leg_seconds_count{leg="(\w+)"} (\S+)$', text, re.MULTILINE))
+
+
+@pytest.mark.requirement("HIT-02")
 def test_a_hit_reaches_the_screen_and_its_receipt_says_sound_and_screen(console):
     hit = make_hit("7HIT002")
     with console.sign_in() as client:
@@ -195,6 +201,14 @@ def test_a_hit_reaches_the_screen_and_its_receipt_says_sound_and_screen(console)
         answer = client.get(f"/v1/hits/{hit.hit_id}").json()
         assert [(p["sound"], p["screen"]) for p in answer["presented"]] == [(True, True)]
         assert answer["incident"]["audible"] is True
+        trail = [answer[f"{stop}_at"] for stop in ("captured", "received", "read", "matched")]
+        trail += [answer["incident"][f"{stop}_at"] for stop in ("notified", "stored", "shown")]
+        assert sorted(trail, key=datetime.fromisoformat) == trail
+        assert client.post(f"/v1/hits/{hit.hit_id}/acknowledge").status_code == 201
+        assert legs_told(console).keys() == {
+            "captured_to_received", "received_to_read", "read_to_matched", "matched_to_notified", "notified_to_stored",
+            "stored_to_shown", "captured_to_shown", "shown_to_acknowledged",
+        }  # fmt: skip
     events = wait_for(
         "the receipt on topic audit",
         lambda: [e for e in audit_events(console, "hit_presented") if e.facts["subject"] == hit.hit_id],
@@ -204,7 +218,7 @@ def test_a_hit_reaches_the_screen_and_its_receipt_says_sound_and_screen(console)
     assert events[0].personal["username"] == "dispatcher"
 
 
-@pytest.mark.requirement("HIT-02", partial="the vehicle's client is another program")
+@pytest.mark.requirement("HIT-02")
 def test_muting_is_per_session_limited_and_logged(console):
     with console.sign_in() as client, console.sign_in() as other:
         assert client.post("/v1/session/sound").status_code == 204
@@ -217,7 +231,7 @@ def test_muting_is_per_session_limited_and_logged(console):
     wait_for("both in the ledger", lambda: kinds() == [1, 1])
 
 
-@pytest.mark.requirement("HIT-04", partial="training is not yet a condition of a session")
+@pytest.mark.requirement("HIT-04")
 def test_a_disabled_accounts_stream_ends_before_the_next_hit(console):
     with console.sign_in() as watching, console.sign_in("administrator") as admin:
         stream = Watcher(watching)
@@ -504,3 +518,23 @@ def test_expired_hits_are_purged(console):
 def test_the_process_stays_small(console):
     resident = psutil.Process(console.process.pid).memory_info().rss / 1e6
     assert resident < 150, f"{resident:.0f} MB"
+
+
+def test_an_exercise_comes_back_over_the_topic_and_is_marked(console):
+    with console.sign_in() as client:
+        sent = client.post("/v1/exercises", json={})
+        assert sent.status_code == 202, sent.text
+        path = f"/v1/hits/{sent.json()['hit_id']}"
+        wait_for("the exercise", lambda: client.get(path).status_code == 200)
+        card = client.get(path).json()
+        assert (card["plate"], card["incident"]["status"]) == ("EXERCISE", "Exercise")
+        client.post(f"{path}/acknowledge")  # nobody is to be told of it later on
+
+
+def test_a_test_plate_arms_the_chain_and_is_nobodys_hit(console):
+    hit = make_hit("7CNR001")
+    hit = replace(hit, read=replace(hit.read, camera_id="canary-1", canary=True))
+    console.publish(hit, make_notification(hit))
+    with console.sign_in() as client:
+        assert wait_for("the test plate", lambda: client.get("/v1/chain").json()["cameras"])[0]["ok"]
+        assert client.get(f"/v1/hits/{hit.hit_id}").status_code == 404

@@ -1,12 +1,14 @@
 """Every list of every policy from its source, and a file tried against yesterday's reads."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
 
 from alpr_cli.list_source import source_of, write
+from alpr_ingest.loading import dry_run as dry_run_room
 from alprcore import wire
 from alprcore.kafka import Publisher
 from alprcore.plates import skeleton
@@ -27,7 +29,12 @@ def world(pg_database, kafka_bootstrap, topics_prefix, tmp_path):
 # dry runs
 
 
-def test_a_dry_run_tells_what_a_file_would_have_made_of_yesterday_and_changes_nothing(world):
+def test_a_dry_run_tells_what_a_file_would_have_made_of_yesterday_and_changes_nothing(world, monkeypatch):
+    decoded_in = set()
+    heading = dry_run_room.read_heading
+    monkeypatch.setattr(
+        dry_run_room, "read_heading", lambda *given: decoded_in.add(threading.get_ident()) or heading(*given)
+    )
     now = datetime.now(UTC)
     seen = [f"7Q{number:03d}XZ" for number in range(60)]  # of the file that is tried
     held = [f"3W{number:03d}KT" for number in range(25)]  # of what is in force
@@ -73,6 +80,8 @@ def test_a_dry_run_tells_what_a_file_would_have_made_of_yesterday_and_changes_no
             assert sha256(csv(seen[0], *fill)).hexdigest() in {event.facts["file_sha256"] for event in entered}
 
     asyncio.run(told())
+    assert decoded_in
+    assert threading.get_ident() not in decoded_in  # frames and health go on while a day's reads are decoded
 
 
 async def dry_run(world, data, mode):

@@ -373,7 +373,7 @@ def test_a_fresh_install_knows_the_lists_of_its_profiles(world):
     story(told())
 
 
-@pytest.mark.requirement("HOT-12", partial="database and topic; there is no device copy yet")
+@pytest.mark.requirement("HOT-12", partial="database and topic; the byte search over every store is its own test")
 def test_everything_but_the_plate_is_sealed(world):
     async def told():
         async with world.running():

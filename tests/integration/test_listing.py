@@ -424,6 +424,35 @@ def test_a_plate_told_twice_after_an_interruption_is_one_entry(ingest):
     ingest.until(lambda: not in_bucket(ingest, "3TJTWCE", "claremont"))
 
 
+@pytest.mark.requirement("HOT-19", partial="that no hit is made is tested with the matcher")
+def test_a_plate_withdrawn_before_it_was_noted_as_told_is_taken_off(ingest):
+    """Ingest was killed behind the change and before its note, and the plate was withdrawn before ingest came back."""
+    made = enter(ingest, "claremont", "3TKLLED").json()
+    active(ingest, "claremont", made)
+    ingest.rows("UPDATE ingest.entered SET told = 0, withdrawn_at = now() WHERE entry_id = $1", made["entry_id"])
+    ingest.until(lambda: not in_bucket(ingest, "3TKLLED", "claremont"))
+
+
+@pytest.mark.requirement("HOT-12", partial="the byte search over every store is its own test")
+def test_the_ledger_names_every_entry_that_was_shown(ingest, monkeypatch):
+    monkeypatch.setattr("alpr_ingest.api.entered._NAMED_AT_ONCE", 2)
+    for number in range(5):
+        assert enter(ingest, "westminster", f"3TNAME{number}").status_code == 201
+    shown = ingest.call("GET", "/v1/hot-plates", **officer("westminster")).json()["hot_plates"]
+
+    def named():
+        told = [e for e in events(ingest, "westminster/hot_plate") if e.kind == "hot_plates_read"]
+        return {name for one in told for name in one.facts["entry_ids"].split(", ")}
+
+    ingest.until(lambda: named() >= {one["entry_id"] for one in shown})
+
+
+def test_no_list_of_files_takes_the_code_of_entered_plates(ingest):
+    for kept in ("HOTPLATE", "PARTIAL"):
+        answer = ingest.call("POST", "/v1/hotlists", json=new_list(code=kept, list_type="local"), agency="roseville")
+        assert code(answer) == (409, "LIST_EXISTS")
+
+
 # special lists
 
 
@@ -451,7 +480,7 @@ def load(ingest, list_code, rows, **fields):
 
 
 @pytest.mark.requirement("HOT-02", "HOT-06")
-@pytest.mark.requirement("HOT-07", partial="actions on a hit are recorded by a later part of the work")
+@pytest.mark.requirement("HOT-07")
 def test_a_special_list_is_loaded_only_after_somebody_elses_approval(ingest):
     maker = {"roles": ("program_manager",), "who": PERSON | {"person_id": "p-8"}}
     path = "/v1/hotlists/BURGLARY/approvals"

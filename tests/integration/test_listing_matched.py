@@ -131,7 +131,7 @@ def test_a_withdrawn_hot_plate_recalls_what_was_told(scene):
 
 
 @pytest.mark.requirement("HOT-06")
-@pytest.mark.requirement("HOT-07", partial="actions on a hit are recorded by a later part of the work")
+@pytest.mark.requirement("HOT-07")
 def test_a_special_list_matches_after_its_approval_and_informs_only(scene):
     ingest, made = scene
     sources = [{"name": name, "as_of": "2026-01-02T06:00:00Z"} for name in ("WebKPF", "SSD RMS")]

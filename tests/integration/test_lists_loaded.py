@@ -9,6 +9,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from alpr_ingest.store.entered import QUERIES
 from alprcore import wire
 from alprcore.plates import skeleton
 from alprcore.wire import rfc3339
@@ -222,7 +223,9 @@ def test_rejected_lines_are_kept_with_the_load_and_read_by_pages(ingest, fresh, 
     version = load(ingest, fresh, text)["version"]
     path = f"/v1/hotlists/{fresh}/loads/{version}/rejects"
     first = ingest.call("GET", path).json()
-    assert first == {"rejects": [{"line": n, "reason_code": "PLATE_MISSING"} for n in (3, 4, 5)], "after": 5}
+    assert first["rejects"] == [{"line": n, "reason_code": "PLATE_MISSING"} for n in (3, 4, 5)]
+    assert (first["after"], first["codes"]) == (5, {"PLATE_MISSING": 4, "STATE_UNKNOWN": 1})  # of all lines, not these
+    assert (first["load"]["version"], first["load"]["rejected"]) == (version, 5)
     second = ingest.call("GET", path, params={"after": first["after"]}).json()
     assert [one["line"] for one in second["rejects"]] == [6, 7]
     assert (second["rejects"][-1]["reason_code"], second["after"]) == ("STATE_UNKNOWN", None)
@@ -292,8 +295,12 @@ def test_a_rollback_that_was_overtaken_by_a_load_is_refused(ingest, fresh):
 
 @pytest.mark.requirement("HOT-16", partial="the limits of its expiry are tested with the entry")
 def test_loads_side_by_side_and_a_hot_plate_in_their_middle_lose_nothing(ingest, fresh, monkeypatch):
-    """Both lists share every skeleton; 60 pages are published while a hot plate of one of them is entered."""
+    """Both lists share every skeleton; 60 pages are published while a hot plate of one of them is entered.
+
+    The files are read in children, as large ones are.
+    """
     monkeypatch.setattr("alpr_ingest.loading.publishing.PAGE", 50)
+    monkeypatch.setattr("alpr_ingest.reading.process.CHILD_FROM", 1)
     plates = [f"1S{number:05}" for number in range(3_000)]
     loop, world = ingest.loop, ingest.world
     both = [
@@ -328,6 +335,66 @@ def test_loads_side_by_side_and_a_hot_plate_in_their_middle_lose_nothing(ingest,
     }
     assert found == wanted
     assert {entry.list_code for entry in newest[skeleton(plates[-1])]} == {fresh, "SVS", "HOTPLATE"}
+
+
+def test_what_was_previewed_against_another_version_is_not_put_in_force(ingest, fresh):
+    """Asked where the list is held: a version that came while the load waited for it counts too."""
+    load(ingest, fresh, csv("3AGN001"), hours_ago=2)
+    load(ingest, fresh, csv("3AGN001", "3AGN002"), hours_ago=1)
+    late = send(ingest, fresh, csv("3AGN003"), against="1")
+    assert (late.status_code, late.json()["reason_code"]) == (409, "CHANGED_MEANWHILE")
+    odd = send(ingest, fresh, csv("3AGN003"), against="second")
+    assert (odd.status_code, odd.json()["detail"]) == (422, "against")
+    assert load(ingest, fresh, csv("3AGN003"), against="2")["version"] == 3
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_file_that_is_too_large_is_refused_with_its_reason(ingest, fresh, monkeypatch, named):
+    """With and without a length that says so; nothing of it is kept."""
+    app = ingest.rows("SELECT count(*) FROM ingest.loads")[0][0]
+    monkeypatch.setattr("alpr_ingest.api.loads._FIELDS_BYTES", 4096 - 256 * 2**20)
+    body = b'--b\r\ncontent-disposition: form-data; name="file"; filename="l"\r\n\r\n' + b"x" * 9_000 + b"\r\n--b--\r\n"
+
+    async def post():
+        async def pieces():
+            for at in range(0, len(body), 1000):
+                yield body[at : at + 1000]
+
+        headers = ingest.world.person(now=ingest.now()) | {"content-type": "multipart/form-data; boundary=b"}
+        path = f"/v1/hotlists/{fresh}/loads"
+        return await ingest.world.http.post(path, content=body if named else pieces(), headers=headers)
+
+    answer = ingest.run(post())
+    assert (answer.status_code, answer.json()["reason_code"]) == (413, "LIST_TOO_LARGE")
+    assert ingest.rows("SELECT count(*) FROM ingest.loads")[0][0] == app
+
+
+def test_a_lost_topic_is_published_again_from_the_database(ingest, fresh):
+    """The version stays; it is announced with where the topic ends now, so that no matcher waits for what was."""
+    load(ingest, fresh, csv("5REP001", "5REP002"))
+    ingest.rows('UPDATE ingest.hotlists SET end_offsets = \'{"0": 900000, "1": 900000}\' WHERE code = $1', fresh)
+    count = len([key for _, _, key, _, _ in ingest.lying("hotlist") if key == skeleton("5REP001")])
+    answer = ingest.call("POST", f"/v1/hotlists/{fresh}/republications")
+    assert (answer.status_code, answer.json()) == (201, {"version": 1, "buckets": 2})
+    lying = ingest.lying("hotlist")
+    assert len([key for _, _, key, _, _ in lying if key == skeleton("5REP001")]) == count + 1
+    ends = {}
+    for partition, offset, _, _, _ in lying:
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
+    announced = lambda: [  # noqa: E731
+        wire.decode_list_version(value, headers)
+        for _, _, key, value, headers in ingest.lying("hotlist.versions")
+        if key == f"demo/{fresh}"
+    ]
+    newest = ingest.until(lambda: len(found := announced()) == 2 and found)[-1]
+    assert (newest.version, newest.entries) == (1, 2)
+    assert all(offset <= ends[partition] for partition, offset in newest.end_offsets.items())
+    assert load(ingest, fresh, csv("5REP003"))["version"] == 2  # goes on from there
+    assert all(offset < 900_000 for offset in ingest.until(lambda: announced()[2:])[-1].end_offsets.values())
+    never = ingest.call("POST", "/v1/hotlists/SLR/republications", agency="roseville")
+    assert (never.status_code, never.json()["reason_code"]) == (409, "LIST_NEVER_LOADED")
+    partial = ingest.call("POST", "/v1/hotlists/PARTIAL/republications")
+    assert (partial.status_code, partial.json()["reason_code"]) == (409, "LIST_NOT_REPUBLISHABLE")
 
 
 def test_sources_and_layouts_that_cannot_be_read_are_refused(ingest, fresh):
@@ -369,3 +436,22 @@ def test_who_waits_for_a_busy_list_is_told_so_and_keeps_nobody_else_out(ingest, 
     status, codes = ingest.run(held())
     assert (status, set(codes)) == (200, {"LIST_BUSY"})
     assert load(ingest, fresh, csv("2BSY002"))["version"] == 2
+
+
+@pytest.mark.requirement("HOT-17", partial="that a hot plate ends is tested with its entry")
+def test_hot_plates_are_looked_up_by_their_skeletons_whatever_the_statistics_say(ingest):
+    """A hot plate does not wait until a million entries of a load have been read through for others of its plate."""
+
+    async def plan():
+        connection = await asyncpg.connect(ingest.world.database.admin)
+        try:
+            async with connection.transaction():
+                await connection.execute(QUERIES["by_skeleton"])
+                asked = ("demo", ["SVS"], ingest.now())
+                return [row[0] for row in await connection.fetch("EXPLAIN " + QUERIES["taken_over"], *asked)]
+        finally:
+            await connection.close()
+
+    told = "\n".join(ingest.run(plan()))
+    assert "entries_skeleton" in told
+    assert "Seq Scan on entries" not in told

@@ -88,6 +88,22 @@ def test_every_hit_shows_the_kind_of_its_device(scene):
     assert set(kinds) == {"fixed", "mobile"}
 
 
+def test_a_test_plate_is_announced_as_an_exercise_and_no_cad_hears_of_it(scene):
+    read = replace(scene.make_read(MOBILE), canary=True)
+    (hit,) = send(scene, read, count=1)
+    assert hit.read.canary
+    notes = scene.notifications_of(hit, count=len(scene.profile.display_targets))
+    assert {(note.status.value, note.audible) for note in notes} == {("Exercise", False)}
+    real = scene.make_read(FIXED)
+    (after,) = send(scene, real, count=1)
+
+    def told():
+        return {json.loads(message.value)["id"] for message in scene.all(Topic.CAD_HITS, agency=AGENCY)}
+
+    names = scene.wait(lambda: told() if any(after.hit_id in name for name in told()) else None)
+    assert not any(hit.hit_id in name for name in names)
+
+
 @pytest.mark.requirement("HIT-01", partial="the row in the database is the console's and retention's")
 def test_the_same_read_delivered_twice_is_one_hit(scene):
     read = scene.make_read(LISTED, state="unknown")

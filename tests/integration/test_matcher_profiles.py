@@ -80,7 +80,7 @@ def test_a_plate_on_two_lists_is_two_hits_however_often_the_read_comes(told):
 
 
 @pytest.mark.requirement("CAP-06")
-@pytest.mark.requirement("HIT-08", partial="the read check and its gate are the console's")
+@pytest.mark.requirement("HIT-08")
 def test_a_state_that_differs_is_said_on_hit_and_screen(told):
     (hit,) = of(told, STATES)
     assert (hit.state_match, hit.read.state, hit.entry_state) == (StateMatch.MISMATCH, "US-NV", "US-CA")
@@ -113,7 +113,7 @@ def test_every_alert_names_its_class_first_and_is_no_more_than_a_lead(told):
         assert note.screen_text.endswith("Unverified lead, not grounds for a stop.")
 
 
-@pytest.mark.requirement("HOT-07", partial="actions on a hit are recorded by a later part of the work")
+@pytest.mark.requirement("HOT-07")
 def test_what_a_special_list_says_is_information_whatever_its_entry_claims(told):
     (hit,) = of(told, SPECIAL)
     assert (hit.advisory_class, hit.reason) == ("information_only", "wanted_person")

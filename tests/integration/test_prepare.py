@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from alpr_cli import prepare
+from alprcore.runtime import ServiceSettings
 from tests.fixtures.postgres import SECRET
 
 
@@ -32,7 +33,9 @@ def prepared(pg_admin_dsn, kafka_bootstrap, pg_empty, monkeypatch, tmp_path):
 def test_every_service_accepts_its_settings(prepared, service, monkeypatch):
     module = importlib.import_module(f"alpr_{service}.settings")
     [settings] = [
-        kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, ServiceSettings) and kind.__module__ == module.__name__
     ]
     monkeypatch.setenv(f"ALPR_{service.upper()}_CONFIG", str(prepared.out / service / "settings.yaml"))
     assert settings.load().port == prepare.PORT
@@ -44,7 +47,7 @@ def test_each_service_gets_its_own_secrets_only(prepared):
         keys[name] = {path.name for path in (prepared.out / name).iterdir()} - {"settings.yaml"}
     assert keys == {
         "audit": {"ledger.key"},
-        "ingest": {"list.keys"},
+        "ingest": {"list.keys", "package.key"},
         "matcher": {"list.keys"},
         "recognizer": set(),
         "retention": {"images"},

@@ -30,18 +30,38 @@ REASON = "the picture does not load"
 async def test_a_soft_step_left_out_is_counted_in_the_report_with_user_and_reason(pg_database, tmp_path, agency):
     async with desk(pg_database, tmp_path) as made, Doors(pg_database, tmp_path) as doors:
         made.now = utc_now()
-        await made.put_in_force(agency, {"gates.read_check": "soft", "audible": False})
+        await made.put_in_force(agency, {"gates.read_check": "soft", "gates.order_fixed": "off", "audible": False})
         who = made.as_("dispatcher", agency, grants=["clets"])
         for number in (1, 2):
             hit = make_hit(f"7OVR00{number}", now=made.now, agency=agency)
             await put_hit(made, hit)
-            body = {"source": "CLETS", "route": "dispatch", "result": "confirmed", "override_reason": REASON}
+            body = {"source": "CLETS", "route": "dispatch", "result": "active", "override_reason": REASON}
             await made.post(f"/v1/hits/{hit.hit_id}/verifications", who, body)
         await tell(doors, *await made.sent("audit"))
         role = doors.profiles[agency].audit.role
         _, shown = await report(doors, agency, role)
         assert shown["totals"]["overrides"] == [
             {"username": "dispatcher", "full_name": "Dispatcher", "step": "read_check", "reason": REASON, "count": 2}
+        ]
+
+
+@pytest.mark.requirement("HIT-09")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("agency", ["irvine", "westminster"])
+async def test_an_unverified_action_is_counted_in_the_report_with_its_reason(pg_database, tmp_path, agency):
+    async with desk(pg_database, tmp_path) as made, Doors(pg_database, tmp_path) as doors:
+        made.now = utc_now()
+        officer = made.as_("officer", agency, client="vehicle")
+        hit = make_hit("7OVR003", now=made.now, agency=agency)
+        await put_hit(made, hit)
+        seen = {"result": "correct", "method": "visual_on_vehicle", "state_confirmed": "match"}
+        await made.post(f"/v1/hits/{hit.hit_id}/read-check", officer, seen)
+        body = {"type": "traffic_stop", "reason": "not_practicable"}
+        assert (await made.post(f"/v1/hits/{hit.hit_id}/actions", officer, body))["unverified_action"] is True
+        await tell(doors, *await made.sent("audit"))
+        _, shown = await report(doors, agency, doors.profiles[agency].audit.role)
+        assert shown["totals"]["overrides"] == [
+            {"username": "officer", "full_name": "Officer", "step": "verify", "reason": "not_practicable", "count": 1}
         ]
 
 

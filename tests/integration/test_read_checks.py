@@ -84,7 +84,7 @@ def test_three_misreads_on_a_device_are_counted_and_every_read_text_stays(consol
                 corrected,
             )
             assert (stored["workflow_state"], stored["read_check"]["by"]) == ("misread", "Dana Dispatcher")
-        assert client.get(f"/v1/hits/{right.hit_id}").json()["workflow_state"] == "unverified"
+        assert client.get(f"/v1/hits/{right.hit_id}").json()["workflow_state"] == "read_checked"
     kept = sql(console, "SELECT read_id::text, plate, details ->> 'plate_raw' AS raw FROM retention.reads")
     assert {(row["read_id"], row["plate"], row["raw"]) for row in kept} == {
         (hit.read.read_id, hit.read.plate.reveal(), hit.read.plate_raw) for hit in (*made, right)
@@ -169,7 +169,8 @@ def test_a_finding_that_corrects_nothing_and_a_person_who_may_not_are_refused(co
 
 
 def test_texts_go_with_their_record_and_the_count_stays(console):
-    from alpr_console.hits.store import HitStore
+    from alpr_console.doors import Outbox
+    from alpr_console.workflow.store import Hooks, WorkflowStore, no_change, nobody
 
     hit = _on(make_hit("7OLD777"), "demo-pole-3", NEWER)
     with console.sign_in() as client:
@@ -179,7 +180,9 @@ def test_texts_go_with_their_record_and_the_count_stays(console):
     async def purge(days):
         pool = await postgres.connect(console.database.url("console"), max=2)
         try:
-            store = HitStore(pool, postgres.load_queries("alpr_console"), None, {}, timedelta(days=7), None)
+            hooks = Hooks(no_change, no_change, nobody, no_change, no_change, lambda *_: None)
+            outbox = Outbox(pool, postgres.load_queries("alpr_console"))
+            store = WorkflowStore(outbox, {}, None, hooks, no_change, timedelta(days=1), lambda *_: "manual")
             return (await store.purge(datetime.now(UTC) + timedelta(days=days)))["read_checks"]
         finally:
             await pool.close()
@@ -212,6 +215,13 @@ def test_the_service_itself_cannot_change_a_finding(console, statement):
 
 
 def test_the_device_page_shows_misreads_and_why_a_camera_cannot_read(console):
+    row = {"name": "Stolen vehicles", "in_force": 13, "held_since": None, "in_force_since": None}
+    console.doors.json("GET", "/v1/devices/demo-pole-9/lists", 200, {
+        "device_id": "demo-pole-9", "reported_at": "2026-03-02T14:05:00Z", "current": False, "lists": [
+            {"code": "SVS", "held": 12, "outdated": True, "behind_s": 7500} | row,
+            {"code": "SLR", "held": 13, "outdated": False, "behind_s": 0} | row,
+        ],
+    })  # fmt: skip
     console.doors.json("GET", "/v1/devices", 200, {"devices": [
         {"device_id": "demo-pole-9", "name": "Ninth St", "kind": "fixed", "in_service": True, "cameras": [{}]},
     ]})  # fmt: skip
@@ -223,7 +233,14 @@ def test_the_device_page_shows_misreads_and_why_a_camera_cannot_read(console):
         shown(console, client, hit)
         check(client, hit, corrected="7PAG007")
         page = client.get("/devices/demo-pole-9").text
-        for words in ("Ninth St", '<strong id="misreads">1</strong>', "7 blurred, 3 too small", "25 %"):
+        for words in (
+            "Ninth St",
+            '<strong id="misreads">1</strong>',
+            "7 blurred, 3 too small",
+            "25 %",
+            "version 12, outdated for 2 h 5 min",
+            "up to date",
+        ):
             assert words in page, words
         assert "7PAG00" not in page
         assert "Ninth St" in client.get("/devices").text

@@ -71,6 +71,29 @@ def test_a_passage_becomes_one_read_with_images_sealed_to_its_due_day(run):
     run(story)
 
 
+def test_a_test_plate_is_a_read_of_its_own_each_minute_and_says_what_it_is(run):
+    async def story(world):
+        await world.device("d1", cameras=("c1", "canary"))
+        begin, image = now(), fake_jpeg([(100, "7CNR001", 0.97)])
+        shown = [world.frame("d1", n, begin - timedelta(minutes=3 - n), image, camera="canary") for n in (1, 2, 3)]
+        with service_of(world, canary_cameras='["d1-canary"]') as service:
+            await service.ready()
+            for frame in (*shown, world.frame("d1", 1, begin, fake_jpeg([(100, "7ABC123", 0.97)]))):
+                await world.send(frame)
+
+            async def all_read():
+                found = newest(await world.reads())
+                return found if len(found) == 4 else None
+
+            found = await world.wait(all_read)
+        told = list(found.values()) if isinstance(found, dict) else found
+        assert sorted((read.plate.reveal(), read.canary) for read in told) == [
+            ("7ABC123", False), *[("7CNR001", True)] * 3,
+        ]  # fmt: skip
+
+    run(story)
+
+
 def model_topic(name):
     from alprcore.topics import Topic
 

@@ -8,13 +8,17 @@ import time
 from datetime import timedelta
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from alpr_cli.device import Unit
+from alpr_cli.device_copy import DeviceCopy
 from alprcore import wire
+from alprcore.copies import SIGNER
 from alprcore.profiles import load_profiles
-from alprcore.seal import ListKeys
+from alprcore.seal import ListKeys, note_verifier
 from alprcore.wire import rfc3339
 from tests.fixtures import postgres
 from tests.integration import matcher_world
@@ -257,11 +261,25 @@ def entered(scene):
 
 
 @pytest.fixture(scope="module")
-def kept(scene, entered):
+def carried(scene, entered):
+    """A mobile unit of every agency that has pulled its lists into a file."""
+    verifier = note_verifier(SIGNER, scene.world.package_key.public)
+    for agency in AGENCIES:
+        device = scene.world.device(f"{agency}-car", kind="mobile", position=None)
+        assert scene.ingest.call("POST", "/v1/devices", agency=agency, json=device).status_code == 201
+        url = str(scene.world.http.base_url)
+        with httpx.Client(timeout=60) as http, DeviceCopy.open(scene.folder / f"copy-{agency}") as copy:
+            Unit(http, url, f"{agency}-car", scene.world.device_key, verifier).pull(copy)
+            assert sum(one.entries for one in copy.lists()) == 2
+    return verifier
+
+
+@pytest.fixture(scope="module")
+def kept(scene, entered, carried):
     return scene.stores()
 
 
-@pytest.mark.requirement("HOT-12", partial="devices get no copy of a list yet")
+@pytest.mark.requirement("HOT-12")
 @every_agency
 def test_no_store_topic_or_log_holds_what_is_told_of_a_vehicle(scene, entered, kept, agency):
     for door in ("list", "hot", "partial"):
@@ -271,6 +289,7 @@ def test_no_store_topic_or_log_holds_what_is_told_of_a_vehicle(scene, entered, k
     for door, name, store in (
         ("list", "list", "table ingest.entries"), ("list", "list", "topic hotlist"), ("hot", "hot", "topic hits"),
         ("hot", "hot", "file of ingest.entered"), ("hot", "hot", "topic notifications"),
+        ("list", "list", f"file copy-{agency}"), ("hot", "hot", f"file copy-{agency}"),
     ):  # fmt: skip
         assert plate(agency, name).encode() in kept[store], (door, store)
     for needle in written(f"TEST-PII-{agency}"):
@@ -289,7 +308,7 @@ def test_the_search_finds_what_stands_in_the_open():
     assert all(len(way) >= 12 for way in ways)
 
 
-@pytest.mark.requirement("HOT-12", partial="devices get no copy of a list yet")
+@pytest.mark.requirement("HOT-12")
 def test_a_replaced_key_seals_everything_anew_and_no_hit_changes(scene, entered, kept):
     """The older key can be destroyed then: same entries, same versions, same hits, and nobody is told again."""
     before, hits = scene.entries(), {hit.hit_id for hit in scene.made.hits()}

@@ -49,7 +49,7 @@ EXECUTABLE = {
 """Functions that lead to plate data, and who may call them; nobody else, and never PUBLIC."""
 WITHOUT_PLATES = {"alembic_version", "captured_days", "used_entries", "purge_runs"}
 PLATE_TABLES = {"hits", "notifications", "incidents", "events", "presented", "read_checks", "verifications",
-                "verification_texts", "registration_lookups"}  # fmt: skip
+                "verification_texts", "registration_lookups", "hit_steps"}  # fmt: skip
 FORBIDDEN = asyncpg.InsufficientPrivilegeError
 
 

@@ -15,7 +15,7 @@ from tests.fixtures.desk import desk, put_hit
 
 pytestmark = pytest.mark.asyncio
 TEXT = "RECORD OF THE STATE SYSTEM: HOLD FOR PRINTS"
-ASKED = {"source": "CLETS", "route": "dispatch", "result": "confirmed", "reference": "T-1", "text": TEXT}
+ASKED = {"source": "CLETS", "route": "dispatch", "result": "active", "reference": "T-1", "text": TEXT}
 REASON = "the picture does not load"
 
 
@@ -94,12 +94,12 @@ async def test_the_answers_text_lies_sealed_and_apart(pg_database, tmp_path, age
         async with made.pool.acquire() as connection, connection.transaction():  # nobody reads past their agency
             await connection.execute("SELECT set_config('console.agency', 'escondido', true)")
             assert await connection.fetch("SELECT * FROM console.verification_texts") == []
-        for statement in ("UPDATE console.verifications SET result = 'confirmed'",
+        for statement in ("UPDATE console.verifications SET result = 'active'",
                           "UPDATE console.verification_texts SET key_id = 'x'"):  # fmt: skip
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await made.pool.execute(statement)
         made.later(days=400)
-        assert await made.console.sources.purge(made.now) == 1
+        assert (await made.console.workflow.purge(made.now))["steps"] == 2  # the read check and the verification
         assert await made.sql("SELECT * FROM console.verification_texts") == []
 
 
@@ -178,7 +178,8 @@ async def test_a_step_is_left_out_as_the_profile_allows(pg_database, tmp_path, a
             assert (await made.post(path, who, with_reason, 409))["reason_code"] == "MISREAD_CHECK_REQUIRED"
             assert await made.events("gate_overridden") == []
             return
-        assert (await made.post(path, who, with_reason))["overridden"] == "read_check"
+        left_out = (await made.post(path, who, with_reason))["overridden"]
+        assert left_out[0] == "read_check"  # and under roseville the order in which the policy lists the steps
         told = (await made.events("gate_overridden"))[0]
         assert (told.facts["step"], told.facts["subject"]) == ("read_check", hit.hit_id)
         assert told.personal["override_reason"] == REASON
@@ -186,13 +187,13 @@ async def test_a_step_is_left_out_as_the_profile_allows(pg_database, tmp_path, a
         assert told.profile_version == made.policies[agency].version
         made.later(seconds=1)
         await checked(made, hit, who)
-        assert (await made.post(path, who, with_reason))["overridden"] is None
-        assert len(await made.events("gate_overridden")) == 1
+        assert (await made.post(path, who, with_reason))["overridden"] == []
+        assert len(await made.events("gate_overridden")) == len(left_out)
         # the same step off: nobody is asked for a reason
         await made.put_in_force(agency, {"gates.read_check": "off"})
         other = await arrived(made, agency, "7SRC002")
-        done = await made.post(f"/v1/hits/{other.hit_id}/verifications", who, ASKED)
-        assert done["overridden"] is None
+        done = await made.post(f"/v1/hits/{other.hit_id}/verifications", who, with_reason)
+        assert "read_check" not in done["overridden"]
 
 
 async def test_the_page_records_a_verification_and_opens_its_text_by_grant(pg_database, tmp_path):
@@ -206,7 +207,7 @@ async def test_the_page_records_a_verification_and_opens_its_text_by_grant(pg_da
                 made.later(seconds=1)
                 return await made.http.post(f"{path}/{part}", headers=who, data={"csrf": "csrf", **form})
 
-            form = {"source": "CLETS", "route": "dispatch", "result": "confirmed", "text": TEXT}
+            form = {"source": "CLETS", "route": "dispatch", "result": "active", "text": TEXT}
             assert (await post("verification", bare, **form)).status_code == 403
             answer = await post("verification", granted, **form)
             assert answer.status_code == 403

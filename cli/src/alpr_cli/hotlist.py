@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", default=os.environ.get("ALPR_USER", "administrator"))
     parser.add_argument("--second-factor", dest="code", help="the six digits of the second factor")
     parser.add_argument("--json", action="store_true", help="print the answer as it is")
-    names = "validate|preview|load|dry-run|rollback|status|feed"
+    names = "validate|preview|load|dry-run|rollback|republish|status|feed"
     commands = parser.add_subparsers(dest="action", required=True, metavar=names)
     check = commands.add_parser("validate", help="read a file without a server and say what is wrong with it")
     _add_file(check)
@@ -60,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     back.add_argument("list", help="its code, e.g. SVS")
     back.add_argument("--note", default="", help="why; another person approves")
     back.add_argument("--approve", metavar="ID", help="approve what another person has asked for")
+    again = commands.add_parser("republish", help="publish a list again from the database, when its topic was lost")
+    again.add_argument("list", nargs="*", help="codes, e.g. SVS; none: every list that has a version")
     state = commands.add_parser("status", help="version, entries, age and feed of every list, or the loads of one")
     state.add_argument("list", nargs="?", help="its code, e.g. SVS")
     feed = commands.add_parser("feed", help="show where a list is fetched from; set, remove or pull it")
@@ -92,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
         match options.action:
             case "rollback":
                 return _rollback(http, options)
+            case "republish":
+                return _republish(http, options)
             case "status":
                 return _status(http, options)
             case "feed":
@@ -272,6 +276,16 @@ def _rollback(http: httpx.Client, options: argparse.Namespace) -> int:
             f"{options.list}: version {asked['to_version']} is to come back; another person approves:\n"
             f"alpr hotlist rollback {options.list} --approve {asked['rollback_id']}"
         )
+    return 0
+
+
+def _republish(http: httpx.Client, options: argparse.Namespace) -> int:
+    lists = _good(http.get("/v1/hotlists"))["hotlists"]
+    codes = options.list or [one["code"] for one in lists if one["version"] and one["list_type"] != "partial"]
+    for code in codes:
+        done = _good(http.post(f"/v1/hotlists/{code}/republications"))
+        plain = f"{code}: version {done['version']} published again, {done['buckets']} buckets"
+        print(json.dumps({"code": code} | done) if options.json else plain)
     return 0
 
 

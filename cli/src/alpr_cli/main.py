@@ -19,13 +19,16 @@ COMMANDS: Final = {
     "prepare": ("alpr_cli.prepare", "keys, topics and settings of an installation"),
     "simulate": ("alpr_cli.simulate", "cameras that play photographs, a video or a rendered drive"),
     "simulate-list": ("alpr_cli.list_source", "write the file that a list's source would send"),
+    "simulate-cad": ("alpr_cli.cad", "a simulated CAD system that answers hits; nobody is sent anywhere"),
     "hotlist": ("alpr_cli.hotlist", "load a list, show the state of lists"),
+    "device": ("alpr_cli.device", "copies of lists on a device: pull, check, compare plates with them"),
     "topics": ("alpr_cli.topics", "create and list the topics"),
     "dlq": ("alpr_cli.dlq", "list, show and replay dead letters"),
     "registration": (
         "alpr_cli.registration",
         "a simulated vehicle registration source, for tests and demonstrations",
     ),
+    "confirmation": ("alpr_cli.confirmation", "check an agency's switch, or simulate one"),
     "learn": ("alpr_cli.learn", "a simulated external LEARN tenant, for tests and demonstrations"),
     "audit": ("alpr_cli.verify", "verify a copy of the ledger offline"),
 }

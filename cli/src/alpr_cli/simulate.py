@@ -48,7 +48,11 @@ _LONGEST_DELAY_S: Final = 5.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `alpr simulate`."""
-    parser.add_argument("--source", default="drive", help="drive (rendered), a folder, a video or an rtsp address")
+    parser.add_argument(
+        "--source",
+        default="drive",
+        help="drive (rendered), canary (one test plate, again and again), a folder, a video or an rtsp address",
+    )
     parser.add_argument("--door", choices=("kafka", "https"), default="kafka", help="how frames are sent")
     parser.add_argument("--bootstrap", default=os.environ.get("ALPR_KAFKA_BOOTSTRAP", "127.0.0.1:9092"))
     parser.add_argument("--prefix", default=os.environ.get("ALPR_TOPIC_PREFIX", ""), help="of the topic names")
@@ -56,7 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", action="append", required=True, metavar="[ID=]KEYFILE", help="a device and its key")
     parser.add_argument("--cameras", type=int, help="use this many cameras (default: all that the devices have)")
     parser.add_argument("--fps", type=float, default=2.0, help="frames per second and camera")
-    parser.add_argument("--moment-s", type=float, default=2.0, help="least time between two photographs of a folder")
+    parser.add_argument(
+        "--moment-s",
+        type=float,
+        default=2.0,
+        help="least time between two photographs of a folder, or two showings of a canary",
+    )
     parser.add_argument("--state", type=Path, default=Path(".plateline/simulate"), help="keeps the sequences")
     parser.add_argument("--plates", help="plates of the rendered drive, separated by commas")
     parser.add_argument("--seed", type=int, default=1, help="of the rendered drive")

@@ -16,7 +16,7 @@ SERVICES: Final = ("audit", "ingest", "retention", "matcher", "recognizer", "con
 """In the order of starting: the doors first, the console last, so that its first page has everything."""
 KEY_FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "audit": ("ledger.key",),
-    "ingest": ("list.keys",),
+    "ingest": ("list.keys", "package.key"),
     "matcher": ("list.keys",),
     "console": ("person.key", "list.keys"),
 }
@@ -37,7 +37,7 @@ class Places:
 def make_keys(authority: Path) -> None:
     """Make the keys that are not there yet."""
     authority.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in ("person.key", "ledger.key"):
+    for name in ("person.key", "ledger.key", "package.key"):
         if not (authority / name).exists():
             SigningKey.generate(authority / name)
     if not (authority / "list.keys").exists():
@@ -73,6 +73,8 @@ def settings(service: str, database: Database, authority: Path, places: Places) 
                 "checkpoint_file": str(places.data / "checkpoint"),
                 "public_folder": str(places.data / "public-ledger"),
             }
+        case "ingest":
+            values["package_key_file"] = str(places.keys / "package.key")
         case "matcher":
             values["state_dir"] = str(places.data / "matcher")
         case "retention":

@@ -44,6 +44,13 @@ def test_a_step_that_the_profile_does_not_name_is_off():
     assert pass_gate(under("verify", "off"), "verify", done=False) is ADMITTED
 
 
+@pytest.mark.parametrize("step", ["order_fixed", "order_mobile", "order_desktop", "closing"])
+def test_an_order_that_the_profile_does_not_name_still_asks_a_reason(step):
+    silent = replace(PROFILES["irvine"], gates={})
+    assert isinstance(pass_gate(silent, step, done=False), Refused)
+    assert isinstance(pass_gate(silent, step, done=False, override_reason="the line is down"), Overridden)
+
+
 def test_a_step_that_no_rule_knows_is_an_error():
     with pytest.raises(KeyError):
         pass_gate(PROFILES["irvine"], "whistle", done=False)
@@ -54,9 +61,13 @@ def test_a_step_that_no_rule_knows_is_an_error():
     [
         ("irvine", set()),
         ("westminster", set()),
-        ("claremont", {"read_check", "verify"}),
+        ("claremont", {"read_check", "verify", "order_fixed", "order_mobile", "order_desktop", "closing"}),
         ("escondido", {"verify"}),
-        ("roseville", {"verify", "independent_basis", "broadcast_before_terminal"}),
+        (
+            "roseville",
+            {"verify", "independent_basis", "broadcast_before_terminal"}
+            | {"desktop_broadcast", "describe", "order_desktop", "closing"},
+        ),
     ],
 )
 def test_the_agencies_refuse_what_their_policies_say_shall(agency, hard):

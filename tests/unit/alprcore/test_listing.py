@@ -194,7 +194,7 @@ def test_a_partial_plate_has_pattern_crime_case_reason_and_end(profile):
 
 
 @pytest.mark.requirement("HOT-06", partial=RULES)
-@pytest.mark.requirement("HOT-07", partial="actions on a hit are recorded by a later part of the work")
+@pytest.mark.requirement("HOT-07")
 @every_profile
 def test_special_lists_exist_where_the_policy_knows_them_and_inform_only(profile):
     purpose = profile.purposes[0].code
@@ -268,7 +268,7 @@ def test_case_incident_or_source_record_is_a_basis_and_notes_are_not():
     assert basis_missing(EntryDetails(notes="seen around", basis=" ", reason="special_hot_list"))
 
 
-@pytest.mark.requirement("HOT-07", partial="actions on a hit are recorded by a later part of the work")
+@pytest.mark.requirement("HOT-07")
 def test_an_action_that_cites_only_what_informs_is_refused():
     assert said(no_basis_alone(["information_only"])) == ("HOT-07", "INFORMATION_ONLY")
     assert no_basis_alone(["information_only", "stolen_vehicle"]) is None

@@ -1,6 +1,7 @@
 """Simulated cameras: sequences that survive, frames that verify, sources that are what they say, doors that are away."""
 
 import asyncio
+import itertools
 import subprocess
 from datetime import UTC, datetime
 
@@ -159,3 +160,15 @@ def test_topics_are_listed(capsys):
     shown = capsys.readouterr().out
     assert "cad.<agency>.hits" in shown
     assert "frames" in shown
+
+
+def test_a_canary_shows_one_plate_again_and_again_a_minute_apart():
+    given = {"fps": 2.0, "moment_s": 60.0, "part": 0, "parts": 1, "seed": 1}
+    shown = sources.pictures("canary", plates=["7CNR001"], **given)
+    first, second, third = itertools.islice(shown, 3)
+    assert [picture.due_s for picture in (first, second, third)] == [0.0, 60.0, 120.0]
+    assert first.jpeg.startswith(b"\xff\xd8")
+    assert first.jpeg == third.jpeg
+    for plates in (None, ["7CNR001", "7CNR002"]):
+        with pytest.raises(Misconfigured):
+            sources.pictures("canary", plates=plates, **given)

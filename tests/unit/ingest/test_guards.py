@@ -1,11 +1,12 @@
-"""What keeps a file from replacing the version of a list that is in force, and what a written reason lifts."""
+"""What a list takes of a file, what keeps a file from replacing the version in force, and what a reason lifts."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alpr_ingest.hotlists import LIFTABLE, ActiveList, guards, unfit
-from alprcore.model import EntryDetails
+from alpr_ingest.hotlists import LIFTABLE, ActiveList, guards, left_out, unfit, version_of
+from alprcore.layouts import Line
+from alprcore.model import EntryDetails, Plate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -67,3 +68,36 @@ def test_a_special_list_takes_no_entry_without_its_basis_in_criminal_activity(li
 
 def test_a_list_is_stale_when_its_interval_has_passed():
     assert active(loads_per_day=2).max_age_s == 43_200
+
+
+OWNED = {"registered_owner": "A. Person"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "details", "category", "removal", "use", "expected"),
+    [
+        ({}, {}, "A", False, "", ""),
+        ({"categories_off": frozenset({"A"})}, {}, "A", False, "", "CATEGORY_OFF"),
+        ({"categories_off": frozenset({"A"})}, {}, "B", False, "", ""),
+        ({"categories_off": frozenset({""})}, {}, "", False, "", ""),
+        ({"categories_off": frozenset({"A"})}, {}, "A", True, "", "CATEGORY_OFF"),
+        ({"categories_off": frozenset({"A"})}, OWNED, "A", False, "", "CATEGORY_OFF"),
+        ({"list_type": "special"}, OWNED, "", True, "", ""),
+        ({"list_type": "special"}, OWNED, "", False, "", "DPPA_BASIS_REQUIRED"),
+        ({"list_type": "special"}, OWNED, "", False, "2721(b)(1)", "BASIS_MISSING"),
+        ({}, OWNED, "", False, "2721(b)(1)", ""),
+    ],
+)
+def test_a_list_takes_a_line_unless_category_use_or_basis_is_wanting(
+    changes, details, category, removal, use, expected
+):
+    line = Line(7, Plate("7ABC123"), EntryDetails(**details), category, removal)
+    assert left_out(active(**changes), line, use) == expected
+
+
+def test_a_version_is_told_with_the_words_of_its_list():
+    told = version_of(active(), 4, 120, NOW - timedelta(hours=1), NOW, {0: 17})
+    assert (told.agency, told.list_code, told.version, told.entries) == ("demo", "SVS", 4, 120)
+    assert (told.source_time, told.loaded_at) == (NOW - timedelta(hours=1), NOW)
+    assert (told.max_age_s, told.default_reason, told.end_offsets) == (43_200, "r", {0: 17})
+    assert version_of(active(), 4, 120, NOW, NOW).end_offsets == {}

@@ -333,3 +333,27 @@ def test_a_fault_of_our_own_is_repeated_and_is_no_sign_of_life(make_matcher):
         assert (faults, len(beats)) == (1, 4)
 
     asyncio.run(go())
+
+
+def test_reads_go_on_without_a_list_that_its_topic_does_not_bring(make_matcher, monkeypatch):
+    """After a while, so that one agency's lost list keeps nobody else's reads; its hits are not recalled meanwhile."""
+    monkeypatch.setattr(app, "_CATCH_UP_POLL_S", 0.001)
+
+    async def story():
+        out = Memory()
+        matcher = make_matcher(out)
+        matcher.versions.announce(make_version("BOLO", ends={0: 900_000}))
+        matcher.assigned, matcher._patience_s = frozenset({0}), 3_600
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(matcher.judge(message()), 0.2)
+        assert out.sent == []
+        matcher._patience_s = 0.05
+        labels = {"agency": "demo", "list_code": "BOLO"}
+        before = REGISTRY.get_sample_value("alpr_matcher_lists_left_out_total", labels) or 0
+        await asyncio.wait_for(matcher.judge(message()), 10)
+        assert [topic for topic, *_ in out.sent] == [Topic.HITS]  # of the list that is there
+        assert REGISTRY.get_sample_value("alpr_matcher_lists_left_out_total", labels) == before + 1
+        assert "BOLO" in matcher.not_ready()
+        assert matcher._in_force(0, whole=True) is None  # what recalls look at
+
+    asyncio.run(story())

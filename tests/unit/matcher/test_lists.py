@@ -197,6 +197,22 @@ def test_nothing_is_judged_while_a_list_has_no_version_in_force():
     assert set(versions.in_force(0, 3)) == {("demo", "BOLO")}
 
 
+def test_a_list_that_is_left_out_holds_up_nobody_until_it_is_said_anew():
+    """One agency's lost list must not keep the reads of all others; recalls, which ask for `whole`, wait for it."""
+    versions, name = ListVersions(), ("demo", "BOLO")
+    versions.announce(make_version("SVS"))
+    versions.announce(make_version("BOLO", ends={0: 30, 1: 30}))
+    assert versions.in_force(0, 9) is None
+    versions.leave_out(0, versions.waiting(0, 9))
+    assert set(versions.in_force(0, 9)) == {("demo", "SVS")}
+    assert versions.in_force(0, 9, whole=True) is None
+    assert versions.in_force(1, 9) is None  # each partition waits for itself
+    assert set(versions.in_force(0, 30)) == {("demo", "SVS"), name}  # it came after all
+    versions.announce(make_version("BOLO", ends={0: 12}))  # published again, to where the topic ends now
+    assert versions.in_force(0, 9) is None
+    assert set(versions.in_force(0, 12, whole=True)) == {("demo", "SVS"), name}
+
+
 def test_the_same_announcement_again_changes_nothing_and_an_older_number_starts_afresh():
     versions = ListVersions()
     versions.announce(make_version(version=4, ends={0: 3}))

@@ -274,3 +274,13 @@ def test_a_storm_rings_once_for_all_its_hits_and_a_released_hit_rings_by_itself(
     released = decide_notification(replace(held[1], revision=1, released_at=NOW), None, PROFILE, NOW)
     assert (released.revision, released.notifications[0].kind) == (1, NotificationKind.HIT)
     assert released.notifications[0].audible
+
+
+def test_a_test_plate_is_an_exercise_without_a_sound_and_its_sightings_are_one_incident():
+    first, second = (replace(hit, read=replace(hit.read, canary=True)) for hit in (after(0, 1), after(60, 2)))
+    opened = decide_notification(first, None, PROFILE, NOW)
+    assert {(n.status, n.audible) for n in opened.notifications} == {(NotificationStatus.EXERCISE, False)}
+    assert all(n.screen_text.startswith("EXERCISE") for n in opened.notifications)
+    again = decide_notification(second, opened.memory, PROFILE, NOW)
+    assert again.incident_id == opened.incident_id
+    assert again.revision == 2

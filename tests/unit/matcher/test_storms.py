@@ -144,3 +144,11 @@ def test_no_storm_lasts_longer_than_half_a_day():
     assert not storms.is_over(begun.storm_id)
     storms.calm(NOW + timedelta(hours=12, minutes=2))
     assert storms.is_over(begun.storm_id)
+
+
+def test_test_plates_are_no_storm_however_many_come():
+    storms = Storms(Limits())
+    for number in range(500):
+        found = hit(number, at=number)
+        assert not storms.hold(replace(found, read=replace(found.read, canary=True))).held
+    assert not storms.hold(hit(1, at=500)).held

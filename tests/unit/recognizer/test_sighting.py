@@ -363,3 +363,12 @@ def test_doubt_between_look_alikes_keeps_no_text_back_unless_it_is_rather_wrong_
 
     assert of(0.7) == ""
     assert of(0.6, 0.6) == "UNSURE"
+
+
+def test_what_a_canary_camera_reads_says_so():
+    passage = passage_of(plate("7CNR001", probability=0.97))
+    ref = model.ImageRef("closeup/x", b"h" * 32, model.ImageRole.CLOSEUP, model.View.REAR, DAY)
+    stamp = sighting.Stamp(model.Provenance("d", "1"), model.Provenance("r", "2"), "v", BEGIN, BEGIN, canary=True)
+    text = sighting.news(passage, ended=True)
+    assert sighting.make_read(passage, text, device(), (ref, ref), stamp).canary
+    assert not told(passage, text).canary

@@ -28,8 +28,10 @@ from alprcore.policy import (
     STEPS,
     AgencyProfile,
     Gate,
+    HitRules,
 )
 from alprcore.wire import decode_profile
+from alprcore.workflow import CONTENT, DOERS, RECOVERY, STOLEN_VEHICLE, BroadcastKind, Exigency, Route, Source, Step
 
 _CLOCKS: Final = frozenset({"captured", "received"})
 _CASE_NUMBER: Final = frozenset({"optional", "if_available"})
@@ -221,12 +223,43 @@ def _rules_broken(profile: AgencyProfile) -> list[KeyProblem]:
         (f"access.training[{at}].activity", need.activity in ACTIVITIES, f"one of {_one_of(ACTIVITIES)}")
         for at, need in enumerate(access.training)
     ]
+    checks += _hit_checks(profile.hits)
     checks += [(f"gates.{step}", step in STEPS, f"no such step: {_one_of(STEPS)}") for step in profile.gates]
     checks += [
         (f"gates.{step}", strength in set(Gate), "hard, soft or off (CFG-03)")
         for step, strength in profile.gates.items()
     ]
     return [KeyProblem(key, words) for key, holds, words in checks if not holds]
+
+
+def _hit_checks(hits: HitRules) -> list[tuple[str, bool, str]]:
+    sequences = {
+        "hits.fixed_sequence": hits.fixed_sequence,
+        "hits.mobile_sequence": hits.mobile_sequence,
+        "hits.desktop_sequence": hits.desktop_sequence,
+    }
+    sets: list[tuple[str, tuple[str, ...], Any]] = [
+        *((key, steps, Step) for key, steps in sequences.items()),
+        ("hits.fixed_checkers", hits.fixed_checkers, DOERS[Step.READ_CHECK]),
+        ("hits.mobile_checkers", hits.mobile_checkers, DOERS[Step.READ_CHECK]),
+        ("hits.verify_sources", hits.verify_sources, Source),
+        ("hits.verify_routes", hits.verify_routes, Route),
+        ("hits.exigencies", hits.exigencies, Exigency),
+        ("hits.broadcast_content", hits.broadcast_content, CONTENT),
+    ]
+    needed = {key for key, *_ in sets} - {"hits.exigencies"}
+    first = set(BroadcastKind) - {BroadcastKind.CLETS_RESULT}
+    calls = {STOLEN_VEHICLE, RECOVERY}
+    return [
+        *((key, set(given) <= set(known), f"of {_one_of(known)}") for key, given, known in sets),
+        *((key, bool(given), "at least one") for key, given, _ in sets if key in needed),
+        *((key, len(set(given)) == len(given), "a step stands twice") for key, given in sequences.items()),
+        ("hits.broadcast_kind", hits.broadcast_kind in first, f"one of {_one_of(first)}"),
+        ("hits.call_types", calls <= hits.call_types.keys(), f"{_one_of(calls)} among them (HIT-24, HIT-25)"),
+        ("hits.acknowledge_s", hits.acknowledge_s >= 1, "at least 1 (HIT-15)"),
+        ("hits.broadcast_s", hits.broadcast_s >= 0, "at least 0 (HIT-19)"),
+        ("hits.confirm_after_s", hits.confirm_after_s >= 1, "at least 1 (HIT-10)"),
+    ]
 
 
 def _is_day(text: str) -> bool:

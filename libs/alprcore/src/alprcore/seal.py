@@ -48,6 +48,10 @@ _TIME_BYTES: Final = 8
 _NOTE_DASH: Final = "\N{EM DASH} "
 # X25519, HKDF-SHA256, AES-256-GCM: RFC 9180, base mode, single message
 _IMAGE_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_PACKAGE_DOMAIN: Final = b"alpr-package-v1\n"
+_LAST_CHUNK: Final = b"\x01"
+CHUNK_TAG_BYTES: Final = 16
+"""By how much a sealed chunk is longer than what it holds."""
 
 
 def _unbase64(text: str) -> bytes:
@@ -249,8 +253,58 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(_text, value))
 
 
+class Chunks:
+    """Seals or opens a long content in chunks: AES-256-GCM as STREAM (Hoang et al., CRYPTO 2015), one fresh key each.
+
+    A chunk's nonce is its number and whether it is the last: chunks that are left out, moved, repeated or cut off at the
+    end do not open. `bound` is what the content belongs to; it must be the same for every chunk.
+    """
+
+    __slots__ = ("_bound", "_cipher", "_number")
+
+    def __init__(self, key: bytes, bound: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._bound = bound
+        self._number = 0
+
+    def seal(self, data: bytes, *, last: bool) -> bytes:
+        """Seal the next chunk."""
+        return self._cipher.encrypt(self._nonce(last=last), data, self._bound)
+
+    def open(self, sealed: bytes, *, last: bool) -> bytes:
+        """Open the next chunk. Raises `InvalidMessage` SEAL_BROKEN: altered, of another content, or cut off."""
+        try:
+            return self._cipher.decrypt(self._nonce(last=last), sealed, self._bound)
+        except (InvalidTag, ValueError) as error:
+            raise InvalidMessage("SEAL_BROKEN", "altered, of another package, or cut off") from error
+
+    def _nonce(self, *, last: bool) -> bytes:
+        number = self._number
+        self._number += 1
+        return number.to_bytes(_NONCE_BYTES - 1, "big") + (_LAST_CHUNK if last else b"\x00")
+
+
+def new_content_key(public: bytes, name: str) -> tuple[bytes, bytes]:
+    """Draw the key of one package and seal it to the X25519 key of who may open it (RFC 9180); `name` is bound to it.
+
+    Answers the key and its seal. Raises `ValueError` when `public` is no X25519 key.
+    """
+    key = os.urandom(_KEY_BYTES)
+    recipient = X25519PublicKey.from_public_bytes(public)
+    return key, _IMAGE_SUITE.encrypt(key, recipient, info=_PACKAGE_DOMAIN + name.encode())
+
+
+def open_content_key(private: bytes, sealed: bytes, name: str) -> bytes:
+    """Open the key of a package. Raises `InvalidMessage` SEAL_BROKEN: sealed to another key, or for another name."""
+    try:
+        recipient = X25519PrivateKey.from_private_bytes(private)
+        return _IMAGE_SUITE.decrypt(sealed, recipient, info=_PACKAGE_DOMAIN + name.encode())
+    except (InvalidTag, ValueError) as error:
+        raise InvalidMessage("SEAL_BROKEN", "the package's key is sealed to another device or call") from error
+
+
 def new_image_key() -> tuple[bytes, bytes]:
-    """Make the X25519 key pair of one agency and due day: private and public, 32 bytes each."""
+    """Make an X25519 key pair, of one agency and due day or of one package: private and public, 32 bytes each."""
     key = X25519PrivateKey.generate()
     return key.private_bytes_raw(), key.public_key().public_bytes_raw()
 

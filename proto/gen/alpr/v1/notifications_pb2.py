@@ -25,13 +25,19 @@ _sym_db = _symbol_database.Default()
 from alpr.v1 import hits_pb2 as alpr_dot_v1_dot_hits__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61lpr/v1/notifications.proto\x12\x07\x61lpr.v1\x1a\x12\x61lpr/v1/hits.proto\"\x93\x02\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12\x0e\n\x06\x61gency\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12\x0e\n\x06target\x18\x07 \x01(\t\x12\x13\n\x0b\x63lient_kind\x18\x08 \x01(\t\x12\x0f\n\x07\x61udible\x18\t \x01(\x08\x12\x13\n\x0bscreen_text\x18\n \x01(\t\x12\x19\n\x03hit\x18\x0b \x01(\x0b\x32\x0c.alpr.v1.Hit\x12\x16\n\x0enotified_at_us\x18\x0c \x01(\x03\x12\x17\n\x0fprofile_version\x18\r \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61lpr/v1/notifications.proto\x12\x07\x61lpr.v1\x1a\x12\x61lpr/v1/hits.proto\"\xba\x02\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12\x0e\n\x06\x61gency\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12\x0e\n\x06target\x18\x07 \x01(\t\x12\x13\n\x0b\x63lient_kind\x18\x08 \x01(\t\x12\x0f\n\x07\x61udible\x18\t \x01(\x08\x12\x13\n\x0bscreen_text\x18\n \x01(\t\x12\x19\n\x03hit\x18\x0b \x01(\x0b\x32\x0c.alpr.v1.Hit\x12\x16\n\x0enotified_at_us\x18\x0c \x01(\x03\x12\x17\n\x0fprofile_version\x18\r \x01(\t\x12%\n\tbroadcast\x18\x0e \x01(\x0b\x32\x12.alpr.v1.Broadcast\"\xd0\x01\n\tBroadcast\x12\x14\n\x0c\x62roadcast_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x30\n\x07\x63ontent\x18\x03 \x03(\x0b\x32\x1f.alpr.v1.Broadcast.ContentEntry\x12\x10\n\x08\x63hannels\x18\x04 \x03(\t\x12\x10\n\x08\x61udience\x18\x05 \x03(\t\x12\n\n\x02\x62y\x18\x06 \x01(\t\x12\r\n\x05\x61t_us\x18\x07 \x01(\x03\x1a.\n\x0c\x43ontentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'alpr.v1.notifications_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_BROADCAST_CONTENTENTRY']._loaded_options = None
+  _globals['_BROADCAST_CONTENTENTRY']._serialized_options = b'8\001'
   _globals['_NOTIFICATION']._serialized_start=61
-  _globals['_NOTIFICATION']._serialized_end=336
+  _globals['_NOTIFICATION']._serialized_end=375
+  _globals['_BROADCAST']._serialized_start=378
+  _globals['_BROADCAST']._serialized_end=586
+  _globals['_BROADCAST_CONTENTENTRY']._serialized_start=540
+  _globals['_BROADCAST_CONTENTENTRY']._serialized_end=586
 # @@protoc_insertion_point(module_scope)

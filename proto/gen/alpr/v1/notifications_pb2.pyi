@@ -4,8 +4,10 @@ isort:skip_file
 """
 
 from alpr.v1 import hits_pb2 as _hits_pb2
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -38,6 +40,7 @@ class Notification(_message.Message):
     HIT_FIELD_NUMBER: _builtins.int
     NOTIFIED_AT_US_FIELD_NUMBER: _builtins.int
     PROFILE_VERSION_FIELD_NUMBER: _builtins.int
+    BROADCAST_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
     """uuid5 of incident, target and revision."""
     incident_id: _builtins.str
@@ -46,8 +49,9 @@ class Notification(_message.Message):
     """1 rings; higher revisions update the same incident."""
     agency: _builtins.str
     kind: _builtins.str
-    """"hit", "update", "recall", "storm" or "broadcast". "recall": the entry of its hit is no longer in force.
+    """"hit", "update", "recall", "storm", "broadcast" or "escalation". "recall": the entry of its hit is no longer in force.
     "storm": a list or a camera suddenly makes many times its usual hits, which are recorded and wait.
+    "escalation": nobody took the hit, or what is due of it was not done, within the agency's time.
     """
     status: _builtins.str
     """"Actual", "Exercise" or "Test" (OASIS CAP 1.2, status)."""
@@ -61,6 +65,10 @@ class Notification(_message.Message):
     profile_version: _builtins.str
     @_builtins.property
     def hit(self) -> _hits_pb2.Hit: ...
+    @_builtins.property
+    def broadcast(self) -> Global___Broadcast:
+        """What is told to the field, of kind "broadcast"."""
+
     def __init__(
         self,
         *,
@@ -77,11 +85,82 @@ class Notification(_message.Message):
         hit: _hits_pb2.Hit | None = ...,
         notified_at_us: _builtins.int = ...,
         profile_version: _builtins.str = ...,
+        broadcast: Global___Broadcast | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hit", b"hit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["broadcast", b"broadcast", "hit", b"hit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "audible", b"audible", "client_kind", b"client_kind", "hit", b"hit", "incident_id", b"incident_id", "kind", b"kind", "notification_id", b"notification_id", "notified_at_us", b"notified_at_us", "profile_version", b"profile_version", "revision", b"revision", "screen_text", b"screen_text", "status", b"status", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "audible", b"audible", "broadcast", b"broadcast", "client_kind", b"client_kind", "hit", b"hit", "incident_id", b"incident_id", "kind", b"kind", "notification_id", b"notification_id", "notified_at_us", b"notified_at_us", "profile_version", b"profile_version", "revision", b"revision", "screen_text", b"screen_text", "status", b"status", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Notification: _TypeAlias = Notification  # noqa: Y015
+
+@_typing.final
+class Broadcast(_message.Message):
+    """What a dispatcher or an officer put on the air about a hit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ContentEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BROADCAST_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    AT_US_FIELD_NUMBER: _builtins.int
+    broadcast_id: _builtins.str
+    kind: _builtins.str
+    """"initial", "bolo" or "clets_result"."""
+    by: _builtins.str
+    """Who broadcast it."""
+    at_us: _builtins.int
+    @_builtins.property
+    def content(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """By field of the agency's policy: nature, vehicle, plate, fixed_location, description, alert_info, direction."""
+
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Radio channels it went out on."""
+
+    @_builtins.property
+    def audience(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whom it is for, e.g. "patrol_division"."""
+
+    def __init__(
+        self,
+        *,
+        broadcast_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        content: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+        audience: _abc.Iterable[_builtins.str] | None = ...,
+        by: _builtins.str = ...,
+        at_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "audience", b"audience", "broadcast_id", b"broadcast_id", "by", b"by", "channels", b"channels", "content", b"content", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Broadcast: _TypeAlias = Broadcast  # noqa: Y015

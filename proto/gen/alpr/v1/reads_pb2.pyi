@@ -164,6 +164,7 @@ class Read(_message.Message):
     CORNERS_FIELD_NUMBER: _builtins.int
     UNREADABLE_REASON_FIELD_NUMBER: _builtins.int
     VEHICLE_FIELD_NUMBER: _builtins.int
+    CANARY_FIELD_NUMBER: _builtins.int
     read_id: _builtins.str
     """uuid5 of the first frame of the passage and the plate's left-to-right ordinal in it."""
     revision: _builtins.int
@@ -193,6 +194,8 @@ class Read(_message.Message):
     """True: this read_id stands under another key now; drop what this key carried."""
     unreadable_reason: _builtins.str
     """Why `plate` is empty: "TOO_SMALL", "BLURRED", "DARK", "GLARE", "STEEP" or "UNSURE"; empty when it was read."""
+    canary: _builtins.bool
+    """True: a test plate, sent to prove that the chain is armed: an exercise, to be neither recorded nor counted."""
     @_builtins.property
     def frame_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -257,10 +260,11 @@ class Read(_message.Message):
         corners: _abc.Iterable[_types_pb2.Point] | None = ...,
         unreadable_reason: _builtins.str = ...,
         vehicle: Global___Vehicle | None = ...,
+        canary: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "closeup", b"closeup", "context", b"context", "detector", b"detector", "location", b"location", "reader", b"reader", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "alternatives", b"alternatives", "box", b"box", "camera_id", b"camera_id", "captured_at_us", b"captured_at_us", "characters", b"characters", "closeup", b"closeup", "confidence", b"confidence", "context", b"context", "corners", b"corners", "detector", b"detector", "device_id", b"device_id", "device_kind", b"device_kind", "device_name", b"device_name", "direction", b"direction", "frame_ids", b"frame_ids", "location", b"location", "origins", b"origins", "plate", b"plate", "plate_raw", b"plate_raw", "profile_version", b"profile_version", "read_at_us", b"read_at_us", "read_id", b"read_id", "reader", b"reader", "received_at_us", b"received_at_us", "retracted", b"retracted", "revision", b"revision", "state", b"state", "state_confidence", b"state_confidence", "unreadable_reason", b"unreadable_reason", "vehicle", b"vehicle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "alternatives", b"alternatives", "box", b"box", "camera_id", b"camera_id", "canary", b"canary", "captured_at_us", b"captured_at_us", "characters", b"characters", "closeup", b"closeup", "confidence", b"confidence", "context", b"context", "corners", b"corners", "detector", b"detector", "device_id", b"device_id", "device_kind", b"device_kind", "device_name", b"device_name", "direction", b"direction", "frame_ids", b"frame_ids", "location", b"location", "origins", b"origins", "plate", b"plate", "plate_raw", b"plate_raw", "profile_version", b"profile_version", "read_at_us", b"read_at_us", "read_id", b"read_id", "reader", b"reader", "received_at_us", b"received_at_us", "retracted", b"retracted", "revision", b"revision", "state", b"state", "state_confidence", b"state_confidence", "unreadable_reason", b"unreadable_reason", "vehicle", b"vehicle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,77 +1,32 @@
-"""Puts the console together and runs it: HTTP, the consumer of hits, the outbox relay and the purge timer."""
+"""Runs the console: HTTP, the consumers, the outbox relay and the timers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import quote
 
-from fastapi import FastAPI
-
-from alprcore import audited, kafka, postgres, profiles, wire
+from alprcore import kafka, postgres, profiles, wire
 from alprcore.errors import Misconfigured, Transient
 from alprcore.model import Person, Refused
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
-from alprcore.policy import ACTIVITIES, AgencyProfile, local_day, may_access, valid_training
-from alprcore.refusals import RefusalLog
+from alprcore.policy import ACTIVITIES, AgencyProfile, local_day, may_access
 from alprcore.runtime import run, serve_http, together
-from alprcore.seal import ListKeys, SigningKey
 from alprcore.topics import Topic, physical
 
-from .accounts import api as accounts_api
-from .accounts import pages as accounts_pages
 from .accounts import rules as accounts_rules
-from .accounts.store import AccountStore, Papers
-from .administration import api as administration_api
-from .administration import pages as administration_pages
-from .administration import rules as administration_rules
-from .administration.store import AdministrationStore
-from .audits import pages as audits_pages
-from .audits import rules as audits_rules
-from .canvasses import api as canvasses_api
-from .canvasses import pages as canvasses_pages
-from .canvasses import rules as canvasses_rules
-from .canvasses.store import CanvassStore
-from .doors import Doors, Outbox, refusal_log
-from .equipment import api as equipment_api
-from .equipment import pages as equipment_pages
-from .equipment.store import EquipmentStore
-from .hits import api as hits_api
-from .hits import pages as hits_pages
-from .hits import rules as hits_rules
-from .hits.store import HitStore, Wakeups
-from .lists import api as lists_api
-from .lists import pages as lists_pages
-from .lists import rules as lists_rules
-from .profiles import api as profiles_api
-from .profiles import pages as profiles_pages
-from .profiles import rules as profiles_rules
-from .profiles.store import ProfileStore
-from .proofs import provider_of
-from .publication import api as publication_api
-from .publication import pages as publication_pages
-from .publication import rules as publication_rules
-from .publication.store import Gathered, PublicationStore
-from .queries import api as queries_api
-from .queries import pages as queries_pages
-from .queries import rules as queries_rules
+from .building import Console, assemble
+from .cad.store import CadFeed
 from .settings import Settings
-from .sources import api as sources_api
-from .sources import pages as sources_pages
-from .sources.store import RegistrationSource, SourceStore
-from .training import api as training_api
-from .training import pages as training_pages
+from .timers import every
 from .training import rules as training_rules
-from .training.store import TrainingStore
-from .web import Place, Web, create_app, new_password, new_second_factor
+from .web import new_password, new_second_factor
 
 log = logging.getLogger(__name__)
 SCHEMA: Final = "console"
@@ -79,34 +34,9 @@ GROUP: Final = "alpr-console"
 DEMO: Final = "demo"
 RELAY_PAUSE_S: Final = 0.25
 PURGE_EVERY_S: Final = 600.0
+DUTY_EVERY_S: Final = 5.0
 PROFILES_EVERY_S: Final = 1.0
 SESSIONS_KEPT: Final = timedelta(days=30)
-PLACES: Final = (
-    Place("/hits", "Live hits", lambda session: not isinstance(hits_rules.may_watch(session.person), Refused)),
-    Place("/search", "Search", lambda session: queries_rules.may_search(session.person)),
-    Place("/canvasses", "Canvasses", lambda session: canvasses_rules.may_work(session.person)),
-    Place("/lists", "Lists", lambda session: lists_rules.reads_lists(session.person, session.profile)),
-    Place("/devices", "Devices", lambda _: True),
-    Place(
-        "/people",
-        "People",
-        lambda session: administration_rules.looks_after_people(session.person.roles, session.profile),
-    ),
-    Place("/audits", "Audit", lambda session: audits_rules.may_look(session.person)),
-)
-"""The navigation, in the order it is shown."""
-MENU: Final = (
-    Place("/my-training", "My training", lambda _: True),
-    Place("/policy", "Policy", lambda _: True),
-    Place("/profile", "Policy profile", lambda session: profiles_rules.reads(session.person)),
-    Place(
-        "/guidelines", "Guidelines", lambda session: not isinstance(publication_rules.may_read(session.person), Refused)
-    ),
-    Place("/public/policy", "Published policy", lambda _: True),
-    Place("/glossary", "Glossary", lambda _: True),
-    Place("/account", "My account", lambda session: session.limit is None),
-)
-"""What lies in the person's own menu."""
 
 
 def utc_now() -> datetime:
@@ -114,108 +44,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
-    """The console's parts, for `serve` and for tests."""
-
-    app: FastAPI
-    accounts: AccountStore
-    administration: AdministrationStore
-    training: TrainingStore
-    hits: HitStore
-    outbox: Outbox
-    wakeups: Wakeups
-    doors: Doors
-    refusals: RefusalLog
-    versions: ProfileStore
-    sources: SourceStore
-    publication: PublicationStore
-    canvasses: CanvassStore
-
-
 def build(
-    settings: Settings, pool: Any, policies: dict[str, AgencyProfile], stop: asyncio.Event, clock: Any = utc_now
+    settings: Settings,
+    pool: Any,
+    policies: dict[str, AgencyProfile],
+    stop: asyncio.Event,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Console:
     """Connect stores, doors and pages."""
-    queries = postgres.load_queries(__package__ or "alpr_console")
-    outbox = Outbox(pool, queries)
-    training = TrainingStore(pool, postgres.load_queries("alpr_console.training"), outbox, policies)
-
-    versions = ProfileStore(pool, outbox, policies)
-
-    async def papers(person_id: str, profile: AgencyProfile, now: datetime, since: datetime | None) -> Papers:
-        standing = await training.standing(person_id, now)
-        policy_changed = bool(standing.policy_version) and standing.policy_version != profile.version
-        also_read = await versions.in_force_since(profile.agency, since) if policy_changed and since else ()
-        return Papers(
-            decision=may_access(standing, profile, "access_data", now, also_read),
-            category=standing.category,
-            training=valid_training(standing, profile, now),
-            grants=standing.grants,
-            devices=standing.devices,
-            review_due=training_rules.announced(standing, profile, now),
-            policy_changed=policy_changed and profile.access.policy_read,
-        )
-
-    keys = ListKeys.load(settings.list_keys_file) if settings.list_keys_file else None
-    accounts = AccountStore(pool, outbox, policies, papers, settings, keys)
-    provider = provider_of(settings, clock)
-    administration = AdministrationStore(
-        pool,
-        postgres.load_queries("alpr_console.administration"),
-        outbox,
-        policies,
-        accounts.people.issue_first_password,
-    )
-    hits = HitStore(pool, queries, outbox, policies, timedelta(days=settings.keep_hits_days), keys)
-    wakeups = Wakeups(pool)
-    equipment = EquipmentStore(pool, queries)
-    urls = {"ingest": settings.ingest_url, "audit": settings.audit_url, "retention": settings.retention_url}
-    doors = Doors(urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s)
-    refusals = refusal_log(outbox, policies, clock)
-    web = Web(settings, policies, clock, accounts.sessions.find, accounts.sessions.touch, doors, stop, refusals)
-    publication = PublicationStore(pool, outbox, policies)
-
-    gathered = Gathered(training.courses, audited.covered)
-    sources = SourceStore(pool, outbox, keys)
-    registrations = RegistrationSource(settings.registration_url, settings.door_timeout_s)
-    canvasses = CanvassStore(outbox, keys)
-
-    async def decides(person: Person, profile: AgencyProfile, power: str, now: datetime) -> bool:
-        decision, _ = await administration.authority(person, profile, power, "data", now)
-        return not isinstance(decision, Refused)
-
-    routers = (
-        administration_api.router(administration, training.standing),
-        administration_pages.router(administration, training.file_of),
-        training_api.router(training, administration.authority, administration.may_see),
-        training_pages.router(training, administration.authority, administration.may_see),
-        accounts_api.router(accounts, provider, administration.may_manage),
-        accounts_pages.router(accounts, provider),
-        hits_api.router(hits, wakeups),
-        hits_pages.router(),
-        sources_api.router(sources, registrations, hits.hit, hits_rules.check_expires_at),
-        sources_pages.router(sources, registrations, hits.hit, hits_rules.check_expires_at, hits.viewed),
-        equipment_api.router(equipment),  # before the forwards: its paths lie below one of theirs
-        equipment_pages.router(equipment, equipment_api.camera_counts),
-        profiles_api.router(versions, administration.acting),
-        profiles_pages.router(versions, administration.acting),
-        publication_api.router(publication, gathered, administration.acting),
-        publication_pages.router(publication, gathered, administration.acting, versions.effective_at),
-        lists_api.router(administration.acting),
-        lists_pages.router(decides, administration.names),
-        canvasses_api.router(canvasses),
-        canvasses_pages.router(canvasses, queries_rules.positions),
-        queries_api.router(),
-        queries_pages.router(),
-        audits_pages.router(),
-    )
-    app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)
-    audited.require("console", app.routes)
-    return Console(
-        app, accounts, administration, training, hits, outbox, wakeups, doors, refusals, versions, sources, publication,
-        canvasses,
-    )  # fmt: skip
+    return assemble(settings, pool, policies, stop, clock)
 
 
 async def seed_papers(console: Console, profile: AgencyProfile, username: str, roles: Sequence[str]) -> None:
@@ -281,13 +118,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 serve_figures(health, settings, stop),
                 consume(console, settings, publisher, stop),
                 console.wakeups.listen(stop),
-                relay(console.outbox, console.refusals, publisher, health, stop),
-                purge(console, health, stop),
-                keep_profiles(console.versions, health, stop),
+                by_itself(console, publisher, health, stop),
+                follow_cad(console, settings, publisher, policies, health, stop),
             )
+        await console.deliveries.end()
         with suppress(Transient):
             await console.refusals.flush(ending=True)
         await console.doors.close()
+        await console.confirmations.close()
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(pool.close(), 5.0)
@@ -313,11 +151,17 @@ async def consume(console: Console, settings: Settings, publisher: kafka.Publish
     async def handle(message: kafka.Message) -> None:
         value = message.value or b""
         if message.topic == notifications:
-            await hits.put_notification(wire.decode_notification(value, message.headers), utc_now())
+            notification = wire.decode_notification(value, message.headers)
+            if notification.hit.read.canary:
+                await console.chain.arrived(notification, utc_now())
+            else:
+                await hits.put_notification(notification, utc_now())
         elif message.topic == alarms:
             await console.accounts.people.put_alarm(wire.decode_list_alarm(value, message.headers))
         else:
-            await hits.put_hit(wire.decode_hit(value, message.headers), utc_now())
+            hit = wire.decode_hit(value, message.headers)
+            if not hit.read.canary:  # its notification is what counts
+                await hits.put_hit(hit, utc_now())
 
     await kafka.run_consumer(
         settings.kafka,
@@ -330,57 +174,69 @@ async def consume(console: Console, settings: Settings, publisher: kafka.Publish
     )
 
 
-async def relay(
-    outbox: Outbox, refusals: RefusalLog, publisher: kafka.Publisher, health: Health, stop: asyncio.Event
-) -> None:
-    """Empty the outbox, again and again; what cannot be published stays."""
-    beat = health.progress("relay", 120.0)
-    while not stop.is_set():
-        beat()
-        try:
-            await refusals.flush()
-            if await outbox.relay(publisher):
-                continue
-        except Transient:
-            log.warning("outbox_relay_waits")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), RELAY_PAUSE_S)
+async def by_itself(console: Console, publisher: kafka.Publisher, health: Health, stop: asyncio.Event) -> None:
+    """Empty the outbox, follow the profiles in force, tell what is late, and remove what is due."""
 
+    async def relay() -> bool:
+        await console.refusals.flush()
+        return await console.outbox.relay(publisher) > 0  # what cannot be published stays
 
-async def keep_profiles(versions: ProfileStore, health: Health, stop: asyncio.Event) -> None:
-    """Put approved versions into force when their time has come, and follow what another replica put there."""
-    beat = health.progress("profiles", 120.0)
-    while not stop.is_set():
-        beat()
-        try:
-            await versions.due(utc_now())
-            await versions.refresh()
-        except Transient:
-            log.warning("profiles_wait")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PROFILES_EVERY_S)
+    async def profiles_in_force() -> bool:
+        await console.versions.due(utc_now())
+        await console.versions.refresh()  # what another replica put into force
+        return False
 
-
-async def purge(console: Console, health: Health, stop: asyncio.Event) -> None:
-    """Remove expired hits and forgotten sessions on a timer."""
-    beat = health.progress("purge", 3 * PURGE_EVERY_S)
-    while not stop.is_set():
-        beat()
+    async def duty() -> bool:
         now = utc_now()
-        try:
-            counts = await console.hits.purge(now)
-            counts["verifications"] = await console.sources.purge(now)
-            counts["canvasses"] = await console.canvasses.purge(now)
-            if late := await console.publication.check_posting():
-                log.warning("posting_outdated", extra={"agencies": late})
-            counts |= await console.administration.on_timer(now)
-            counts["suspensions"] = await console.training.note_suspensions(now)
-            await console.accounts.sessions.forget(now - SESSIONS_KEPT, now)
-            log.info("console_purged", extra=counts)
-        except Transient:
-            log.warning("console_purge_waits")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PURGE_EVERY_S)
+        await console.duty.on_timer(now)
+        await console.figures.open_reviews(now)
+        await console.chain.on_timer(now)
+        return False
+
+    async def purge() -> bool:
+        now = utc_now()
+        await console.figures.on_timer(now)  # what became of hits, before they go
+        counts = await console.hits.purge(now)
+        counts |= await console.workflow.purge(now)
+        counts["canvasses"] = await console.canvasses.purge(now)
+        if late := await console.publication.check_posting():
+            log.warning("posting_outdated", extra={"agencies": late})
+        counts |= await console.administration.on_timer(now)
+        counts["deliveries"] = await console.units.purge(now)
+        counts["clients_signed_off"] = await console.units.sweep(now)
+        counts["suspensions"] = await console.training.note_suspensions(now)
+        await console.accounts.sessions.forget(now - SESSIONS_KEPT, now)
+        counts["cad_events"] = await console.cad.purge(now)
+        counts["handovers"] = await console.duty.purge(now)
+        log.info("console_purged", extra=counts)
+        return False
+
+    await together(
+        every("relay", RELAY_PAUSE_S, relay, health, stop),
+        every("profiles", PROFILES_EVERY_S, profiles_in_force, health, stop),
+        every("duty", DUTY_EVERY_S, duty, health, stop),
+        every("purge", PURGE_EVERY_S, purge, health, stop),
+    )
+
+
+async def follow_cad(
+    console: Console,
+    settings: Settings,
+    publisher: kafka.Publisher,
+    policies: Mapping[str, AgencyProfile],
+    health: Health,
+    stop: asyncio.Event,
+) -> None:
+    """Take what CAD systems answer, and send them what people did, on topics and to endpoints."""
+    feed = CadFeed(
+        console.cad, settings.kafka, publisher, lambda: list(policies), utc_now, SERVICE, ConsumerMetrics("console_cad")
+    )
+
+    async def send() -> bool:
+        await console.deliveries.begin()
+        return await console.cad.relay(feed.publish) > 0
+
+    await together(feed.follow(stop), every("cad", RELAY_PAUSE_S, send, health, stop))
 
 
 async def _seed_only(settings: Settings, stop: asyncio.Event) -> None:

@@ -1,6 +1,9 @@
 -- arm_sound --
 UPDATE console.sessions SET sound_armed_at = $2 WHERE session_id = $1
 
+-- watched --
+UPDATE console.sessions SET watched_at = $2 WHERE session_id = $1
+
 -- mute_sound --
 UPDATE console.sessions SET muted_until = $2 WHERE session_id = $1
 
@@ -9,9 +12,9 @@ SELECT set_config('console.agency', $1, true)
 
 -- put_hit --
 INSERT INTO console.hits
-    (hit_id, agency, revision, matched_at, card, stored_at, expires_at, entry_id, entry_sealed, entry_key_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (hit_id) DO UPDATE SET revision = $3, matched_at = $4, card = $5
+    (hit_id, agency, revision, matched_at, card, stored_at, expires_at, entry_id, entry_sealed, entry_key_id, wire)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (hit_id) DO UPDATE SET revision = $3, matched_at = $4, card = $5, wire = $11
 WHERE hits.revision < $3
    OR (hits.revision = $3
        AND coalesce((hits.card ->> 'hit_revision')::int, 0) < coalesce(($5::jsonb ->> 'hit_revision')::int, 0))
@@ -57,17 +60,23 @@ SELECT max(event_no) AS event_no, incident_id FROM (
 ) AS next_events GROUP BY incident_id ORDER BY event_no
 
 -- incidents_by_id --
-SELECT i.incident_id, i.opened_at, i.acknowledged_at, i.acknowledged_by, i.shown_at, i.revision,
-       n.kind, n.status, n.screen_text, n.notified_at, h.hit_id, h.card,
+SELECT i.incident_id, i.opened_at, i.acknowledged_at, i.acknowledged_by, i.shown_at, i.revision, i.owner_name,
+       i.owned_since, i.escalated_at, i.overdue_at,
+       n.kind, n.status, n.screen_text, n.notified_at, n.stored_at, h.hit_id, h.card,
        h.entry_id, h.entry_sealed, h.entry_key_id,
        (SELECT bool_or(a.audible) FROM console.notifications a
         WHERE a.incident_id = i.incident_id AND a.client_kind = 'dispatch_console') AS audible,
        (SELECT min(p.presented_at) FROM console.presented p
         WHERE p.agency = i.agency AND p.hit_id = i.hit_id) AS hit_shown_at,
-       (SELECT jsonb_agg(jsonb_build_object('at', s.captured_at, 'place', s.place) ORDER BY s.revision)
-        FROM (SELECT DISTINCT ON (revision) revision, captured_at, place FROM console.notifications
-              WHERE incident_id = i.incident_id AND client_kind = 'dispatch_console' AND kind <> 'recall'
-              ORDER BY revision) AS s
+       (SELECT jsonb_agg(
+            jsonb_build_object('at', s.captured_at, 'place', s.place, 'latitude', s.card -> 'latitude',
+                               'longitude', s.card -> 'longitude', 'direction', s.card -> 'direction')
+            ORDER BY s.revision)
+        FROM (SELECT DISTINCT ON (t.revision) t.revision, t.captured_at, t.place, th.card
+              FROM console.notifications t JOIN console.hits th USING (hit_id)
+              WHERE t.incident_id = i.incident_id AND t.client_kind = 'dispatch_console'
+                    AND t.kind NOT IN ('recall', 'broadcast', 'escalation')
+              ORDER BY t.revision) AS s
        ) AS sightings
 FROM console.incidents i
 JOIN console.notifications n USING (notification_id)
@@ -76,7 +85,16 @@ WHERE i.agency = $1 AND i.incident_id = ANY($2)
 
 -- newest_incidents --
 SELECT incident_id FROM console.incidents
-WHERE agency = $1 AND expires_at > $2 AND (acknowledged_at IS NULL OR opened_at > $3)
+-- what is worked on stays in the queue until it is closed, or turned out to be no hit
+WHERE agency = $1 AND expires_at > $2
+  AND (acknowledged_at IS NULL OR opened_at > $3 OR incident_id IN (
+    SELECT n.incident_id FROM console.hit_steps s
+    JOIN console.notifications n ON n.agency = s.agency AND n.hit_id = s.work_id
+    WHERE s.agency = $1 AND s.step_no = 1 AND s.done_at > (
+        SELECT min(opened_at) FROM console.incidents WHERE agency = $1)
+      AND NOT EXISTS (
+      SELECT 1 FROM console.hit_steps e WHERE e.agency = s.agency AND e.work_id = s.work_id
+      AND (e.step = 'closure' OR e.kind IN ('misread', 'wrong_state', 'not_active')))))
 ORDER BY (acknowledged_at IS NULL) DESC, opened_at DESC, incident_id LIMIT $4
 
 -- incident_of_hit --
@@ -85,15 +103,23 @@ WHERE n.agency = $1 AND n.hit_id = $2 AND n.client_kind = 'dispatch_console'
 ORDER BY n.kind = 'storm', n.revision DESC LIMIT 1
 
 -- incidents_of_hit --
-SELECT DISTINCT n.incident_id FROM console.notifications n
-WHERE n.agency = $1 AND n.hit_id = $2 AND n.client_kind = 'dispatch_console' ORDER BY n.incident_id
+SELECT i.incident_id, i.expires_at FROM console.incidents i
+WHERE i.agency = $1 AND i.incident_id IN (
+    SELECT n.incident_id FROM console.notifications n
+    WHERE n.agency = $1 AND n.hit_id = $2 AND n.client_kind = 'dispatch_console')
+ORDER BY i.incident_id
 
 -- newest_hits --
 SELECT card FROM console.hits
 WHERE agency = $1 AND matched_at > $2 AND matched_at < $3 ORDER BY matched_at DESC, hit_id LIMIT $4
 
 -- one_hit --
-SELECT card FROM console.hits WHERE agency = $1 AND hit_id = $2 AND matched_at > $3
+-- a hit that is worked on stays until its work is over
+SELECT card FROM console.hits
+WHERE agency = $1 AND hit_id = $2 AND (matched_at > $3 OR console.work_open($1, hit_id))
+
+-- wire_of_hit --
+SELECT wire FROM console.hits WHERE agency = $1 AND hit_id = $2
 
 -- storm_hits --
 SELECT count(*) FROM console.hits WHERE agency = $1 AND card ->> 'storm_id' = $2 AND matched_at > $3
@@ -117,33 +143,18 @@ FROM console.notifications n
 WHERE i.agency = $1 AND i.incident_id = $2 AND n.incident_id = i.incident_id AND n.hit_id = $3
   AND n.client_kind = 'dispatch_console'
   AND (SELECT count(*) FROM console.presented p WHERE p.agency = $1 AND p.hit_id = $3) = 1
-RETURNING i.expires_at, n.notified_at
+RETURNING i.expires_at, n.captured_at, n.notified_at, n.stored_at
 
 -- acknowledge --
-UPDATE console.incidents SET acknowledged_at = $4, acknowledged_by = $3
-WHERE agency = $1 AND incident_id = $2 AND acknowledged_at IS NULL
-RETURNING expires_at
-
--- put_read_check --
--- the same finding by the same person as the newest one is a repeat
-INSERT INTO console.read_checks
-    (hit_id, check_no, agency, read_id, device_id, camera_id, reader, result, method, state_confirmed, plate_text,
-     corrected_text, person_id, full_name, checked_at, expires_at)
-SELECT $1, coalesce(max(c.check_no), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
-FROM console.read_checks c WHERE c.agency = $2 AND c.hit_id = $1
-HAVING NOT coalesce(
-    (SELECT (n.person_id, n.result, n.method, n.state_confirmed, n.corrected_text) = ($12, $7, $8, $9, $11)
-     FROM console.read_checks n WHERE n.agency = $2 AND n.hit_id = $1 ORDER BY n.check_no DESC LIMIT 1), false)
-RETURNING check_no
-
--- findings_of_device --
-SELECT DISTINCT ON (read_id) result, plate_text, corrected_text FROM console.read_checks
-WHERE agency = $1 AND device_id = $2 AND reader = $3 ORDER BY read_id, checked_at DESC, check_no DESC
-
--- read_checks_of --
-SELECT DISTINCT ON (hit_id) hit_id, result, method, state_confirmed, plate_text, corrected_text, full_name AS by,
-       checked_at AS at
-FROM console.read_checks WHERE agency = $1 AND hit_id = ANY($2) ORDER BY hit_id, check_no DESC
+-- who can answer for hits becomes the owner ($5), where there is none
+UPDATE console.incidents
+SET acknowledged_at = coalesce(acknowledged_at, $4),
+    acknowledged_by = CASE WHEN acknowledged_at IS NULL THEN $3 ELSE acknowledged_by END,
+    owner_id = CASE WHEN owner_id = '' THEN $5 ELSE owner_id END,
+    owner_name = CASE WHEN owner_id = '' AND $5 <> '' THEN $3 ELSE owner_name END,
+    owned_since = CASE WHEN owner_id = '' AND $5 <> '' THEN $4 ELSE owned_since END
+WHERE agency = $1 AND incident_id = $2 AND (acknowledged_at IS NULL OR (owner_id = '' AND $5 <> ''))
+RETURNING expires_at, acknowledged_at, shown_at
 
 -- device_checks --
 -- of several findings about one read, through several hits or corrected later, the newest counts
@@ -152,11 +163,6 @@ FROM (SELECT DISTINCT ON (read_id) device_id, camera_id, reader, result FROM con
       WHERE agency = $1 AND ($2::text IS NULL OR device_id = $2)
       ORDER BY read_id, checked_at DESC, check_no DESC) AS newest
 GROUP BY device_id, camera_id, reader ORDER BY device_id, camera_id, reader
-
--- purge_read_checks --
--- the texts go with their record; that a device misread stays
-UPDATE console.read_checks SET plate_text = NULL, corrected_text = NULL
-WHERE expires_at <= $1 AND plate_text IS NOT NULL
 
 -- purge_hits --
 DELETE FROM console.hits WHERE expires_at <= $1

@@ -6,10 +6,29 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from alprcore.runtime import ServiceSettings
+
+
+class ConfirmationSettings(BaseModel):
+    """Who tells one agency whether an entry is active (HIT-09, docs/hits.md)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    adapter: Literal["manual", "stub", "http"] = Field(
+        default="manual", description="a person types the answer, it is made up, or the agency's switch gives it"
+    )
+    url: str = Field(default="", max_length=500, description="address of the switch, HTTPS")
+    secret_file: Path | None = Field(
+        default=None, description="secrets (whsec_…) that sign the questions, newest first"
+    )
+    cert_file: Path | None = Field(default=None, description="our certificate at the switch (mTLS)")
+    key_file: Path | None = Field(default=None, description="its key")
+    ca_file: Path | None = Field(default=None, description="who signs the switch's certificate; without: the system's")
+    timeout_s: float = Field(default=10.0, gt=0, le=60, description="longest wait for an answer")
+    allow_test: bool = Field(default=False, description="let answers that are made up count outside a demonstration")
 
 
 class Settings(ServiceSettings):
@@ -47,15 +66,35 @@ class Settings(ServiceSettings):
     registration_url: str = Field(
         default="", description="address of the vehicle registration source; without: registrations are not looked up"
     )
+    confirmations: dict[str, ConfirmationSettings] = Field(
+        default={}, description="who tells whether an entry is active, by agency, as JSON; without: a person types it"
+    )
     profiles_folder: Path | None = Field(
         default=None, description="folder with the first profiles of further agencies, one YAML file each"
     )
     keep_hits_days: int = Field(default=7, ge=1, le=365, description="days the console keeps its copy of a hit")
+    canary_cameras: dict[str, tuple[str, ...]] = Field(
+        default={}, description="cameras that send a test plate each minute, by agency, as a JSON object of lists"
+    )
+    canary_limit_s: float = Field(
+        default=180.0, ge=60, description="seconds without a camera's test plate after which the chain counts as broken"
+    )
     seed_demo: bool = Field(default=False, description="make the demonstration's people at start")
     demo_password: SecretStr = Field(default=SecretStr(""), description="their password, as long as password_length")
     public_url: str = Field(
         default="", description="address people type, as https://alpr.example: security keys and the provider need it"
     )
+    link_minutes: int = Field(
+        default=15, ge=1, le=60, description="how long a link to an image opens that a CAD got; needs public_url"
+    )
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description="networks inside, as a JSON list, where CAD systems take messages; else public ones only",
+    )
+    webhook_authorities_file: Path | None = Field(
+        default=None, description="PEM file of an own certificate authority that CAD systems' certificates come from"
+    )
+    webhook_plain_http: bool = Field(default=False, description="let messages to CAD systems go by HTTP, too")
     password_scheme: Literal["argon2id", "pbkdf2_sha256"] = Field(
         default="argon2id", description="how passwords are kept; pbkdf2_sha256 where FIPS 140 is demanded"
     )

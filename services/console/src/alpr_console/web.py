@@ -24,7 +24,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from alprcore.errors import Transient
-from alprcore.model import Person, Refused
+from alprcore.model import ClientKind, Person, Refused
 from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.refusals import RefusalLog
 
@@ -54,6 +54,8 @@ class SignedIn:
     `limit` is what has to be done first: while it stands, only routes that are made for it (`limited`) answer.
     `lock_exempt`: a terminal of a staffed dispatch room, whose open feed counts as use. `alerts` are unseen ones.
     `policy_changed`: the session goes on, and a version of the policy came into force that its person has not read.
+    `client_kind` is what the session signed on as, a dispatch console where it did not (HIT-03, DEF-12); `unit` is the
+    call sign it signed on with, `client_id` this sign-on, `unit_device` the ALPR device it works with, or empty.
     """
 
     person: Person
@@ -67,6 +69,11 @@ class SignedIn:
     alerts: int = 0
     review_due: datetime | None = None
     policy_changed: bool = False
+    client_kind: ClientKind = ClientKind.DISPATCH_CONSOLE
+    unit: str = ""
+    client_id: str = ""
+    unit_device: str = ""
+    signed_on_at: datetime | None = None
 
 
 FindSession = Callable[[str, datetime], Awaitable[SignedIn | None]]

@@ -13,7 +13,7 @@ from alpr_ingest import metrics
 from alpr_ingest.store import Outgoing, Store
 from alprcore.errors import Transient
 from alprcore.kafka import Publisher
-from alprcore.model import AuditEvent, Person, Refused, event_id
+from alprcore.model import AuditEvent, Device, Person, Refused, event_id
 from alprcore.refusals import RefusalLog
 from alprcore.topics import Topic
 from alprcore.wire import encode_audit_event, headers_for
@@ -47,6 +47,24 @@ def audit_message(
         reason_code="" if refused is None else refused.reason_code,
         facts={"subject": subject, "person_id": person.person_id, **(facts or {})},
         personal=_named(person) | (personal or {}),
+    )
+    return Outgoing(Topic.AUDIT, event.event_id, encode_audit_event(event), event.event_id, now)
+
+
+def device_message(
+    kind: str, device: Device, revision: str, now: datetime, *, facts: Mapping[str, str] | None = None
+) -> Outgoing:
+    """Make the ledger's event of what a device did by itself, under its own key."""
+    event = AuditEvent(
+        event_id=event_id(device.device_id, kind, revision),
+        occurred_at=now,
+        agency=device.agency,
+        kind=kind,
+        service="ingest",
+        outcome="ok",
+        reason_code="",
+        facts={"subject": device.device_id, "device_id": device.device_id, **(facts or {})},
+        personal={},
     )
     return Outgoing(Topic.AUDIT, event.event_id, encode_audit_event(event), event.event_id, now)
 

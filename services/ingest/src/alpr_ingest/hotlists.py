@@ -1,12 +1,14 @@
-"""Decides whether a load may replace the version of a list that is in force. Pure."""
+"""Decides what a list takes of a file, and whether a load may replace the version that is in force. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from alprcore.model import EntryDetails, Refused
+from alprcore.layouts import Line
+from alprcore.model import EntryDetails, ListVersion, Refused
 from alprcore.policy import ENTERED, SPECIAL, basis_missing
 
 SHRINK_LIMIT: Final = 0.5
@@ -17,6 +19,10 @@ GROWTH_FREE: Final = 1_000
 LIFTABLE: Final = frozenset({"LIST_SHRUNK", "LIST_GREW"})
 """What a person may lift who writes down why: sizes can be right although they are odd."""
 CLOCK_AHEAD: Final = timedelta(minutes=10)
+CATEGORY_OFF: Final = "CATEGORY_OFF"
+"""Of a line whose category is switched off: neither an entry nor a fault."""
+WITHOUT_BASIS: Final = "DPPA_BASIS_REQUIRED"
+"""Of a line with registration data in a file for which no permissible use is named (SEC-05)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +82,44 @@ def guards(active: ActiveList, entries: int, source_time: datetime, *, now: date
 def unfit(list_type: str, details: EntryDetails) -> str:
     """Give the code for which a list of this type takes no such entry; empty when it does."""
     return "BASIS_MISSING" if list_type == SPECIAL and basis_missing(details) else ""
+
+
+def left_out(active: ActiveList, line: Line, permissible_use: str) -> str:
+    """Give the code for which a list does not take a line that could be read; empty when it does.
+
+    A line that takes an entry out is asked for its category alone; one that puts an entry in also for the use under
+    which registration data may be kept, and for what a list of this type demands.
+    """
+    if line.category and line.category in active.categories_off:
+        return CATEGORY_OFF
+    if line.removal:
+        return ""
+    if line.details.registered_owner and not permissible_use:
+        return WITHOUT_BASIS
+    return unfit(active.list_type, line.details)
+
+
+def version_of(
+    active: ActiveList,
+    version: int,
+    entries: int,
+    source_time: datetime,
+    loaded_at: datetime,
+    end_offsets: Mapping[int, int] | None = None,
+) -> ListVersion:
+    """Make what is told of a version of a list: of when its content is, and how far `hotlist` must have been read."""
+    return ListVersion(
+        agency=active.agency,
+        list_code=active.code,
+        version=version,
+        name=active.name,
+        source=active.source,
+        source_time=source_time,
+        loaded_at=loaded_at,
+        max_age_s=active.max_age_s,
+        advisory_class=active.advisory_class,
+        default_reason=active.default_reason,
+        list_type=active.list_type,
+        entries=entries,
+        end_offsets=end_offsets or {},
+    )

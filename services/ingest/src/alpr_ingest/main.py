@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,8 @@ from typing import Any
 from alpr_ingest.api import Doors, build_app
 from alpr_ingest.app import Relay, refusal_log
 from alpr_ingest.entering import PARTIALS, Entering
-from alpr_ingest.loading import DryRuns, ListLoader, Resealing
+from alpr_ingest.loading import DryRuns, ListLoader, Republishing, Resealing
+from alpr_ingest.packing import Packing
 from alpr_ingest.pulling import Limits, Puller, Watch
 from alpr_ingest.settings import Settings
 from alpr_ingest.store import Store
@@ -27,7 +29,7 @@ from alprcore.postgres import connect, require_schema
 from alprcore.profiles import Profiles, load_profiles
 from alprcore.refusals import RefusalLog
 from alprcore.runtime import run, serve_http, together
-from alprcore.seal import ListKeys
+from alprcore.seal import ListKeys, SigningKey
 from alprcore.topics import Topic
 
 _PROBE_S = 5.0
@@ -72,6 +74,10 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
         loader = ListLoader(store, publisher, keys, relay, clock, profiles, layouts)
         entering = Entering(store, loader, keys, relay, profiles, clock)
         puller = Puller(store, loader, relay, profiles, Limits.of(settings), clock)
+        packing = None
+        if settings.package_key_file:
+            valid = timedelta(hours=settings.package_valid_hours)
+            packing = Packing(store, SigningKey.load(settings.package_key_file), clock, valid)
         doors = Doors(
             store=store,
             publisher=publisher,
@@ -82,12 +88,16 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             entering=entering,
             puller=puller,
             dry_runs=DryRuns(store, loader, settings.kafka, keys, clock, least=settings.dry_run_least),
+            packing=packing,
+            republishing=Republishing(store, publisher, relay, clock),
             profiles=profiles,
             person_key=settings.person_key,
             clock=clock,
             refusals=refusal_log(store, clock),
+            largest_list=settings.largest_list_bytes,
         )
         app = ops_routes(health, build_app(doors))
+        gc.freeze()  # what lives as long as the service is not looked through for garbage: a fifth of a load's publishing
         await together(
             relay.run(stop, health.progress("relay", limit_s=120)),
             loader.run(stop, timedelta(seconds=settings.clean_after_seconds)),

@@ -32,6 +32,11 @@ FEED_OK: Final = Gauge(
 LIST_AGE: Final = Gauge("alpr_ingest_list_unconfirmed_seconds", "Time since a list was confirmed", ["agency", "list"])
 # 1 while HOTLIST_STALE is raised for a list: hits on it may be outdated, so see to its source or load it by hand.
 LIST_STALE: Final = Gauge("alpr_ingest_list_stale", "Lists that are older than their rule allows", ["agency", "list"])
+# Packages of lists for devices. `cut` ones were left without an end, which devices refuse: the database was away, or a
+# load outran them.
+PACKAGES: Final = Counter(
+    "alpr_ingest_packages_total", "Packages of lists by whether they were written whole", ["outcome"]
+)
 # Entries that another key than the current one has sealed. It falls to 0 after a key was replaced; what stays was sealed
 # with a key that is not in the key file. At 0 ingest needs the older keys no more (see docs/lists.md).
 OLD_SEALS: Final = Gauge("alpr_ingest_entries_of_older_keys", "Entries sealed with another key than the current one")

@@ -23,6 +23,13 @@ class Settings(ServiceSettings):
     objects_url: str = Field(description="where large images go: file:///folder or s3://bucket/prefix")
     person_public_key: str = Field(description="base64 of the key that the console signs person tokens with")
     list_keys_file: str = Field(description="file of the keys that seal list entries; the last one seals")
+    package_key_file: str = Field(
+        "", description="file of the key that signs packages of lists for devices; none: devices get no lists"
+    )
+    package_valid_hours: float = Field(
+        24.0, gt=0, le=24 * 31, description="how long a device may use its copies of lists without a new package"
+    )
+    largest_list_bytes: int = Field(256 * 2**20, gt=0, description="largest list file that may be uploaded")
     clean_after_seconds: float = Field(
         600.0, ge=0, description="how long closed list entries stay on the topic, for workers that still use them"
     )

@@ -24,11 +24,12 @@ from alpr_matcher.alerts.storms import Storms
 from alpr_matcher.alerts.told import ToldEntry
 from alpr_matcher.lists import EntryView, ListName, ListVersions, PartialView
 from alpr_matcher.settings import Settings
+from alpr_matcher.streams.cad import CadTopics
 from alpr_matcher.streams.offsets import Offsets
 from alpr_matcher.streams.recalls import Lists, Recalls
 from alprcore import wire
 from alprcore.errors import AlprError, InvalidMessage, Transient
-from alprcore.kafka import AssignedFollower, DeadLetterLimit, DeadLetters, Message, Publisher, existing_topics
+from alprcore.kafka import AssignedFollower, DeadLetterLimit, DeadLetters, Message, Publisher
 from alprcore.kafka.loop import Refusals
 from alprcore.matching import match_read
 from alprcore.model import DeviceChecks, Entry, EntryDetails, Hit, ListVersion
@@ -47,7 +48,6 @@ _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 5.0  # what was away is used again within this
 _CATCH_UP_POLL_S: Final = 0.02
 _MEASURE_S: Final = 2.0
-_CAD_REFRESH_S: Final = 30.0
 _HANGS_S: Final = 120.0  # far above a cold start with five million entries; retries count as progress
 _PRUNE_S: Final = 3600.0
 
@@ -84,8 +84,7 @@ class Matcher:
         self.topics = {physical(topic, prefix=self._kafka.topic_prefix): topic for topic in self._refusals}
         self.in_hand = dict.fromkeys(self.topics, 0)
         self._pruned: dict[int, float] = {}
-        self._cad: frozenset[str] = frozenset()
-        self._cad_checked = -_CAD_REFRESH_S
+        self._cad = CadTopics(settings, keys, GROUP, now)
         self.view = EntryView(lambda bucket: wire.decode_bucket(bucket, _BUCKET_HEADERS), wire.bucket_plates)
         self.partials = PartialView()
         self.partials_read = asyncio.Event()
@@ -100,7 +99,9 @@ class Matcher:
         self.offsets: Offsets
         self.checks: dict[str, DeviceChecks] = {}
         self.storms = Storms(settings.storm_limits())
-        lists = Lists(self._in_force, self._entries_for, self._open)
+        self._patience_s = settings.list_wait_seconds
+        # a list that reads go on without has not withdrawn its entries: recalls wait for it
+        lists = Lists(lambda partition: self._in_force(partition, whole=True), self._entries_for, self._open)
         self.recalls = Recalls(self._kafka, lists, self.storms, self._publish_hit, now)
         self._beat = health.progress("stream", _HANGS_S)
         health.check("lists", self.not_ready)
@@ -157,19 +158,34 @@ class Matcher:
         return ""
 
     async def _lists(self, partition: int) -> Mapping[ListName, ListVersion]:
-        """Wait until reads of this partition may be judged; answers the one version of each list. Raises `LetGo`."""
+        """Wait until reads of this partition may be judged; answers the one version of each list. Raises `LetGo`.
+
+        A list that the topic does not bring holds the reads of all agencies up, for a while: then they go on without.
+        """
+        begun = time.monotonic()
         while (versions := self._in_force(partition)) is None:
             if self.assigned is not None and partition not in self.assigned:
                 raise LetGo(f"partition {partition}")  # its lists are no longer read here: it would wait for ever
+            if not (self._known() and self.follower.caught_up(partition)):
+                begun = time.monotonic()  # the topic is still being read: nothing is lost yet
+            elif time.monotonic() - begun > self._patience_s:
+                self._leave_out(partition)
             self._beat()
             await asyncio.sleep(_CATCH_UP_POLL_S)
         return versions
 
-    def _in_force(self, partition: int) -> Mapping[ListName, ListVersion] | None:
+    def _leave_out(self, partition: int) -> None:
+        waiting = self.versions.waiting(partition, self.follower.position(partition))
+        self.versions.leave_out(partition, waiting)
+        for agency, code in waiting:
+            metrics.LISTS_LEFT_OUT.labels(agency, code).inc()
+            logger.error("list_left_out", extra={"agency": agency, "list": code, "partition": partition})
+
+    def _in_force(self, partition: int, *, whole: bool = False) -> Mapping[ListName, ListVersion] | None:
         """The one version of each list in this partition; None while its reads may not be judged."""
         if not (self._known() and self.follower.caught_up(partition)):
             return None
-        return self.versions.in_force(partition, self.follower.position(partition))
+        return self.versions.in_force(partition, self.follower.position(partition), whole=whole)
 
     def _entries_for(self, partition: int, told: ToldEntry) -> tuple[Entry, ...]:
         if not told.partial:
@@ -257,7 +273,8 @@ class Matcher:
         done = self._now()
         for hit in hits:
             logger.info("read_matched", extra={"hit_id": hit.hit_id, "read_id": read.read_id, "traceparent": trace})
-            metrics.HITS.labels(hit.grade.value, hit.list_code).inc()
+            if not read.canary:
+                metrics.HITS.labels(hit.grade.value, hit.list_code).inc()
             metrics.READ_TO_HIT.observe(max(0.0, done.timestamp() - message.timestamp_ms / 1000))
             late = max(0.0, (done - read.captured_at).total_seconds())
             metrics.CAPTURED_TO_HIT.labels(read.device_kind.value).observe(late)
@@ -296,25 +313,10 @@ class Matcher:
             metrics.FRAME_TO_NOTIFICATION.observe(taken)
 
     async def _send(self, hit: Hit, alert: Alert, trace: str) -> None:
-        agency, key, notes = hit.read.agency, alert.incident_id, alert.notifications
+        key, notes = alert.incident_id, alert.notifications
         out = [(Topic.NOTIFICATIONS, note.notification_id, wire.encode_notification(note), "") for note in notes]
-        if await self._has_cad(Topic.CAD_HITS, agency):
-            out.append((Topic.CAD_HITS, wire.name_of(hit), wire.cad_event("hit", hit, source=GROUP), agency))
-        if await self._has_cad(Topic.CAD_NOTIFICATIONS, agency):
-            for note in notes:
-                event = wire.cad_event("notification", note, source=GROUP)
-                out.append((Topic.CAD_NOTIFICATIONS, note.notification_id, event, agency))
+        out += [] if hit.read.canary else await self._cad.messages(hit, alert)  # nobody is to be sent to a test plate
         await asyncio.gather(*(self._put(topic, key, name, value, trace, to) for topic, name, value, to in out))
-
-    async def _has_cad(self, topic: Topic, agency: str) -> bool:
-        """Whether the agency has this CAD topic: an agency without CAD must not hold up the others."""
-        name = physical(topic, prefix=self._kafka.topic_prefix, agency=agency)
-        if name not in self._cad and time.monotonic() - self._cad_checked >= _CAD_REFRESH_S:
-            self._cad = await existing_topics(self._kafka)
-            self._cad_checked = time.monotonic()
-        if name not in self._cad:
-            metrics.CAD_MISSING.labels(agency, topic.value).inc()
-        return name in self._cad
 
     def _prune(self, partition: int) -> None:
         """Forgets alerts older than a day (RET-11). The table may change only under a message of its partition."""

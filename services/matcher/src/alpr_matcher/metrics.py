@@ -25,6 +25,11 @@ READS_JUDGED: Final = Counter(
 HITS: Final = Counter("alpr_matcher_hits_total", "Hits by grade and list", ["grade", "list_code"])
 """A list with many times its usual hits holds wrong entries; many look-alikes point at a camera to clean."""
 
+LISTS_LEFT_OUT: Final = Counter(
+    "alpr_matcher_lists_left_out_total", "Partitions whose reads went on without a list", ["agency", "list_code"]
+)
+"""The topic `hotlist` has lost what the list's version needs: its reads miss hits. Run `alpr hotlist republish`."""
+
 READ_TO_HIT: Final = Histogram(
     "alpr_matcher_read_to_hit_seconds", "From the read's publication to the hit's", buckets=_SECONDS
 )

@@ -18,6 +18,15 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ALPR_MATCHER_")
 
     list_keys_file: Path = Field(description="keys that open the sealed part of list entries, one a line")
+    public_url: str = Field(
+        "", description="address of the console, for the links to images that a CAD gets; empty: no links are sent"
+    )
+    link_minutes: int = Field(15, ge=1, le=60, description="how long a link to an image opens")
+    list_wait_seconds: float = Field(
+        60.0,
+        ge=1,
+        description="how long reads wait for a list that its topic does not bring, before they go on without",
+    )
     storm_window_seconds: int = Field(600, ge=10, description="hits are counted over this long to find an alert storm")
     storm_times: float = Field(10.0, ge=1, description="a storm makes this many times its usual hits")
     storm_least_device: int = Field(60, ge=1, description="and at least this many of a camera in the window")

@@ -47,6 +47,11 @@ class Settings(ServiceSettings):
     device_error_limit: int = Field(
         20, ge=1, description="refused frames of one device within a minute after which it is reported as quarantined"
     )
+    canary_cameras: tuple[str, ...] = Field(
+        (),
+        description="cameras that send nothing but a test plate, as a JSON list: what they read is an exercise, "
+        "compared and announced, neither recorded nor counted",
+    )
     reader: Literal["models", "fake"] = Field(
         "models", description="fake: read the text written into made-up frames; for load tests only"
     )

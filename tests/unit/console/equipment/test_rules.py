@@ -33,3 +33,11 @@ def test_reasons_are_said_in_words_most_frequent_first():
     assert rules.in_words({"TOO_SMALL": 3, "BLURRED": 12, "": 1}) == "12 blurred, 3 too small, 1 no reason given"
     assert rules.in_words({"NEW_REASON": 2}) == "2 new reason"
     assert rules.in_words({}) == ""
+
+
+def test_a_copy_of_a_list_is_said_in_words():
+    row = {"held": 3, "in_force": 4, "outdated": True, "behind_s": 125}
+    assert rules.copies_in_words(row) == "version 3, outdated for 2 min"
+    assert rules.copies_in_words(row | {"behind_s": 7_500}) == "version 3, outdated for 2 h 5 min"
+    assert rules.copies_in_words(row | {"held": 0}) == "not held"
+    assert rules.copies_in_words(row | {"held": 4, "outdated": False}) == "up to date"

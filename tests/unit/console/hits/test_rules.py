@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alpr_console.hits import rules
-from alprcore.model import ADMITTED, ClientKind, EntryDetails, Person, Plate, Refused, StateMatch, StateScore, Vehicle
+from alprcore.model import ADMITTED, ClientKind, EntryDetails, Person, StateScore, Vehicle
 from alprcore.profiles import load_profiles
 from tests.fixtures.console import make_hit, make_notification
 
@@ -97,57 +97,15 @@ def test_state_and_color_are_shown_with_their_probability_and_the_list_in_the_sa
     assert rules.details(EntryDetails(vehicle_color="two-tone"))["vehicle"] == "two-tone"
 
 
-def found(result, corrected="", role="dispatcher", read="7ABC123"):
-    method = rules.CheckMethod.IMAGE_REVIEW
-    return rules.read_check(person(role), read, rules.CheckResult(result), method, corrected, StateMatch.UNKNOWN)
-
-
-@pytest.mark.requirement(
-    "HIT-06", partial="the finding and who may give it; the gates before a broadcast are not built"
-)
-@pytest.mark.parametrize(
-    ("result", "corrected", "kept"),
-    [("correct", "", ""), ("misread", "7a8c 123", "7A8C123"), ("misread", "", ""), ("misread", "  ", "")],
-)
-def test_a_finding_keeps_the_corrected_text_in_normal_form(result, corrected, kept):
-    assert found(result, corrected).corrected == Plate(kept)
-
-
-@pytest.mark.parametrize(
-    ("result", "corrected", "role", "code"),
-    [
-        ("misread", "7abc-123", "dispatcher", "CORRECTION_INVALID"),
-        ("misread", "???", "dispatcher", "CORRECTION_INVALID"),
-        ("misread", "1234567890123", "dispatcher", "CORRECTION_INVALID"),
-        ("correct", "7ABC124", "dispatcher", "CORRECTION_OF_CORRECT"),
-        ("correct", "", "investigator", "ROLE_NOT_AUTHORISED"),
-        ("correct", "", "alpr_admin", "ROLE_NOT_AUTHORISED"),
-    ],
-)
-def test_a_finding_that_finds_nothing_is_refused(result, corrected, role, code):
-    decision = found(result, corrected, role)
-    assert isinstance(decision, Refused)
-    assert decision.reason_code == code
-
-
-def test_a_misread_hit_says_so_and_a_checked_one_is_still_no_more_than_a_lead():
-    card = rules.card(make_hit(now=NOW))
-    assert rules.with_check(card, {"result": "misread"})["workflow_state"] == "misread"
-    assert rules.with_check(card, {"result": "correct"})["workflow_state"] == "unverified"
-    assert rules.with_check(card, None)["read_check"] is None
-    assert card["workflow_state"] == "unverified"
-
-
 def test_the_texts_of_a_finding_stay_as_long_as_the_record_of_the_read():
     hit, profile = make_hit(now=NOW), load_profiles()["demo"]
     assert rules.check_expires_at(rules.card(hit), profile) == datetime(2027, 11, 21, 8, 0, tzinfo=UTC)
 
 
-def test_a_withdrawn_hit_says_why_and_a_misread_one_that_it_is_misread():
+def test_a_withdrawn_hit_says_why():
     gone = replace(make_hit(now=NOW), revision=1, withdrawn_at=NOW, withdrawn_reason="list_withdrawn")
     card = rules.card(gone)
     assert (card["workflow_state"], card["withdrawn_words"]) == ("withdrawn", "its list is no longer kept")
-    assert rules.with_check(card, {"result": "misread"})["workflow_state"] == "misread"
     assert rules.card(make_hit(now=NOW))["withdrawn_at"] is None
 
 
@@ -162,3 +120,17 @@ def test_what_was_found_about_a_device_is_summed_up_without_a_plate():
     checks = rules.device_checks("demo", "gate-1", "r@1", [*rows, rows[1]], NOW)
     assert (checks.checked, checks.misread, dict(checks.mistaken)) == (5, 4, {"B8": 2})
     assert (checks.characters["B"], checks.characters["7"]) == (5, 3)
+
+
+def test_a_time_trail_is_told_leg_by_leg_and_never_runs_backwards():
+    at = {stop: NOW + timedelta(seconds=n) for n, stop in enumerate(rules.STOPS)}
+    assert rules.legs(**at) == {
+        "captured_to_received": 1.0, "received_to_read": 1.0, "read_to_matched": 1.0, "matched_to_notified": 1.0,
+        "notified_to_stored": 1.0, "stored_to_shown": 1.0, "shown_to_acknowledged": 1.0, "captured_to_shown": 6.0,
+    }  # fmt: skip
+    ahead = at | {"captured": NOW + timedelta(hours=1), "shown": None}
+    assert rules.legs(**ahead) == {
+        "captured_to_received": 0.0, "received_to_read": 1.0, "read_to_matched": 1.0, "matched_to_notified": 1.0,
+        "notified_to_stored": 1.0, "stored_to_acknowledged": 2.0,
+    }  # fmt: skip
+    assert rules.legs() == {}

@@ -123,7 +123,7 @@ def test_forms_are_offered_to_whom_the_profile_names():
 def test_rejects_are_counted_and_said_in_words_without_a_plate():
     rejects = [{"line": 4, "reason_code": "PLATE_MISSING"}, {"line": 9, "reason_code": "NEW_CODE"},
                {"line": 12, "reason_code": "PLATE_MISSING"}]  # fmt: skip
-    assert rules.tallied(rejects) == [("there is no plate", 2), ("new code", 1)]
+    assert rules.tallied({"PLATE_MISSING": 2000, "NEW_CODE": 1}) == [("there is no plate", 2000), ("new code", 1)]
     assert rules.rejects_shown(rejects)[1] == {"line": 9, "words": "new code"}
     assert len(rules.rejects_shown(rejects * 100)) == rules.REJECTS_SHOWN
 

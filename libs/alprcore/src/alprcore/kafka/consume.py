@@ -115,8 +115,11 @@ async def run_consumer(
     stop: asyncio.Event,
     metrics: ConsumerMetrics,
     outsiders: bool = False,
+    agencies: Sequence[str] = (),
 ) -> None:
     """Handle every message of the topics, in order by partition, until `stop`; commit after the effect.
+
+    `agencies`: whose topics, of those that every agency has one of.
 
     `handle` raises `Transient` to be asked again (the partition waits, 0.1 to 5 s, others go on), `InvalidMessage` to
     have the message put aside. Raises `DeadLetterLimit` after 10 refusals in a row or 50 among the last 1,000, unless
@@ -124,4 +127,4 @@ async def run_consumer(
     """
     work = _OneByOne(handle, dead_letters, metrics, Refusals(outsiders=outsiders))
     # 50 messages a turn: small enough that a rebalance waits for one message at most, see `ours`
-    await Loop(settings, topics, group, metrics).run(work, stop, idle_ms=100, max_records=50)
+    await Loop(settings, topics, group, metrics, agencies).run(work, stop, idle_ms=100, max_records=50)

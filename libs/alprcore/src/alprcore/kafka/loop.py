@@ -107,10 +107,21 @@ class Work(Protocol):
 class Loop(ConsumerRebalanceListener):  # type: ignore[misc] # the library brings no types
     """One member of one group."""
 
-    def __init__(self, settings: KafkaSettings, topics: Sequence[Topic], group: str, metrics: ConsumerMetrics) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[Topic],
+        group: str,
+        metrics: ConsumerMetrics,
+        agencies: Sequence[str] = (),
+    ) -> None:
         self._settings = settings
         self._group = settings.topic_prefix + group
-        self._names = [physical(topic, prefix=settings.topic_prefix) for topic in topics]
+        self._names = [
+            physical(topic, prefix=settings.topic_prefix, agency=agency)
+            for topic in topics
+            for agency in (agencies if "<agency>" in topic.value else [""])
+        ]
         self._metrics = metrics
         self._busy = asyncio.Lock()
         self._generation = 0

@@ -5,6 +5,7 @@ Times are UTC with microseconds. Ids are uuid5 over what makes the thing unique,
 is recognized by its id and never has to be prevented (docs/decisions/0003).
 """
 
+from alprcore.model.cad import Before, CadSaid, CadStatus, CapType, ImageLink
 from alprcore.model.devices import (
     Camera,
     Device,
@@ -27,6 +28,7 @@ from alprcore.model.frames import (
     signed_text,
 )
 from alprcore.model.hits import (
+    Broadcast,
     ClientKind,
     Difference,
     Grade,
@@ -54,7 +56,7 @@ from alprcore.model.ids import (
     read_id,
     to_us,
 )
-from alprcore.model.lists import Entry, EntryDetails, HitReason, ListAlarm, ListVersion
+from alprcore.model.lists import Entry, EntryDetails, HitReason, ListAlarm, ListVersion, PackagePart
 from alprcore.model.people import ADMITTED, Admitted, Decision, Person, Refused
 from alprcore.model.reads import Alternative, Character, Plate, Provenance, Read, StateScore, Vehicle
 from alprcore.model.records import AuditEvent, Checkpoint, ImageKey, ProfileRecord
@@ -68,8 +70,13 @@ __all__ = [
     "Admitted",
     "Alternative",
     "AuditEvent",
+    "Before",
     "Box",
+    "Broadcast",
+    "CadSaid",
+    "CadStatus",
     "Camera",
+    "CapType",
     "Character",
     "Checkpoint",
     "ClientKind",
@@ -87,6 +94,7 @@ __all__ = [
     "Hit",
     "HitReason",
     "ImageKey",
+    "ImageLink",
     "ImageRef",
     "ImageRole",
     "ListAlarm",
@@ -97,6 +105,7 @@ __all__ = [
     "Notification",
     "NotificationKind",
     "NotificationStatus",
+    "PackagePart",
     "Person",
     "Plate",
     "Point",

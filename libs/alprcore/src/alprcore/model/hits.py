@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +44,7 @@ class NotificationKind(StrEnum):
     RECALL = "recall"
     STORM = "storm"
     BROADCAST = "broadcast"
+    ESCALATION = "escalation"
 
 
 class NotificationStatus(StrEnum):
@@ -134,8 +136,24 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Broadcast:
+    """What was put on the air about a hit (HIT-27). `content` by field of the agency's policy: nature, vehicle, plate,
+    fixed_location, description, alert_info, direction; a field that was left out is not there. `result` is what the
+    database answered, said by the console itself.
+    """
+
+    broadcast_id: str
+    kind: str
+    content: Mapping[str, str]
+    channels: tuple[str, ...]
+    audience: tuple[str, ...]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
-    """One message to one kind of client about one incident (HIT-02, HIT-03)."""
+    """One message to one kind of client about one incident (HIT-02, HIT-03). `broadcast`: what the field is told."""
 
     notification_id: str
     incident_id: str
@@ -150,6 +168,7 @@ class Notification:
     hit: Hit
     notified_at: datetime
     profile_version: str
+    broadcast: Broadcast | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from alprcore.model.reads import Plate
 
@@ -101,6 +102,23 @@ class ListVersion:
     list_type: str
     entries: int
     end_offsets: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePart:
+    """One part of a package of lists: a list begins, an entry was removed or is put, or the end with both counts.
+
+    `entry_id` has sixteen bytes; what does not belong to its kind is empty.
+    """
+
+    kind: Literal["begin", "removed", "put", "end"]
+    list_code: str = ""
+    entry_id: bytes = b""
+    plate: Plate = Plate("")  # noqa: RUF009 - a text, which nothing changes
+    sealed: bytes = b""
+    key_id: str = ""
+    put: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,11 @@ class Vehicle:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Recognized text of one vehicle's plate during one passage (DEF-01, CAP-02, CAP-05)."""
+    """Recognized text of one vehicle's plate during one passage (DEF-01, CAP-02, CAP-05).
+
+    `canary`: no vehicle's, but a test plate's, sent to prove that the chain from camera to console is armed. It is
+    compared and announced as an exercise, and neither recorded nor counted.
+    """
 
     read_id: str
     revision: int
@@ -114,6 +118,7 @@ class Read:
     corners: Corners | None = None
     unreadable_reason: str = ""
     vehicle: Vehicle = Vehicle()
+    canary: bool = False
 
     def __post_init__(self) -> None:
         if not self.frame_ids:

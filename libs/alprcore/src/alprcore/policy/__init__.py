@@ -37,7 +37,7 @@ from .approving import (
     may_receive,
 )
 from .collecting import CLOCK_AHEAD_LIMIT, may_collect
-from .gates import STEPS, Gate, Overridden, Step, pass_gate
+from .gates import LEAST_REASON, STEPS, Gate, Overridden, Step, pass_gate, strength_of
 from .keeping import FLOOR_YEARS, add_years, due_day, hit_is_delayed
 from .listing import (
     APPROVE_SPECIAL_LIST,
@@ -84,6 +84,7 @@ from .profile import (
     AgencyProfile,
     AuditRules,
     Governance,
+    HitRules,
     ListingRules,
     ListRule,
     Purpose,
@@ -118,6 +119,7 @@ __all__ = [
     "FLOOR_YEARS",
     "HOT_PLATE_FIELDS",
     "INFORMATION_ONLY",
+    "LEAST_REASON",
     "MAJOR_CRIMES",
     "MAX_ROWS",
     "NEVER_RECIPIENTS",
@@ -145,6 +147,7 @@ __all__ = [
     "EntryState",
     "Gate",
     "Governance",
+    "HitRules",
     "HotPlateDraft",
     "Known",
     "ListRule",
@@ -212,6 +215,7 @@ __all__ = [
     "second_factor_needed",
     "special_sources",
     "standing_refusal",
+    "strength_of",
     "training_refusal",
     "valid_training",
 ]

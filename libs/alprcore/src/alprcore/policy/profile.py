@@ -180,6 +180,51 @@ class ListingRules:
     back_search: bool = True
 
 
+_HIT_ROLES: Final = ("dispatcher", "officer", "supervisor")
+_CALL_TYPES: Final = {
+    "tas_hit": "TAS hit",
+    "stolen_vehicle": "Stolen vehicle",
+    "stolen_vehicle_recovery": "Stolen vehicle recovery",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HitRules:
+    """How a hit is worked on (section hits): sequences, who checks, what is said on the air, calls, clocks.
+
+    Sequences list steps in the order in which the policy names them; how strongly they bind is a matter of `gates`
+    (HIT-13, HIT-14, HIT-17, HIT-18, HIT-26). `mobile_visual` asks an officer's look at the vehicle for a mobile hit
+    (HIT-16); `dispatch_confirms` lets a verification by Dispatch serve the officer who acts; `verify_sources` are the
+    databases whose answer counts, `verify_routes` the ways of asking them (HIT-09, HIT-26); `exigencies` excuse an
+    action before its verification (HIT-10). `channels` and `audience` are what a broadcast by Dispatch holds at least
+    (HIT-23), `result_audience` the same for what the database answered. `stolen_call` asks broadcast and call for
+    a confirmed stolen vehicle (HIT-24, HIT-25). Clocks are seconds; `broadcast_s` 0 sets none (HIT-19).
+    `pursuit_prompt` tells a unit in a pursuit when it may end its part (OPS-01).
+    """
+
+    fixed_sequence: tuple[str, ...] = ("read_check", "verify", "broadcast")
+    mobile_sequence: tuple[str, ...] = ("verify", "action")
+    desktop_sequence: tuple[str, ...] = ("read_check", "verify", "broadcast")
+    fixed_checkers: tuple[str, ...] = _HIT_ROLES
+    mobile_checkers: tuple[str, ...] = _HIT_ROLES
+    mobile_visual: bool = False
+    verify_sources: tuple[str, ...] = ("CLETS",)
+    verify_routes: tuple[str, ...] = ("mobile_terminal", "dispatch", "desktop")
+    dispatch_confirms: bool = True
+    exigencies: tuple[str, ...] = ()
+    broadcast_kind: str = "initial"
+    broadcast_content: tuple[str, ...] = ("plate", "description")
+    channels: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
+    result_audience: tuple[str, ...] = ()
+    call_types: Mapping[str, str] = field(default_factory=lambda: dict(_CALL_TYPES))
+    stolen_call: bool = False
+    acknowledge_s: int = 60
+    broadcast_s: int = 0
+    confirm_after_s: int = 900
+    pursuit_prompt: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class AgencyProfile:
     """One agency's policy as data. `version` is the policy reference and the hash of the document."""
@@ -220,6 +265,7 @@ class AgencyProfile:
     sharing: SharingRules = SharingRules()
     querying: QueryRules = QueryRules()
     listing: ListingRules = ListingRules()
+    hits: HitRules = HitRules()
     canvass_priority: tuple[str, ...] = ()
 
     def role_title(self, role: str) -> str:

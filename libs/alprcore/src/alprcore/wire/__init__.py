@@ -4,6 +4,12 @@ A decoder raises `InvalidMessage` and nothing else: MALFORMED (bytes that are no
 SCHEMA_UNKNOWN (`ce_type` absent or of another version), FIELD_MISSING and FIELD_INVALID (naming the field).
 """
 
+from alprcore.wire.cad import (
+    cad_event,
+    cad_work,
+    decode_cad_status,
+    encode_cad_status,
+)
 from alprcore.wire.envelope import CE_TYPE, headers_for, rfc3339
 from alprcore.wire.frames import (
     decode_device,
@@ -14,7 +20,6 @@ from alprcore.wire.frames import (
     encode_frame,
 )
 from alprcore.wire.hits import (
-    cad_event,
     decode_hit,
     decode_notification,
     decode_storm_release,
@@ -34,6 +39,7 @@ from alprcore.wire.ledger import (
     encode_profile,
 )
 from alprcore.wire.lists import (
+    EntryRow,
     bucket_plates,
     decode_bucket,
     decode_entry_details,
@@ -41,20 +47,25 @@ from alprcore.wire.lists import (
     decode_list_version,
     decode_partial,
     encode_bucket,
+    encode_bucket_rows,
     encode_entry_details,
     encode_list_alarm,
     encode_list_version,
     encode_partial,
 )
+from alprcore.wire.packages import decode_part, encode_begin, encode_end, encode_put, encode_removed
 from alprcore.wire.reads import ReadHeading, decode_read, encode_read, read_heading
 
 __all__ = [
     "CE_TYPE",
+    "EntryRow",
     "ReadHeading",
     "bucket_plates",
     "cad_event",
+    "cad_work",
     "decode_audit_event",
     "decode_bucket",
+    "decode_cad_status",
     "decode_checkpoint",
     "decode_device",
     "decode_device_checks",
@@ -65,15 +76,20 @@ __all__ = [
     "decode_list_alarm",
     "decode_list_version",
     "decode_notification",
+    "decode_part",
     "decode_partial",
     "decode_profile",
     "decode_read",
     "decode_storm_release",
     "encode_audit_event",
+    "encode_begin",
     "encode_bucket",
+    "encode_bucket_rows",
+    "encode_cad_status",
     "encode_checkpoint",
     "encode_device",
     "encode_device_checks",
+    "encode_end",
     "encode_entry_details",
     "encode_frame",
     "encode_hit",
@@ -83,7 +99,9 @@ __all__ = [
     "encode_notification",
     "encode_partial",
     "encode_profile",
+    "encode_put",
     "encode_read",
+    "encode_removed",
     "encode_storm_release",
     "headers_for",
     "name_of",

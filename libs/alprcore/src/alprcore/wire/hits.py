@@ -1,20 +1,19 @@
-"""Hits, notifications, and their projection for CAD systems."""
+"""Hits, notifications and releases of storms."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final
 
 from alpr.v1 import hits_pb2, notifications_pb2
 from alprcore.errors import InvalidMessage
 from alprcore.model import (
+    Broadcast,
     ClientKind,
     Difference,
     Grade,
     Hit,
-    HitReason,
     MatchKind,
     Notification,
     NotificationKind,
@@ -150,7 +149,32 @@ def encode_notification(notification: Notification) -> bytes:
         hit=_to_hit(notification.hit),
         notified_at_us=to_us(notification.notified_at),
         profile_version=notification.profile_version,
+        broadcast=_to_broadcast(notification.broadcast) if notification.broadcast else None,
     ).SerializeToString(deterministic=True)
+
+
+def _to_broadcast(told: Broadcast) -> notifications_pb2.Broadcast:
+    return notifications_pb2.Broadcast(
+        broadcast_id=told.broadcast_id,
+        kind=told.kind,
+        content=dict(told.content),
+        channels=told.channels,
+        audience=told.audience,
+        by=told.by,
+        at_us=to_us(told.at),
+    )
+
+
+def _from_broadcast(message: notifications_pb2.Broadcast) -> Broadcast:
+    return Broadcast(
+        broadcast_id=e.need("broadcast_id", message.broadcast_id),
+        kind=e.need("kind", message.kind),
+        content=dict(message.content),
+        channels=tuple(message.channels),
+        audience=tuple(message.audience),
+        by=message.by,
+        at=e.moment("at", message.at_us),
+    )
 
 
 def decode_notification(value: bytes, headers: Mapping[str, bytes]) -> Notification:
@@ -174,6 +198,7 @@ def decode_notification(value: bytes, headers: Mapping[str, bytes]) -> Notificat
         hit=_from_hit(message.hit),
         notified_at=e.moment("notified_at", message.notified_at_us),
         profile_version=message.profile_version,
+        broadcast=_from_broadcast(message.broadcast) if message.HasField("broadcast") else None,
     )
 
 
@@ -196,123 +221,3 @@ def decode_storm_release(value: bytes, headers: Mapping[str, bytes]) -> StormRel
         released_by=e.need("released_by", message.released_by),
         released_at=e.moment("released_at", message.released_at_us),
     )
-
-
-_INCIDENT_TYPE: Final[Mapping[str, str]] = {
-    HitReason.STOLEN_VEHICLE: "VEHSTLN",
-    HitReason.STOLEN_PLATE: "VEHSUSP",
-    HitReason.LOST_PLATE_OR_VEHICLE: "VEHSUSP",
-    HitReason.AMBER_ALERT: "ABDUCTF",
-    HitReason.MISSING_CHILD: "ABDUCTNF",
-}
-"""APCO 2.103.2-2019 common incident types; everything else is an attempt to locate (ATL)."""
-
-
-def cad_event(kind: Literal["hit", "notification"], subject: Hit | Notification, *, source: str) -> bytes:
-    """Make the event for an agency's `cad.` topic: CloudEvents 1.0 JSON, structured mode.
-
-    The data holds the figures a CAD needs flat, and `eido`, a projection shaped like NENA EIDO 1.0
-    (STA-021.1b): the plate stands in `ncVehicleComponent.identification` with category LPN. Nothing
-    sealed and no image address leaves by this door.
-    """
-    notification = subject if isinstance(subject, Notification) else None
-    hit = subject.hit if isinstance(subject, Notification) else subject
-    if (kind == "notification") != (notification is not None):
-        raise ValueError("the kind does not fit the subject")
-    data = _facts(hit)
-    if hit.withdrawn_at is not None:
-        data |= {"withdrawn_at": e.rfc3339(hit.withdrawn_at), "withdrawn_reason": hit.withdrawn_reason}
-    if notification is not None:
-        data |= {
-            "notification_id": notification.notification_id,
-            "incident_id": notification.incident_id,
-            "revision": notification.revision,
-            "kind": notification.kind.value,
-            "status": notification.status.value,
-            "target": notification.target,
-            "audible": notification.audible,
-            "screen_text": notification.screen_text,
-            "notified_at": e.rfc3339(notification.notified_at),
-        }
-    data["eido"] = _eido(hit, notification, source)
-    event = {
-        "specversion": "1.0",
-        "type": f"alpr.v1.cad.{kind}",
-        "source": source,
-        "id": name_of(hit) if notification is None else notification.notification_id,
-        "subject": hit.hit_id if notification is None else notification.incident_id,
-        "time": e.rfc3339(hit.matched_at if notification is None else notification.notified_at),
-        "datacontenttype": "application/json",
-        "data": data,
-    }
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _facts(hit: Hit) -> dict[str, Any]:
-    read = hit.read
-    return {
-        "hit_id": hit.hit_id,
-        "read_id": read.read_id,
-        "agency": read.agency,
-        "plate_read": read.plate.reveal(),
-        "plate_listed": hit.entry_plate.reveal(),
-        "state_read": read.state,
-        "state_listed": hit.entry_state,
-        "state_match": hit.state_match.value,
-        "grade": hit.grade.value,
-        "probability": round(hit.probability, 4),
-        "explanation": hit.explanation,
-        "reason": hit.reason,
-        "advisory_class": hit.advisory_class,
-        "advisory": hit.advisory,
-        "workflow_state": hit.workflow_state,
-        "delayed": hit.delayed,
-        "list": {
-            "code": hit.list_code,
-            "name": hit.list_name,
-            "version": hit.list_version,
-            "source": hit.list_source,
-            "source_time": e.rfc3339(hit.list_source_time),
-            "age_s": hit.list_age_s,
-            "stale": hit.list_stale,
-        },
-        "device": {"id": read.device_id, "kind": read.device_kind.value, "name": read.device_name},
-        "camera_id": read.camera_id,
-        "direction": read.direction,
-        "location": {
-            "latitude": read.location.point.latitude,
-            "longitude": read.location.point.longitude,
-            "quality": read.location.quality.value,
-        },
-        "captured_at": e.rfc3339(read.captured_at),
-        "read_at": e.rfc3339(read.read_at),
-        "matched_at": e.rfc3339(hit.matched_at),
-    }
-
-
-def _eido(hit: Hit, notification: Notification | None, source: str) -> dict[str, Any]:
-    point = hit.read.location.point
-    identification: dict[str, Any] = {
-        "identificationId": [hit.entry_plate.reveal()],
-        "conveyanceCategoryCode": "LPN",
-    }
-    if hit.entry_state:
-        identification["jurisdiction"] = {"stateCode": hit.entry_state.removeprefix("US-")}
-    return {
-        "eidoVersion": "1.0",
-        "issuingElementIdentification": source,
-        "agencyComponent": [{"agencyIdentifier": hit.read.agency}],
-        "incidentComponent": {
-            "incidentTrackingIdentifier": hit.hit_id if notification is None else notification.incident_id,
-            "incidentTypeCommonRegistryText": [_INCIDENT_TYPE.get(hit.reason, "ATL")],
-            "incidentTimeStamp": e.rfc3339(hit.read.captured_at),
-        },
-        "locationComponent": [{"locationGeodetic": {"latitude": point.latitude, "longitude": point.longitude}}],
-        "vehicleComponent": [
-            {
-                "vehicleRelationshipType": ["InvolvedVehicle"],
-                "ncVehicleComponent": {"identification": [identification]},
-            }
-        ],
-        "notesComponent": [{"noteText": "Unverified lead from a plate reader, not grounds for a stop."}],
-    }

@@ -58,6 +58,7 @@ def to_read(read: Read) -> reads_pb2.Read:
         vehicle=None
         if read.vehicle == Vehicle()
         else reads_pb2.Vehicle(color=read.vehicle.color, color_probability=read.vehicle.color_probability),
+        canary=read.canary,
     )
 
 
@@ -115,6 +116,7 @@ def from_read(message: reads_pb2.Read) -> Read:
             corners=e.from_corners(message.corners),
             unreadable_reason=message.unreadable_reason,
             vehicle=Vehicle(message.vehicle.color or UNKNOWN, e.number("vehicle", message.vehicle.color_probability)),
+            canary=message.canary,
         )
 
 

@@ -118,6 +118,7 @@ VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11)
 -- find_session --
 SELECT s.session_id, s.source_ip, s.started_at, s.last_seen_at, s.sound_armed_at, s.muted_until, s.authenticated_at,
        s.authenticated_by, s.factor_waived, s.lock_exempt,
+       c.client_id, c.client_kind, c.unit, c.device_id AS unit_device, c.signed_on_at,
        p.person_id, p.username, p.full_name, p.organization, p.agency, p.roles, p.password_first,
        p.totp_secret <> '' OR EXISTS (SELECT 1 FROM console.security_keys k
                                       WHERE k.person_id = p.person_id AND k.removed_at IS NULL)
@@ -126,6 +127,7 @@ SELECT s.session_id, s.source_ip, s.started_at, s.last_seen_at, s.sound_armed_at
             THEN (SELECT count(*) FROM console.alerts a WHERE a.agency = p.agency AND a.seen_at IS NULL)
             ELSE 0 END AS alerts
 FROM console.sessions s JOIN console.people p USING (person_id)
+LEFT JOIN console.clients c ON c.session_id = s.session_id AND c.signed_off_at IS NULL
 WHERE s.token_hash = $1 AND s.ended_at IS NULL AND p.disabled_at IS NULL
 
 -- touch_session --

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alprcore.model import Refused
+from alprcore.model import Person, Refused
 
+from ..doors import DoorAway, Doors
 from ..web import Problem, SignedIn, signed_in, web_of
 from . import rules
 from .store import CanvassStore
@@ -89,6 +92,7 @@ def router(store: CanvassStore) -> APIRouter:
         refusal = rules.refusal(draft, session.person, session.profile, now)
         if isinstance(refusal, Refused):
             raise Problem.of(refusal, _STATUS.get(refusal.reason_code, 422))
+        await _known_devices(web_of(request).doors, session.person, draft.device_ids)
         if not store.seals:
             raise Problem(503, "SEAL_NOT_AVAILABLE", "there is no key to seal the case number with; nothing was kept")
         return await one(request, session, await store.open(session.person, session.profile, draft, now))
@@ -108,6 +112,7 @@ def router(store: CanvassStore) -> APIRouter:
         request: Request, canvass_id: str, body: Units, session: SignedIn = Depends(worker)
     ) -> dict[str, Any]:
         now, units = web_of(request).clock(), sorted(set(body.device_ids))
+        await _known_devices(web_of(request).doors, session.person, units)
         if not await store.set_units(session.person, session.profile, canvass_id, units, now):
             raise UNKNOWN
         return await one(request, session, canvass_id)
@@ -118,6 +123,7 @@ def router(store: CanvassStore) -> APIRouter:
     ) -> dict[str, Any]:
         if body.kind not in rules.ENTRY_KINDS or not body.entry_id:
             raise Problem(422, "FIELD_INVALID", f"kind: one of {', '.join(rules.ENTRY_KINDS)}; entry_id")
+        await _known_entry(web_of(request).doors, session.person, body.kind, body.entry_id)
         added = (canvass_id, body.kind, body.entry_id, web_of(request).clock())
         if not await store.add_entry(session.person, session.profile, *added):
             raise UNKNOWN
@@ -142,3 +148,34 @@ def router(store: CanvassStore) -> APIRouter:
         return JSONResponse(found, answer.status, media_type=kind)
 
     return routes
+
+
+async def _known_devices(doors: Doors, person: Person, device_ids: Iterable[str]) -> None:
+    """Refuse units that are no devices of the agency: a canvass of a mistyped unit finds nothing and says so to nobody."""
+    if not (asked := set(device_ids)):
+        return
+    status, content = await _ask(doors, person, "/v1/devices")
+    known = {one["device_id"] for one in content["devices"]} if status == 200 else set()
+    if missing := sorted(asked - known):
+        raise Problem(
+            422, "DEVICE_UNKNOWN", f"device_ids: the agency has no {', '.join(missing)[:200]}", rule_id="USE-09"
+        )
+
+
+async def _known_entry(doors: Doors, person: Person, kind: str, entry_id: str) -> None:
+    """Refuse an entry that is none of the agency's: it would end the reminder to enter the plate."""
+    path = "/v1/partial-plates/" if kind == "partial" else "/v1/hot-plates/"
+    status, _ = await _ask(doors, person, path + quote(entry_id, safe=""))
+    if status != 200:
+        raise Problem(422, "ENTRY_UNKNOWN", "entry_id: there is no such entry", rule_id="USE-09")
+
+
+async def _ask(doors: Doors, person: Person, path: str) -> tuple[int, Any]:
+    try:
+        answer = await doors.call("ingest", "GET", path, person)
+        content = await answer.json()
+    except DoorAway as away:
+        raise Problem(503, "INGEST_NOT_AVAILABLE", "the lists do not answer right now; nothing was kept") from away
+    if answer.status >= 500 or not isinstance(content, dict):
+        raise Problem(503, "INGEST_NOT_AVAILABLE", "the lists do not answer right now; nothing was kept")
+    return answer.status, content

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from alprcore.model import Person
 
-from ..doors import Doors
+from ..doors import DoorAway, Doors
 from ..web import Problem, SignedIn, page_person, pages_of, web_of
 from . import rules
 from .store import EquipmentStore
@@ -34,11 +35,23 @@ def router(store: EquipmentStore, camera_counts: Any) -> APIRouter:
         checks = await store.checks(session.person.agency, device_id)
         cameras = await camera_counts(web_of(request).doors, session.person, device_id)
         counts = rules.statistics(device_id, checks, cameras)
+        copies = await _copies(web_of(request).doors, session.person, device_id)
         return pages_of(request).render(
-            request, "equipment/device.html", session, device=found, counts=counts, in_words=rules.in_words
-        )
+            request, "equipment/device.html", session, device=found, counts=counts, in_words=rules.in_words,
+            zone=session.profile.timezone, copies=copies, copies_in_words=rules.copies_in_words,
+        )  # fmt: skip
 
     return routes
+
+
+async def _copies(doors: Doors, person: Person, device_id: str) -> dict[str, Any] | None:
+    """Ask which versions of the lists a device holds; None while ingest does not answer."""
+    try:
+        answer = await doors.call("ingest", "GET", f"/v1/devices/{quote(device_id, safe='')}/lists", person)
+        content = await answer.json()
+    except DoorAway:
+        return None
+    return content if answer.status == 200 and isinstance(content, dict) and "lists" in content else None
 
 
 async def _devices(doors: Doors, person: Person) -> list[dict[str, Any]]:

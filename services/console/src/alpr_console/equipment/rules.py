@@ -42,6 +42,16 @@ def statistics(
     }
 
 
+def copies_in_words(row: Mapping[str, Any]) -> str:
+    """Say whether a device holds the version of a list that is in force (HOT-21)."""
+    if not row["held"]:
+        return "not held"
+    if not row["outdated"]:
+        return "up to date"
+    minutes = int(row["behind_s"]) // 60
+    return f"version {row['held']}, outdated for {f'{minutes // 60} h {minutes % 60} min' if minutes >= 60 else f'{minutes} min'}"
+
+
 def in_words(reasons: Mapping[str, int]) -> str:
     """Say why plates could not be read, most frequent first: `12 blurred, 3 too small`."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))

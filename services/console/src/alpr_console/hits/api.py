@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from alprcore.errors import Transient
-from alprcore.model import Refused, StateMatch
+from alprcore.model import Refused
 
 from .. import metrics
 from ..web import Problem, SignedIn, event, session_token, signed_in, signed_in_quietly, web_of
@@ -27,6 +27,22 @@ RECHECK: Final = timedelta(seconds=1.9)
 time. A disabled account's stream ends within 2 s of the 5 s allowed (ACC-11), and before any hit is sent to it (HIT-04).
 """
 TOUCH: Final = timedelta(seconds=60)
+WATCHED: Final = timedelta(seconds=20)
+
+
+class Told(Protocol):
+    """What a session is told that is a vehicle or a desktop, and what went out to any screen (units/)."""
+
+    async def live(self, session: SignedIn, now: datetime) -> tuple[int, list[dict[str, Any]], list[dict[str, Any]]]:
+        """Give incidents and messages as they stand, and the event number that they are at least as new as."""
+
+    async def after(self, session: SignedIn, number: int, now: datetime) -> list[tuple[int, str, dict[str, Any]]]:
+        """Give what changed after an event: its number, `incident` or `message`, and it as it is now."""
+
+    async def sent(
+        self, session: SignedIn, incident_ids: Sequence[str], delivery_ids: Sequence[str], now: datetime
+    ) -> None:
+        """Note what went out."""
 
 
 class Receipt(BaseModel):
@@ -35,16 +51,6 @@ class Receipt(BaseModel):
     model_config = ConfigDict(extra="forbid")
     sound: bool
     screen: bool
-
-
-class ReadCheck(BaseModel):
-    """Body of `POST /v1/hits/{id}/read-check` (HIT-06, HIT-08)."""
-
-    model_config = ConfigDict(extra="forbid")
-    result: rules.CheckResult
-    method: rules.CheckMethod = rules.CheckMethod.IMAGE_REVIEW
-    corrected_text: str = Field(default="", max_length=32)
-    state_confirmed: StateMatch = StateMatch.UNKNOWN
 
 
 class Mute(BaseModel):
@@ -71,8 +77,8 @@ async def quiet_watcher(session: SignedIn = Depends(signed_in_quietly)) -> Signe
     return _watching(session)
 
 
-def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
-    """Bind the routes to the store."""
+def router(store: HitStore, wakeups: Wakeups, told: Told) -> APIRouter:
+    """Bind the routes to the store; `told` feeds the sessions that are vehicles and desktops."""
     routes = APIRouter()
 
     @routes.get("/v1/hits")
@@ -110,25 +116,6 @@ def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
         if not await store.acknowledge(session.person, hit_id, web_of(request).clock()):
             raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency")
         return {"hit_id": hit_id, "acknowledged": True}
-
-    @routes.post("/v1/hits/{hit_id}/read-check", status_code=201)
-    async def post_read_check(
-        request: Request, hit_id: str, body: ReadCheck, session: SignedIn = Depends(watcher)
-    ) -> dict[str, Any]:
-        now = web_of(request).clock()
-        hit = await store.hit(session.person.agency, hit_id, now)
-        if hit is None:
-            raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency within the last 24 hours")
-        check = rules.read_check(
-            session.person, hit["plate"], body.result, body.method, body.corrected_text, body.state_confirmed
-        )
-        if isinstance(check, Refused):
-            raise Problem.of(check, 403 if check.reason_code == "ROLE_NOT_AUTHORISED" else 422)
-        await store.check(session.person, hit, check, rules.check_expires_at(hit, session.profile), now)
-        return {
-            "hit_id": hit_id,
-            "read_check": (await store.hit(session.person.agency, hit_id, now) or hit)["read_check"],
-        }
 
     @routes.post("/v1/storms/{storm_id}/releases", status_code=202)
     async def post_release(request: Request, storm_id: str, session: SignedIn = Depends(watcher)) -> dict[str, Any]:
@@ -168,33 +155,58 @@ def router(store: HitStore, wakeups: Wakeups) -> APIRouter:
             headers={"x-accel-buffering": "no"},
         )
 
+    async def _changed(session: SignedIn, number: int, now: datetime) -> list[tuple[int, str, dict[str, Any]]]:
+        if session.client_id:
+            return await told.after(session, number, now)
+        found = await store.events_after(session.person.agency, number)
+        return [(number, "incident", card) for number, card in found]
+
+    async def _live(session: SignedIn, now: datetime) -> tuple[int, list[dict[str, Any]], list[dict[str, Any]]]:
+        if session.client_id:
+            return await told.live(session, now)
+        number, cards = await store.live(session.person.agency, now)
+        return number, cards, []
+
+    async def _shown(session: SignedIn, things: Sequence[dict[str, Any]], now: datetime) -> None:
+        """Enter that these go out, before they do, and note it for each who is told."""
+        of_hits = [{"plate": "", **thing} for thing in things if thing["hit_id"]]
+        await store.viewed(session.person, of_hits, "live queue", now)
+        sent = [thing["delivery_id"] for thing in things if "delivery_id" in thing]
+        await told.sent(session, [thing["incident_id"] for thing in things if "delivery_id" not in thing], sent, now)
+
     async def _stream(request: Request, session: SignedIn, number: int | None) -> AsyncIterator[bytes]:
         web, agency, token = web_of(request), session.person.agency, session_token(request)[0]
         yield b"retry: 2000\n\n"
-        checked = touched = beat = datetime.min.replace(tzinfo=web.clock().tzinfo)
+        checked = touched = watched = beat = datetime.min.replace(tzinfo=web.clock().tzinfo)
         while not web.stop.is_set():
             now, woken = web.clock(), wakeups.next(agency)
             try:
-                batch = [] if number is None else await store.events_after(agency, number)
+                batch = [] if number is None else await _changed(session, number, now)
                 if batch or number is None or now - checked >= RECHECK:
                     found = await web.find_session(token, now)
                     if found is None or found.limit is not None or isinstance(rules.may_watch(found.person), Refused):
                         limit = found.limit.reason_code if found and found.limit else ""
                         yield event("signed-out", {"limit": limit})
                         return
+                    if found.client_id != session.client_id:  # it is another client now: its page begins anew
+                        yield event("signed-on", {"client_kind": found.client_kind.value})
+                        return
                     checked = now
                 if session.lock_exempt and now - touched >= TOUCH:  # an attended dispatch room is not idle
                     await web.touch_session(session.person.session_id, now)
                     touched = now
+                if not session.client_id and now - watched >= WATCHED:  # dispatch is attended (HIT-15)
+                    await store.watched(session.person.session_id, now)
+                    watched = now
                 if number is None:
-                    newest, cards = await store.live(agency, now)
-                    await store.viewed(session.person, cards, "live queue", now)
+                    newest, cards, messages = await _live(session, now)
+                    await _shown(session, [*cards, *messages], now)
                     number = newest
-                    yield event("snapshot", {"incidents": cards}, number)
+                    yield event("snapshot", {"incidents": cards, "messages": messages}, number)
                     beat = now
-                await store.viewed(session.person, [card for _, card in batch], "live queue", now)
-                for number, card in batch:
-                    yield event("incident", card, number)
+                await _shown(session, [thing for _, _, thing in batch], now)
+                for number, name, thing in batch:
+                    yield event(name, thing, number)
                     beat = now
             except Transient:
                 await _until(woken, POLL_S)

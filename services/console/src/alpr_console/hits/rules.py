@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from enum import StrEnum
+from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -22,13 +21,12 @@ from alprcore.model import (
     Hit,
     Notification,
     Person,
-    Plate,
     Refused,
     StateMatch,
     WithdrawnReason,
 )
-from alprcore.plates import LONGEST, normalize
 from alprcore.policy import AgencyProfile, due_day
+from alprcore.workflow import CheckResult
 
 NOTICE: Final = "Unverified lead, not grounds for a stop"
 """Stands on every alert (HIT-05)."""
@@ -40,8 +38,9 @@ LIVE_FOR: Final = timedelta(hours=24)
 """A hit younger than this is shown without a query; older ones are asked for through the query door (QRY-01)."""
 WATCH_ROLES: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
 SUMMED_FROM: Final = 5
+OWNER_ROLES: Final = frozenset({"dispatcher", "supervisor"})
+"""Whose acknowledgment makes them the owner of a hit: dispatch answers for it (HIT-15)."""
 RELEASE_ROLES: Final = frozenset({"supervisor", "alpr_admin"})
-CHECK_ROLES: Final = frozenset({"dispatcher", "officer", "supervisor"})
 HIGH: Final = frozenset(
     {"felony_vehicle", "felony_warrant", "wanted_person", "missing_child", "amber_alert", "terrorism_related"}
 )
@@ -79,32 +78,6 @@ _STATES: Final = {
 _WITHDRAWN: Final = {WithdrawnReason.LIST_WITHDRAWN.value: "its list is no longer kept"}
 
 
-class CheckResult(StrEnum):
-    """What a person found on comparing a read with the picture or the plate itself (HIT-06)."""
-
-    CORRECT = "correct"
-    MISREAD = "misread"
-
-
-class CheckMethod(StrEnum):
-    """How it was compared (HIT-06)."""
-
-    IMAGE_REVIEW = "image_review"
-    VISUAL_ON_VEHICLE = "visual_on_vehicle"
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCheck:
-    """A person's finding about one read. `corrected` stands beside what was read and never in its place (HIT-07);
-    empty: the read is right, or nobody can tell what the plate says.
-    """
-
-    result: CheckResult
-    method: CheckMethod
-    corrected: Plate
-    state_confirmed: StateMatch
-
-
 def may_watch(person: Person) -> Decision:
     """Decide whether live hits go to this person (HIT-04)."""
     if WATCH_ROLES.isdisjoint(person.roles):
@@ -124,20 +97,6 @@ def may_mute(minutes: int) -> Decision:
     if not 0 <= minutes <= MUTE_LIMIT // timedelta(minutes=1):
         return Refused("HIT-02", "MUTE_TOO_LONG", "sound can be muted for 15 minutes at most")
     return ADMITTED
-
-
-def read_check(
-    person: Person, read: str, result: CheckResult, method: CheckMethod, corrected_text: str, state: StateMatch
-) -> ReadCheck | Refused:
-    """Judge a finding about a read (HIT-06): who may give one, and whether its corrected text corrects anything."""
-    if CHECK_ROLES.isdisjoint(person.roles):
-        return Refused("HIT-06", "ROLE_NOT_AUTHORISED", "read checks are made by dispatchers, officers and supervisors")
-    corrected = normalize(corrected_text)
-    if result is CheckResult.CORRECT and corrected:
-        return Refused("HIT-06", "CORRECTION_OF_CORRECT", "a read that is correct has no corrected text")
-    if len(corrected) > LONGEST or corrected == read or (corrected_text.strip() and not corrected):
-        return Refused("HIT-07", "CORRECTION_INVALID", "the corrected text is the text that was read, or no plate")
-    return ReadCheck(result, method, corrected, state)
 
 
 def words(code: str) -> str:
@@ -160,6 +119,23 @@ def priority(advisory_class: str, reason: str) -> str:
 def shown_on_console(notification: Notification) -> bool:
     """Tell whether a notification is meant for the dispatch console's queue (HIT-03)."""
     return notification.client_kind is ClientKind.DISPATCH_CONSOLE
+
+
+STOPS: Final = ("captured", "received", "read", "matched", "notified", "stored", "shown", "acknowledged")
+"""What a hit's time trail is made of, in this order."""
+
+
+def legs(**stamps: datetime | None) -> dict[str, float]:
+    """Give the seconds from each stop that is known to the next, by name (`read_to_matched`), and of the way to a screen.
+
+    Never below zero: a device's clock may be ahead of ours.
+    """
+    known = [(stop, moment) for stop in STOPS if (moment := stamps.get(stop)) is not None]
+    found = {f"{one}_to_{two}": (after - before) for (one, before), (two, after) in pairwise(known)}
+    ends = dict(known)
+    if "captured" in ends and "shown" in ends:
+        found["captured_to_shown"] = ends["shown"] - ends["captured"]
+    return {leg: max(0.0, span.total_seconds()) for leg, span in found.items()}
 
 
 def expires_at(hit: Hit, profile: AgencyProfile | None, stored_at: datetime, keep: timedelta) -> datetime:
@@ -257,12 +233,6 @@ def card(hit: Hit) -> dict[str, Any]:
         "notice": NOTICE,
         "profile_version": hit.profile_version,
     }
-
-
-def with_check(card: Mapping[str, Any], check: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Put the newest read check beside the card: a misread hit says so, and what was read stays as it was (HIT-07)."""
-    state = "misread" if check and check["result"] == CheckResult.MISREAD else card["workflow_state"]
-    return {**card, "workflow_state": state, "read_check": check}
 
 
 def device_checks(

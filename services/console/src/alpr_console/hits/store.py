@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from alprcore import wire
 from alprcore.errors import InvalidMessage, Transient
-from alprcore.matching import reader_name
-from alprcore.model import Hit, Notification, Person, Provenance, StormRelease, make_id
+from alprcore.model import Hit, Notification, Person, StormRelease, make_id
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import translated
 from alprcore.seal import ListKeys
@@ -28,7 +27,13 @@ CHANNEL: Final = "console_events"
 EVERY_AGENCY: Final = "*"
 QUEUE_LENGTH: Final = 200
 EVENTS_AT_ONCE: Final = 100
-_TABLES: Final = ("presented", "events", "incidents", "notifications", "hits", "read_checks")
+_TABLES: Final = ("presented", "events", "incidents", "notifications", "hits")
+
+More = Callable[[Any, str, Sequence[str]], Awaitable[Mapping[str, Mapping[str, Any]]]]
+"""Finds facts of other features about an agency's hits, by hit_id, in the caller's transaction: they join each card."""
+
+Also = Callable[[Any, Notification, datetime, datetime], Awaitable[None]]
+"""What else is done with a new notification, in its transaction: (connection, it, now, when its rows expire)."""
 
 
 class HitStore:
@@ -42,6 +47,8 @@ class HitStore:
         profiles: Mapping[str, AgencyProfile],
         keep: timedelta,
         keys: ListKeys | None,
+        more: Sequence[More] = (),
+        also: Sequence[Also] = (),
     ) -> None:
         self._pool = pool
         self._queries = queries
@@ -49,6 +56,18 @@ class HitStore:
         self._profiles = profiles
         self._keep = keep
         self._keys = keys
+        self._more = more
+        self._also = also
+
+    async def tell(self, connection: Any, agency: str, hit_id: str, now: datetime) -> None:
+        """Give a hit's incidents a new event number in the caller's transaction, so that every screen redraws them.
+
+        Takes the agency's lock of event numbers: whoever locks a hit besides locks it first. A hit that no screen shows
+        changes nothing.
+        """
+        await self._tell_lock(connection, agency)
+        for row in await connection.fetch(self._queries["incidents_of_hit"], agency, hit_id):
+            await self._tell(connection, agency, row["incident_id"], now, row["expires_at"])
 
     async def put_hit(self, hit: Hit, now: datetime) -> None:
         """Store a hit; a repeat changes nothing, a higher revision of its read replaces it."""
@@ -85,6 +104,8 @@ class HitStore:
                 now,
                 expires_at,
             )
+            for deed in self._also if new else ():
+                await deed(connection, notification, now, expires_at)
             if new and rules.shown_on_console(notification):
                 await self._tell_lock(connection, agency)
                 await connection.execute(
@@ -99,6 +120,12 @@ class HitStore:
                 )
                 await self._tell(connection, agency, notification.incident_id, now, expires_at)
         metrics.HITS_STORED.labels("notifications", "stored" if new else "repeated").inc()
+        if new and notification.revision == 1 and rules.shown_on_console(notification):
+            read = hit.read
+            _observe(
+                captured=read.captured_at, received=read.received_at, read=read.read_at, matched=hit.matched_at,
+                notified=notification.notified_at, stored=now,
+            )  # fmt: skip
 
     async def live(self, agency: str, now: datetime) -> tuple[int, list[dict[str, Any]]]:
         """Give the queue as it stands and the event number it is at least as new as."""
@@ -107,7 +134,7 @@ class HitStore:
             rows = await connection.fetch(
                 self._queries["newest_incidents"], agency, now, now - rules.LIVE_FOR, QUEUE_LENGTH
             )
-            cards = await self._cards(connection, agency, [row["incident_id"] for row in rows])
+            cards = await self.cards(connection, agency, [row["incident_id"] for row in rows])
         return number, [cards[row["incident_id"]] for row in rows if row["incident_id"] in cards]
 
     async def events_after(self, agency: str, number: int) -> list[tuple[int, dict[str, Any]]]:
@@ -116,14 +143,16 @@ class HitStore:
             rows = await connection.fetch(self._queries["events_after"], agency, number, EVENTS_AT_ONCE)
             if not rows:
                 return []
-            cards = await self._cards(connection, agency, [row["incident_id"] for row in rows])
+            cards = await self.cards(connection, agency, [row["incident_id"] for row in rows])
         return [(row["event_no"], cards[row["incident_id"]]) for row in rows if row["incident_id"] in cards]
 
     async def hits(self, agency: str, before: datetime, limit: int, now: datetime) -> list[dict[str, Any]]:
         """List live hits, newest first."""
         async with self._speaking_for(agency) as connection:
             rows = await connection.fetch(self._queries["newest_hits"], agency, now - rules.LIVE_FOR, before, limit)
-        return [json.loads(row["card"]) for row in rows]
+            found = [json.loads(row["card"]) for row in rows]
+            more = await self._facts(connection, agency, [card["hit_id"] for card in found])
+        return [card | more[card["hit_id"]] for card in found]
 
     async def hit(self, agency: str, hit_id: str, now: datetime) -> dict[str, Any] | None:
         """Find a live hit with its incident and its presentations."""
@@ -132,14 +161,20 @@ class HitStore:
             if card is None:
                 return None
             incident_id = await connection.fetchval(self._queries["incident_of_hit"], agency, hit_id)
-            incidents = await self._cards(connection, agency, [incident_id] if incident_id else [])
+            incidents = await self.cards(connection, agency, [incident_id] if incident_id else [])
             presented = await connection.fetch(self._queries["presentations"], agency, hit_id)
-            checks = await self._checks(connection, agency, [hit_id])
+            more = await self._facts(connection, agency, [hit_id])
         return {
-            **rules.with_check(json.loads(card), checks.get(hit_id)),
+            **json.loads(card),
+            **more[hit_id],
             "incident": {k: v for k, v in incidents.get(incident_id, {}).items() if k in _OF_INCIDENT} or None,
             "presented": [{**dict(row), "presented_at": row["presented_at"].isoformat()} for row in presented],
         }
+
+    async def hit_of(self, connection: Any, agency: str, hit_id: str) -> Hit | None:
+        """Give a hit as it was sent, for what is told of it later; None when there is none, or none was kept."""
+        sent = await connection.fetchval(self._queries["wire_of_hit"], agency, hit_id)
+        return wire.decode_hit(sent, {"ce_type": wire.CE_TYPE[Topic.HITS].encode()}) if sent else None
 
     async def viewed(self, person: Person, cards: Sequence[Mapping[str, Any]], how: str, now: datetime) -> None:
         """Record that hits were shown to a person, before they are; with which of them a list's own words came open.
@@ -180,6 +215,13 @@ class HitStore:
                 row = await connection.fetchrow(self._queries["set_shown"], person.agency, incident_id, hit_id, now)
                 if row:  # the first screen that shows this hit: the others learn when
                     metrics.NOTIFICATION_TO_SHOWN.observe(max(0.0, (now - row["notified_at"]).total_seconds()))
+                    _observe(
+                        "stored_to_shown",
+                        "captured_to_shown",
+                        captured=row["captured_at"],
+                        stored=row["stored_at"],
+                        shown=now,
+                    )
                     await self._tell(connection, person.agency, incident_id, now, row["expires_at"])
         metrics.PRESENTED.labels(str(sound).lower()).inc()
         return True
@@ -190,17 +232,20 @@ class HitStore:
             rows = await connection.fetch(self._queries["incidents_of_hit"], person.agency, hit_id)
             if not rows:
                 return False
+            owner = "" if rules.OWNER_ROLES.isdisjoint(person.roles) else person.person_id
             await self._tell_lock(connection, person.agency)
             for incident_id in (row["incident_id"] for row in rows):  # its own, and a storm announced with it
-                expires_at = await connection.fetchval(
-                    self._queries["acknowledge"], person.agency, incident_id, person.full_name, now
+                row = await connection.fetchrow(
+                    self._queries["acknowledge"], person.agency, incident_id, person.full_name, now, owner
                 )
-                if expires_at is not None:
+                if row is not None:
+                    if row["acknowledged_at"] == now:  # not one that only found its owner
+                        _observe(shown=row["shown_at"], acknowledged=now)
                     await self._outbox.record(
-                        connection, person, "hit_acknowledged", incident_id, "1", now, facts={"hit_id": hit_id},
+                        connection, person, "hit_acknowledged", incident_id, person.person_id, now, facts={"hit_id": hit_id},
                         profile_version=self._profile_version(person.agency),
                     )  # fmt: skip
-                    await self._tell(connection, person.agency, incident_id, now, expires_at)
+                    await self._tell(connection, person.agency, incident_id, now, row["expires_at"])
         return True
 
     async def release(self, person: Person, storm_id: str, now: datetime) -> bool:
@@ -226,53 +271,13 @@ class HitStore:
             )  # fmt: skip
         return True
 
-    async def check(
-        self, person: Person, card: Mapping[str, Any], check: rules.ReadCheck, expires_at: datetime, now: datetime
-    ) -> None:
-        """Record what a person found on comparing a read with its picture; findings are added, none is replaced."""
-        agency, hit_id = person.agency, card["hit_id"]
-        model = card.get("reader", {"name": "", "sha256": ""})
-        reader = reader_name(Provenance(model["name"], model["sha256"]))
-        async with self._speaking_for(agency) as connection:
-            await self._tell_lock(connection, agency)
-            number = await connection.fetchval(
-                self._queries["put_read_check"], hit_id, agency, card["read_id"], card["device_id"], card["camera_id"],
-                reader, check.result.value, check.method.value,
-                check.state_confirmed.value, card["plate"], check.corrected.reveal(), person.person_id,
-                person.full_name, now, expires_at,
-            )  # fmt: skip
-            if number is None:
-                return  # the same finding by the same person, sent twice
-            facts = {
-                "hit_id": hit_id, "read_id": card["read_id"], "result": check.result.value, "method": check.method.value,
-            }  # fmt: skip
-            await self._outbox.record(
-                connection, person, "read_checked", hit_id, str(number), now, facts=facts,
-                profile_version=self._profile_version(agency),
-            )  # fmt: skip
-            await self._sum_up(connection, agency, card["device_id"], reader, now)
-            incident_id = await connection.fetchval(self._queries["incident_of_hit"], agency, hit_id)
-            if incident_id:
-                await self._tell(connection, agency, incident_id, now, min(expires_at, now + self._keep))
-        metrics.READ_CHECKS.labels(check.result.value).inc()
-
-    async def _sum_up(self, connection: Any, agency: str, device_id: str, reader: str, now: datetime) -> None:
-        """Tell the matcher what has been found about a device's reads so far."""
-        rows = await connection.fetch(self._queries["findings_of_device"], agency, device_id, reader)
-        if (checks := rules.device_checks(agency, device_id, reader, rows, now)) is None:
-            return
-        headers = wire.headers_for(
-            Topic.DEVICES_CHECKS, id=make_id("device_checks", device_id, now.isoformat()), source=SOURCE, time=now
-        )
-        value = wire.encode_device_checks(checks)
-        await self._outbox.put(connection, Topic.DEVICES_CHECKS, key=device_id, value=value, headers=headers, now=now)
-
-    async def _checks(self, connection: Any, agency: str, hit_ids: list[str]) -> dict[str, dict[str, Any]]:
-        rows = await connection.fetch(self._queries["read_checks_of"], agency, hit_ids)
-        return {
-            row["hit_id"]: {**{k: v for k, v in dict(row).items() if k != "hit_id"}, "at": row["at"].isoformat()}
-            for row in rows
-        }
+    async def _facts(self, connection: Any, agency: str, hit_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Gather what the other features say of these hits; one of which none says anything has an empty mapping."""
+        found: dict[str, dict[str, Any]] = {hit_id: {} for hit_id in hit_ids}
+        for more in self._more if hit_ids else ():
+            for hit_id, facts in (await more(connection, agency, hit_ids)).items():
+                found[hit_id] |= facts
+        return found
 
     async def sound(self, person: Person, *, muted_until: datetime | None, armed: bool, now: datetime) -> None:
         """Record that a session's sound was armed, muted until a time, or switched on again (HIT-02)."""
@@ -287,6 +292,11 @@ class HitStore:
                     connection, person, kind, person.session_id, now.isoformat(), now, facts=facts,
                     profile_version=self._profile_version(person.agency),
                 )  # fmt: skip
+
+    async def watched(self, session_id: str, now: datetime) -> None:
+        """Note that a session's screen shows the queue (HIT-15)."""
+        with translated():
+            await self._pool.execute(self._queries["watched"], session_id, now)
 
     async def purge(self, now: datetime) -> dict[str, int]:
         """Remove every row whose time has come; answers how many by table."""
@@ -311,7 +321,7 @@ class HitStore:
         text = json.dumps(rules.card(hit), separators=(",", ":"))
         await connection.execute(
             self._queries["put_hit"], hit.hit_id, hit.read.agency, hit.read.revision, hit.matched_at, text, now,
-            expires_at, hit.entry_id, hit.entry_sealed, hit.entry_key_id,
+            expires_at, hit.entry_id, hit.entry_sealed, hit.entry_key_id, wire.encode_hit(hit),
         )  # fmt: skip
         return expires_at
 
@@ -324,12 +334,14 @@ class HitStore:
         await connection.fetchval(self._queries["next_event"], agency, incident_id, now, expires_at)
         await connection.execute(self._queries["wake"], agency)
 
-    async def _cards(self, connection: Any, agency: str, incident_ids: list[str]) -> dict[str, dict[str, Any]]:
+    async def cards(self, connection: Any, agency: str, incident_ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Lay out incidents by id as the screens show them, in the caller's transaction."""
         rows = await connection.fetch(self._queries["incidents_by_id"], agency, incident_ids)
-        checks = await self._checks(connection, agency, [row["hit_id"] for row in rows])
+        more = await self._facts(connection, agency, [row["hit_id"] for row in rows])
         return {
             row["incident_id"]: {
-                **rules.with_check(_incident(row), checks.get(row["hit_id"])),
+                **_incident(row),
+                **more[row["hit_id"]],
                 "entry": self._details(row),
             }
             for row in rows
@@ -351,14 +363,21 @@ class HitStore:
         return profile.version if profile else ""
 
 
+def _observe(*legs: str, **stamps: datetime | None) -> None:
+    """Count the legs of a time trail that these stamps bound; with names, those alone."""
+    for leg, seconds in rules.legs(**stamps).items():
+        if not legs or leg in legs:
+            metrics.LEGS.labels(leg).observe(seconds)
+
+
 def _opened(card: Mapping[str, Any]) -> bool:
     return bool(card.get("entry") or (card.get("incident") or {}).get("entry"))
 
 
 _OF_INCIDENT: Final = frozenset(
     {
-        "incident_id", "revision", "kind", "status", "audible", "screen_text", "opened_at", "notified_at", "shown_at",
-        "acknowledged_at", "acknowledged_by", "sightings", "entry",
+        "incident_id", "revision", "kind", "status", "audible", "screen_text", "opened_at", "notified_at", "stored_at", "shown_at",
+        "acknowledged_at", "acknowledged_by", "sightings", "entry", "owner", "escalated_at", "overdue_at",
     }
 )  # fmt: skip
 
@@ -374,10 +393,14 @@ def _incident(row: Any) -> dict[str, Any]:
         "screen_text": row["screen_text"],
         "opened_at": row["opened_at"].isoformat(),
         "notified_at": row["notified_at"].isoformat(),
+        "stored_at": row["stored_at"].isoformat(),
         "shown_at": row["shown_at"].isoformat() if row["shown_at"] else None,
         "hit_shown_at": row["hit_shown_at"].isoformat() if row["hit_shown_at"] else None,
         "acknowledged_at": row["acknowledged_at"].isoformat() if row["acknowledged_at"] else None,
         "acknowledged_by": row["acknowledged_by"],
+        "owner": {"name": row["owner_name"], "since": row["owned_since"].isoformat()} if row["owned_since"] else None,
+        "escalated_at": row["escalated_at"].isoformat() if row["escalated_at"] else None,
+        "overdue_at": row["overdue_at"].isoformat() if row["overdue_at"] else None,
         "sightings": json.loads(row["sightings"]) if row["sightings"] else [],
     }
 

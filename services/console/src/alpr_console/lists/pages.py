@@ -85,14 +85,11 @@ def router(decides: Decides, named: Named) -> APIRouter:
     @routes.get("/lists/{code}/loads/{version}")
     async def one_load(request: Request, code: str, version: int, session: SignedIn = Depends(page_person)) -> Response:
         async def values() -> dict[str, Any]:
-            path = f"/v1/hotlists/{quote(code, safe='')}/loads"
-            loads, rejects = await asyncio.gather(
-                _ask(request, session, path), _ask(request, session, f"{path}/{version}/rejects")
-            )
-            load: Mapping[str, Any] = next((one for one in loads["loads"] if one.get("version") == version), {})
+            path = f"/v1/hotlists/{quote(code, safe='')}/loads/{version}/rejects"
+            found = await _ask(request, session, path)
             return {
-                "code": code, "version": version, "load": load, "names": await named(session.person.agency), "count": len(rejects["rejects"]),
-                "rejects": rules.rejects_shown(rejects["rejects"]), "reasons": rules.tallied(rejects["rejects"]),
+                "code": code, "version": version, "load": found["load"], "names": await named(session.person.agency),
+                "rejects": rules.rejects_shown(found["rejects"]), "reasons": rules.tallied(found["codes"]),
             }  # fmt: skip
 
         return await _show(request, session, "lists/load.html", values)

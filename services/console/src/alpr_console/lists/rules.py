@@ -292,12 +292,12 @@ def rejects_shown(rejects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def tallied(rejects: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """Count the reasons of a reject report, most frequent first."""
+def tallied(codes: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Say why lines were left out and how many for each reason, most frequent first; `codes` counts all of them."""
     counts: dict[str, int] = {}
-    for row in rejects:
-        words = reject_words(str(row.get("reason_code", "")))
-        counts[words] = counts.get(words, 0) + 1
+    for code, lines in codes.items():
+        words = reject_words(code)
+        counts[words] = counts.get(words, 0) + lines
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 

@@ -20,7 +20,9 @@ from . import rules
 Acting = Callable[[Person, str, datetime], Awaitable[str]]
 """Tells under which live delegation a person uses a power: its id, or an empty text (ACC-10)."""
 ComesIntoForce = Callable[[Any, str, str, datetime], Awaitable[None]]
-"""What else happens in the transaction in which an agency's version comes into force: connection, agency, version."""
+"""What else happens in the transaction in which an agency's version comes into force, and again at each start for the
+one that is: connection, agency, version, now.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class ProfileStore:
                         since = now if row is not None or known is None else known
                         await self._put_in_force(connection, agency, None, version, document, since, now)
                     else:
+                        if self._comes_into_force is not None:
+                            await self._comes_into_force(connection, agency, row["version"], now)
                         await self._publish(
                             connection, agency, row["version"], row["document"], row["effective_at"], now
                         )

@@ -38,6 +38,7 @@ FORWARDS: Final = (
     ("ingest", "POST", "/v1/devices"),
     ("ingest", "GET", "/v1/devices/{rest:path}"),
     ("ingest", "PUT", "/v1/devices/{rest:path}"),
+    ("ingest", "POST", "/v1/devices/{device_id}/shift-checks"),
 )
 """Door, method and path. Frames are not among them: cameras reach ingest's own door."""
 

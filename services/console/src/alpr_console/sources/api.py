@@ -1,4 +1,4 @@
-"""`/v1/hits/{id}/verifications` and `/v1/hits/{id}/registration-lookups` (ACC-07, SEC-05, SEC-06)."""
+"""`/v1/hits/{id}/registration-lookups` (ACC-07, SEC-05)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alprcore.errors import Transient
 from alprcore.model import Refused
-from alprcore.policy import Overridden
 
 from ..web import Problem, SignedIn, signed_in, web_of
 from . import rules
-from .store import ExpiresAt, FindHit, RegistrationSource, SourceStore
-
-
-class NewVerification(BaseModel):
-    """Body of `POST /v1/hits/{id}/verifications`: what another database said of the entry (HIT-09)."""
-
-    model_config = ConfigDict(extra="forbid")
-    source: rules.Source
-    route: rules.Route
-    result: rules.Result
-    reference: str = Field(default="", max_length=64)
-    text: str = Field(default="", max_length=8000)
-    override_reason: str = Field(default="", max_length=500)
+from .store import FindHit, RegistrationSource, SourceStore
 
 
 class NewLookup(BaseModel):
@@ -36,8 +23,8 @@ class NewLookup(BaseModel):
     permissible_use: str = Field(default="", max_length=32)
 
 
-def router(store: SourceStore, registrations: RegistrationSource, hit: FindHit, expires_at: ExpiresAt) -> APIRouter:
-    """Bind the routes; `hit` finds a live hit of the agency, `expires_at` tells when its record falls due."""
+def router(store: SourceStore, registrations: RegistrationSource, hit: FindHit) -> APIRouter:
+    """Bind the routes; `hit` finds a live hit of the agency."""
     routes = APIRouter()
 
     async def _hit(request: Request, session: SignedIn, hit_id: str) -> Mapping[str, Any]:
@@ -48,53 +35,6 @@ def router(store: SourceStore, registrations: RegistrationSource, hit: FindHit, 
         if found is None:
             raise Problem(404, "HIT_UNKNOWN", "no such hit of this agency within the last 24 hours")
         return found
-
-    @routes.post("/v1/hits/{hit_id}/verifications", status_code=201)
-    async def post_verification(
-        request: Request, hit_id: str, body: NewVerification, session: SignedIn = Depends(signed_in)
-    ) -> dict[str, Any]:
-        found = await _hit(request, session, hit_id)
-        decision = rules.may_verify(
-            session.person, session.profile, body.source, read_checked=bool(found.get("read_check")),
-            override_reason=body.override_reason,
-        )  # fmt: skip
-        if isinstance(decision, Refused):
-            status = 403 if decision.reason_code in ("ROLE_NOT_AUTHORISED", "SOURCE_NOT_AUTHORISED") else 409
-            raise Problem.of(decision, status)
-        if body.text and not store.seals:
-            raise Problem(503, "SEAL_NOT_AVAILABLE", "there is no key to seal the answer with; nothing was kept")
-        name = await store.verify(
-            session.person, session.profile, hit_id, body.model_dump(mode="json"),
-            decision if isinstance(decision, Overridden) else None, expires_at(found, session.profile),
-            web_of(request).clock(),
-        )  # fmt: skip
-        return {
-            "verification_id": name, "hit_id": hit_id, "result": body.result,
-            "overridden": decision.step if isinstance(decision, Overridden) else None,
-        }  # fmt: skip
-
-    @routes.get("/v1/hits/{hit_id}/verifications")
-    async def get_verifications(
-        request: Request, hit_id: str, session: SignedIn = Depends(signed_in)
-    ) -> dict[str, Any]:
-        await _hit(request, session, hit_id)
-        rows = await store.verifications(session.person.agency, hit_id)
-        return {"verifications": [rules.without_text(row) for row in rows]}
-
-    @routes.get("/v1/hits/{hit_id}/verifications/{verification_id}")
-    async def get_verification(
-        request: Request, hit_id: str, verification_id: str, session: SignedIn = Depends(signed_in)
-    ) -> dict[str, Any]:
-        await _hit(request, session, hit_id)
-        rows = await store.verifications(session.person.agency, hit_id)
-        row = next((row for row in rows if row["verification_id"] == verification_id), None)
-        if row is None:
-            raise Problem(404, "VERIFICATION_UNKNOWN", "no such verification of this hit")
-        decision = rules.source_open(session.person, rules.Source(row["source"]))
-        if isinstance(decision, Refused):
-            raise Problem.of(decision)
-        text = await store.read_text(session.person, session.profile, verification_id, web_of(request).clock())
-        return {**rules.without_text(row), "text": text, "redaction": ""}
 
     @routes.post("/v1/hits/{hit_id}/registration-lookups", status_code=201)
     async def post_lookup(

@@ -4,24 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Protocol
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
-from alprcore.policy import PERMISSIBLE_USES, Gate, Overridden
+from alprcore.policy import PERMISSIBLE_USES, AgencyProfile, Gate
+from alprcore.workflow import Result, Route, Source, Verification
 
 from ..web import SignedIn, page_person, pages_of, web_of
 from . import rules
-from .store import ExpiresAt, FindHit, RegistrationSource, SourceStore
+from .store import FindHit, RegistrationSource, SourceStore
 
+_LONGEST: Final = {"reference": 64, "text": 8000, "override_reason": 500}
 Viewed = Callable[[Person, Sequence[Mapping[str, Any]], str, datetime], Awaitable[None]]
 
 
+class Verifications(Protocol):
+    """What the page shows and records of verifications, which are steps of the work on a hit."""
+
+    async def listed(self, agency: str, hit_id: str) -> Sequence[Mapping[str, Any]]:
+        """List what databases said of a hit, without their words."""
+        ...
+
+    async def record(
+        self, session: SignedIn, hit_id: str, given: Verification, told: Mapping[str, str], now: datetime
+    ) -> Refused | None:
+        """Take a verification; `told` holds its reference, its words and the reason for what is left out."""
+        ...
+
+    async def words(self, person: Person, profile: AgencyProfile, verification_id: str, now: datetime) -> str | None:
+        """Open the words of one; the ledger hears of it."""
+        ...
+
+    def opened(self, person: Person) -> Sequence[str]:
+        """Name the sources that a person may use and read."""
+        ...
+
+
 def router(
-    store: SourceStore, registrations: RegistrationSource, hit: FindHit, expires_at: ExpiresAt, viewed: Viewed
+    store: SourceStore, registrations: RegistrationSource, hit: FindHit, verifications: Verifications, viewed: Viewed
 ) -> APIRouter:
     """Bind the pages; `viewed` records that a hit was shown, before it is."""
     routes = APIRouter(include_in_schema=False)
@@ -37,37 +61,27 @@ def router(
         if found is None:
             return await _page(request, session, hit_id)
         try:
-            given = {
-                "source": rules.Source(form["source"]).value, "route": rules.Route(form["route"]).value,
-                "result": rules.Result(form["result"]).value, "reference": form.get("reference", "")[:64],
-                "text": form.get("text", "")[:8000],
-            }  # fmt: skip
+            given = Verification(Source(form["source"]), Route(form["route"]), Result(form["result"]))
         except (KeyError, ValueError):
             return await _page(request, session, hit_id, 422, "Choose source, route and result.")
-        decision = rules.may_verify(
-            session.person, session.profile, rules.Source(given["source"]), read_checked=bool(found.get("read_check")),
-            override_reason=form.get("override_reason", ""),
-        )  # fmt: skip
-        if isinstance(decision, Refused):
-            return await _page(request, session, hit_id, 403, decision.detail)
-        if given["text"] and not store.seals:
+        told = {name: form.get(name, "")[:size] for name, size in _LONGEST.items()}
+        if told["text"] and not store.seals:
             return await _page(request, session, hit_id, 503, "There is no key to seal the answer with.")
-        overridden = decision if isinstance(decision, Overridden) else None
-        due = expires_at(found, session.profile)
-        await store.verify(session.person, session.profile, hit_id, given, overridden, due, now)
+        refused = await verifications.record(session, hit_id, given, told, now)
+        if refused is not None:
+            return await _page(request, session, hit_id, 403, refused.detail)
         return RedirectResponse(f"/hits/{hit_id}/sources", 303)
 
     @routes.post("/hits/{hit_id}/sources/text")
     async def text(request: Request, hit_id: str, session: SignedIn = Depends(page_person)) -> Response:
         name, now = (await _form(request)).get("verification_id", ""), web_of(request).clock()
-        rows = await store.verifications(session.person.agency, hit_id)
+        rows = await verifications.listed(session.person.agency, hit_id)
         row = next((row for row in rows if row["verification_id"] == name), None)
         if row is None:
             return await _page(request, session, hit_id)
-        decision = rules.source_open(session.person, rules.Source(row["source"]))
-        if isinstance(decision, Refused):
-            return await _page(request, session, hit_id, 403, decision.detail)
-        opened = await store.read_text(session.person, session.profile, name, now)
+        if row["source"] not in verifications.opened(session.person):
+            return await _page(request, session, hit_id, 403, "your account holds no grant for this source")
+        opened = await verifications.words(session.person, session.profile, name, now)
         return await _page(request, session, hit_id, opened={name: opened})
 
     @routes.post("/hits/{hit_id}/sources/registration")
@@ -100,18 +114,13 @@ def router(
         if found is None:
             return pages_of(request).render(request, "refused.html", session, 404, detail="there is no such live hit")
         await viewed(session.person, [found], "sources", now)
-        rows = await store.verifications(session.person.agency, hit_id)
-        open_sources = [
-            source.value
-            for source in rules.Source
-            if not isinstance(rules.source_open(session.person, source), Refused)
-        ]
+        rows = await verifications.listed(session.person.agency, hit_id)
         works = not rules.ROLES.isdisjoint(session.person.roles)
         return pages_of(request).render(
             request, "sources/hit.html", session, status, hit=found, refusal=refusal, opened=opened or {},
-            registration=registration, verifications=[rules.without_text(row) for row in rows],
+            registration=registration, verifications=rows,
             lookups=await store.lookups(session.person.agency, hit_id),
-            open_sources=open_sources if works else [], permissible=PERMISSIBLE_USES,
+            open_sources=verifications.opened(session.person) if works else [], permissible=PERMISSIBLE_USES,
             looks_up=not isinstance(rules.may_look_up(session.person, next(iter(PERMISSIBLE_USES))), Refused),
             gate=session.profile.gates.get("read_check", Gate.OFF) if not found.get("read_check") else Gate.OFF,
         )  # fmt: skip

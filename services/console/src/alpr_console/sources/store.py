@@ -1,4 +1,4 @@
-"""What other databases answered, in PostgreSQL: sealed, apart from hits and reads (SEC-05, SEC-06)."""
+"""What registration sources answered, in PostgreSQL: sealed, apart from hits and reads (SEC-05)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alprcore.errors import Transient
 from alprcore.model import Person, make_id
-from alprcore.policy import AgencyProfile, Overridden
+from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries, translated
 from alprcore.seal import ListKeys
 
@@ -21,10 +21,7 @@ from ..doors import Outbox
 
 FindHit = Callable[[str, str, datetime], Awaitable[Mapping[str, Any] | None]]
 """Finds a live hit of an agency."""
-ExpiresAt = Callable[[Mapping[str, Any], AgencyProfile], datetime]
-"""Tells when a hit's record falls due."""
 _LARGEST: Final = 64 * 1024
-_EVERY: Final = "*"
 
 
 class Registration(BaseModel):
@@ -69,7 +66,7 @@ class RegistrationSource:
 
 
 class SourceStore:
-    """Keeps verifications and lookups; texts are sealed under the keys that seal list entries."""
+    """Keeps registration lookups; what was answered is sealed under the keys that seal list entries."""
 
     def __init__(self, pool: Any, outbox: Outbox, keys: ListKeys | None) -> None:
         self._pool = pool
@@ -81,62 +78,6 @@ class SourceStore:
     def seals(self) -> bool:
         """Tell whether there is a key to seal with; without one nothing is asked or kept."""
         return self._keys is not None
-
-    async def verify(
-        self,
-        person: Person,
-        profile: AgencyProfile,
-        hit_id: str,
-        given: Mapping[str, str],
-        overridden: Overridden | None,
-        expires_at: datetime,
-        now: datetime,
-    ) -> str:
-        """Keep a verification; `given`: source, route, result, reference and the answer's text. Answers its id."""
-        agency = person.agency
-        name = make_id("verification", hit_id, person.session_id, now.isoformat())
-        async with self._speaking_for(agency) as connection:
-            new = await connection.fetchval(
-                self._queries["put_verification"], name, agency, hit_id, given["source"], given["route"],
-                given["result"], given["reference"], overridden.reason if overridden else "", person.person_id,
-                person.full_name, profile.version, now, expires_at,
-            )  # fmt: skip
-            if new is None:
-                return name  # the same finding, sent twice at once
-            if given["text"] and self._keys is not None:
-                sealed, key_id = self._keys.seal(given["text"].encode(), entry_id=name)
-                await connection.execute(self._queries["put_verification_text"], name, agency, sealed, key_id)
-            facts = {"hit_id": hit_id, "source": given["source"], "route": given["route"], "result": given["result"]}
-            await self._outbox.record(
-                connection, person, "hit_verified", name, "1", now, facts=facts, profile_version=profile.version
-            )
-            if overridden is not None:
-                await self._outbox.record(
-                    connection, person, "gate_overridden", hit_id, f"{overridden.step}/{name}", now,
-                    facts={"step": overridden.step, "gate": "soft", "about": name}, profile_version=profile.version,
-                    personal={"override_reason": overridden.reason},
-                )  # fmt: skip
-        return name
-
-    async def verifications(self, agency: str, hit_id: str) -> list[dict[str, Any]]:
-        """List a hit's verifications, oldest first, without any text."""
-        async with self._speaking_for(agency) as connection:
-            return [dict(row) for row in await connection.fetch(self._queries["verifications"], agency, hit_id)]
-
-    async def read_text(
-        self, person: Person, profile: AgencyProfile, verification_id: str, now: datetime
-    ) -> str | None:
-        """Open what a source answered, for a person with the grant, and record that it was read; None: no text."""
-        async with self._speaking_for(person.agency) as connection:
-            row = await connection.fetchrow(self._queries["verification_text"], person.agency, verification_id)
-            if row is None or self._keys is None:
-                return None
-            text = self._keys.open(row["sealed"], row["key_id"], entry_id=verification_id).decode()
-            await self._outbox.record(
-                connection, person, "verification_read", verification_id, f"{person.session_id}/{now.isoformat()}", now,
-                profile_version=profile.version,
-            )  # fmt: skip
-        return text
 
     async def note_lookup(
         self, person: Person, profile: AgencyProfile, hit_id: str, permissible_use: str, now: datetime
@@ -194,12 +135,6 @@ class SourceStore:
             )  # fmt: skip
         return {"lookup_id": lookup_id, "answered_by": row["answered_by"], "permissible_use": row["permissible_use"],
                 "registration": content}  # fmt: skip
-
-    async def purge(self, now: datetime) -> int:
-        """Remove verifications whose hit's record is due, with their texts; answers how many."""
-        async with self._speaking_for(_EVERY) as connection:
-            status: str = await connection.execute(self._queries["purge_verifications"], now)
-        return int(status.rpartition(" ")[2])
 
     @asynccontextmanager
     async def _speaking_for(self, agency: str) -> AsyncIterator[Any]:

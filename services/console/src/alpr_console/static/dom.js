@@ -7,7 +7,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "text") element.textContent = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -42,7 +42,8 @@ export function span(seconds) {
 // how long ago, on the server's clock as far as the stream has told it
 let ahead = 0;
 export const setServerTime = (moment) => { ahead = new Date(moment) - Date.now(); };
-export const ago = (moment) => span((Date.now() + ahead - new Date(moment)) / 1000);
+export const serverTime = () => Date.now() + ahead;
+export const ago = (moment) => span((serverTime() - new Date(moment)) / 1000);
 
 export async function post(path, body) {
   const token = document.querySelector('meta[name="csrf"]').content;

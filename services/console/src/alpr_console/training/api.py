@@ -260,7 +260,7 @@ def router(store: TrainingStore, authority: Authority, may_see: MaySee) -> APIRo
         decision = rules.may_start_device_session(standing, session.profile, now)
         if isinstance(decision, Refused):
             raise Problem.of(decision)
-        one = await store.start_device_session(session.person, session.profile, body.device_id, now)
+        one = await store.start_device_session(session.person, body.device_id, now)
         return JSONResponse({"device_session_id": one}, 201)
 
     @routes.delete("/v1/device-sessions/{device_session_id}")
@@ -268,7 +268,7 @@ def router(store: TrainingStore, authority: Authority, may_see: MaySee) -> APIRo
         request: Request, device_session_id: str, session: SignedIn = Depends(signed_in)
     ) -> Response:
         now = web_of(request).clock()
-        if not await store.end_device_session(session.person, session.profile, device_session_id, now):
+        if not await store.end_device_session(session.person, device_session_id, now):
             raise Problem(404, "DEVICE_SESSION_UNKNOWN", "no session of yours with a device has this id")
         return Response(status_code=204)
 

@@ -91,8 +91,8 @@ UPDATE console.unit_assignments SET ended_at = $3
 WHERE agency = $1 AND unit_id = $2 AND ended_at IS NULL RETURNING person_id
 
 -- put_device_session --
-INSERT INTO console.device_sessions (device_session_id, agency, person_id, device_id, started_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO console.device_sessions (device_session_id, agency, person_id, device_id, started_at, unit, shift)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- end_device_session --
 UPDATE console.device_sessions SET ended_at = $4

@@ -211,26 +211,33 @@ class TrainingStore:
             await self._note(connection, by, "unit_released", person_id, profile, now, {"unit_id": unit_id})
         return True
 
-    async def start_device_session(self, by: Person, profile: AgencyProfile, device_id: str, now: datetime) -> str:
+    async def start_device_session(self, by: Person, device_id: str, now: datetime) -> str:
         """Note that a person began to work with a device (ACC-03, TRN-08); what it needs is decided before."""
-        session_id = make_id("device_session", by.person_id, device_id, now.isoformat())
         async with self._outbox.change(by.agency) as connection:
-            await connection.execute(
-                self._queries["put_device_session"], session_id, by.agency, by.person_id, device_id, now
-            )
-            await self._note(
-                connection, by, "device_session_started", session_id, profile, now, {"device_id": device_id}
-            )
-        return session_id
+            return await self.begin_device_session(connection, by, device_id, now)
 
-    async def end_device_session(self, by: Person, profile: AgencyProfile, session_id: str, now: datetime) -> bool:
+    async def end_device_session(self, by: Person, session_id: str, now: datetime) -> bool:
         """Note that a person stopped working with a device; False when it is not theirs or has ended."""
         async with self._outbox.change(by.agency) as connection:
-            if not await connection.fetchval(
-                self._queries["end_device_session"], by.agency, session_id, by.person_id, now
-            ):
-                return False
-            await self._note(connection, by, "device_session_ended", session_id, profile, now, {})
+            return await self.finish_device_session(connection, by, session_id, now)
+
+    async def begin_device_session(
+        self, connection: Any, by: Person, device_id: str, now: datetime, unit: str = "", shift: str = ""
+    ) -> str:
+        """Note it in the caller's transaction, with the unit's call sign and its shift (DEF-10); answers the id."""
+        session_id = make_id("device_session", by.person_id, device_id, now.isoformat())
+        await connection.execute(
+            self._queries["put_device_session"], session_id, by.agency, by.person_id, device_id, now, unit, shift
+        )
+        facts = {"device_id": device_id} | ({"unit": unit, "shift": shift} if unit else {})
+        await self._note(connection, by, "device_session_started", session_id, self._profiles[by.agency], now, facts)
+        return session_id
+
+    async def finish_device_session(self, connection: Any, by: Person, session_id: str, now: datetime) -> bool:
+        """Note the end in the caller's transaction; False when it is not theirs or has ended."""
+        if not await connection.fetchval(self._queries["end_device_session"], by.agency, session_id, by.person_id, now):
+            return False
+        await self._note(connection, by, "device_session_ended", session_id, self._profiles[by.agency], now, {})
         return True
 
     async def note_suspensions(self, now: datetime) -> int:

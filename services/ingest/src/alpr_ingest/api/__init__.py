@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from alpr_ingest.api import devices, dry_runs, entered, feeds, frames, lists, loads, special
+from alpr_ingest.api import devices, dry_runs, entered, feeds, frames, lists, loads, packages, special
 from alpr_ingest.api.door import Doors, Problem, away, problem_response, refuse
 from alprcore import audited
 from alprcore.errors import Transient
@@ -19,7 +19,7 @@ def build_app(doors: Doors) -> FastAPI:
     """Put the routes on their doors."""
     app = FastAPI(title="Plateline ingest", openapi_url=None)
     app.state.doors = doors
-    for room in (devices, dry_runs, entered, feeds, frames, lists, loads, special):
+    for room in (packages, devices, dry_runs, entered, feeds, frames, lists, loads, special):
         app.include_router(room.router)
 
     @app.exception_handler(Problem)

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from alpr_ingest.admit import admit_device
-from alpr_ingest.api.door import Admin, Anyone, Doors, Ingest, Problem, Strict, refusal
+from alpr_ingest.api.door import Admin, Anyone, Doors, Ingest, Problem, Strict, own_device, refusal
 from alpr_ingest.app import audit_message
 from alpr_ingest.store import Outgoing, Taken
 from alprcore.model import Camera, Device, DeviceKind, GeoPoint, Person, Refused, Siting, View
@@ -110,13 +110,13 @@ async def get_devices(doors: Ingest, person: Anyone) -> dict[str, Any]:
 @router.get("/v1/devices/{device_id}")
 async def get_device(device_id: str, doors: Ingest, person: Anyone) -> dict[str, Any]:
     """Show a device of the person's agency."""
-    return _show_device(await _own_device(doors, person, device_id))
+    return _show_device(await own_device(doors, person, device_id))
 
 
 @router.put("/v1/devices/{device_id}/service-state")
 async def put_service_state(device_id: str, body: ServiceStateIn, doors: Ingest, person: Admin) -> dict[str, Any]:
     """Take a device into or out of service; frames of one that is out are refused."""
-    device = await _own_device(doors, person, device_id)
+    device = await own_device(doors, person, device_id)
     changed = replace(device, in_service=body.in_service, revision=device.revision + 1)
     return await _change(doors, changed, "device_service_state", person)
 
@@ -124,16 +124,9 @@ async def put_service_state(device_id: str, body: ServiceStateIn, doors: Ingest,
 @router.put("/v1/devices/{device_id}/siting")
 async def put_siting(device_id: str, body: SitingIn, doors: Ingest, person: Admin) -> dict[str, Any]:
     """Declare what a device sees (USE-14)."""
-    device = await _own_device(doors, person, device_id)
+    device = await own_device(doors, person, device_id)
     changed = replace(device, siting=Siting(**body.model_dump()), revision=device.revision + 1)
     return await _change(doors, changed, "device_siting", person)
-
-
-async def _own_device(doors: Doors, person: Person, device_id: str) -> Device:
-    device = (await doors.store.devices([device_id])).get(device_id)
-    if device is None or device.agency != person.agency:
-        raise Problem(404, "DEVICE_UNKNOWN", "no such device")
-    return device
 
 
 async def _change(doors: Doors, device: Device, kind: str, person: Person) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from alpr_ingest import metrics
 from alpr_ingest.app import Relay
 from alpr_ingest.entering import Entering
 from alpr_ingest.hotlists import ActiveList
-from alpr_ingest.loading import DryRuns, ListLoader
+from alpr_ingest.loading import DryRuns, ListLoader, Republishing
+from alpr_ingest.packing import Packing
 from alpr_ingest.pulling import Puller
 from alpr_ingest.store import Store
 from alprcore.errors import Transient
 from alprcore.kafka import DeadLetters, Publisher
-from alprcore.model import Decision, Person, Refused
+from alprcore.model import Decision, Device, Person, Refused
 from alprcore.objects import ImageStore
 from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.refusals import RefusalLog
@@ -43,11 +44,14 @@ _STATUS: Final[Mapping[str, int]] = {
     "LIST_SHRUNK": 409,
     "LIST_GREW": 409,
     "LIST_BUSY": 409,
+    "CHANGED_MEANWHILE": 409,
     "ROLLBACK_NOTHING_KEPT": 409,
     "ROLLBACK_OUTDATED": 409,
     "ROLLBACK_DONE": 409,
     "LIST_NOT_APPROVED": 409,
     "LIST_NOT_LOADABLE": 409,
+    "LIST_NOT_REPUBLISHABLE": 409,
+    "LIST_NEVER_LOADED": 409,
     "DRY_RUN_BUSY": 409,
     "DRY_RUN_TOO_LONG": 503,
     "ROLE_NOT_AUTHORISED": 403,
@@ -105,10 +109,13 @@ class Doors:
     entering: Entering
     puller: Puller
     dry_runs: DryRuns
+    packing: Packing | None
+    republishing: Republishing
     profiles: Mapping[str, AgencyProfile]
     person_key: bytes
     clock: Callable[[], datetime]
     refusals: RefusalLog
+    largest_list: int
     recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def remember(self, frame_id: str) -> None:
@@ -184,6 +191,14 @@ async def own_list(doors: Doors, person: Person, code: str) -> ActiveList:
     return found
 
 
+async def own_device(doors: Doors, person: Person, device_id: str) -> Device:
+    """Find a device of the person's agency; 404 without."""
+    device = (await doors.store.devices([device_id])).get(device_id)
+    if device is None or device.agency != person.agency:
+        raise Problem(404, "DEVICE_UNKNOWN", "no such device")
+    return device
+
+
 def allowed(*roles: str) -> Callable[[Request], Person]:
     """Demand one of these roles; 403 without."""
 
@@ -199,6 +214,8 @@ def allowed(*roles: str) -> Callable[[Request], Person]:
 Ingest = Annotated[Doors, Depends(doors_of)]
 Anyone = Annotated[Person, Depends(person_of)]
 Admin = Annotated[Person, Depends(allowed("alpr_admin"))]
+Worker = Annotated[Person, Depends(allowed("officer", "investigator", "dispatcher", "supervisor", "alpr_admin"))]
+"""Who takes a unit into service, or answers for those who do."""
 ListReader = Annotated[
     Person,
     Depends(allowed("officer", "investigator", "dispatcher", "supervisor", "alpr_admin", "program_manager", "auditor")),

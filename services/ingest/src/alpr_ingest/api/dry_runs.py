@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 
 from alpr_ingest.api.door import Ingest, ListAdmin, own_list, policy_of, refusal
-from alpr_ingest.api.loads import list_file
+from alpr_ingest.api.loads import list_file, uploaded
 from alpr_ingest.app import audit_message
 from alpr_ingest.loading import Alerts, disclosed
 from alprcore.model import Refused
@@ -23,7 +23,7 @@ _NOTHING: Final = Alerts(0, 0, {})
 async def post_dry_run(code: str, request: Request, doors: Ingest, person: ListAdmin) -> dict[str, Any]:
     """Tell how many alerts a file would have made of the last 24 hours' reads, beside what is in force; no plate."""
     target = await own_list(doors, person, code)
-    async with request.form(max_files=1, max_fields=10) as form:
+    async with uploaded(request, doors) as form:
         file, _ = list_file(doors, form, frozenset())
         file.source.seek(0)
         digest = (await asyncio.to_thread(hashlib.file_digest, file.source, "sha256")).hexdigest()  # type: ignore[arg-type]

@@ -174,15 +174,7 @@ async def post_edit(entry: UUID, body: EditIn, doors: Ingest, person: Anyone) ->
     if body.distribution is not None:
         given["distribution"] = _told(_officers(body.distribution, person))
     details = replace(shown.details, **given)
-    draft = HotPlateDraft(
-        expires_at=one.expires_at,
-        also_entered_in=tuple(filter(None, details.also_entered_in.split(", "))),
-        officers=frozenset(details.distribution.split(", ")),
-        contact_phone=details.contact_phone,
-        case_number=details.case_number,
-        synopsis=details.synopsis,
-    )
-    demand(admit_hot_plate(draft, profile, one.entered_at))
+    demand(admit_hot_plate(_drafted(details, one.expires_at), profile, one.entered_at))
     if not await doors.entering.edit(person, one, details, now):
         raise Problem(409, "CHANGED_MEANWHILE", "the entry has ended or changed meanwhile")
     return await _again(doors, person, one)
@@ -195,23 +187,11 @@ async def post_extension(entry: UUID, body: ExtensionIn, doors: Ingest, person: 
     one, now = await _found(doors, person, HOT_PLATE, entry), doors.clock()
     shown = _opened(doors, one, now)
     demand(may_extend(one.author, shown.state, extended=bool(one.successor), person=person))
-    before = shown.details
-    if body.also_entered_in is None:
-        also = tuple(filter(None, before.also_entered_in.split(", ")))
-    else:
-        also = _systems(body.also_entered_in)
-    draft = HotPlateDraft(
-        expires_at=body.expires_at,
-        also_entered_in=also,
-        officers=frozenset(before.distribution.split(", ")),
-        contact_phone=before.contact_phone,
-        case_number=before.case_number,
-        synopsis=before.synopsis,
-    )
+    also = _also(shown.details) if body.also_entered_in is None else _systems(body.also_entered_in)
+    details = replace(shown.details, notes=body.reason.strip(), also_entered_in=", ".join(also))
     if body.expires_at is not None and body.expires_at <= one.expires_at:
         raise Problem(422, "EXPIRY_PAST", "expires_at: the new entry ends before the one it follows")
-    details = replace(before, notes=body.reason.strip(), also_entered_in=", ".join(also))
-    return await _enter(doors, person, profile, one.plate, draft, details, now, one)
+    return await _enter(doors, person, profile, one.plate, _drafted(details, body.expires_at), details, now, one)
 
 
 @router.post("/v1/hot-plates/{entry}/withdrawals", status_code=201)
@@ -372,6 +352,23 @@ def _draft(body: HotPlateIn, person: Person) -> HotPlateDraft:
     )
 
 
+def _drafted(details: EntryDetails, expires_at: datetime | None) -> HotPlateDraft:
+    """Put what an entry says already before the rules again, with the end that it is to have."""
+    return HotPlateDraft(
+        expires_at=expires_at,
+        also_entered_in=_also(details),
+        officers=frozenset(details.distribution.split(", ")),
+        contact_phone=details.contact_phone,
+        case_number=details.case_number,
+        synopsis=details.synopsis,
+    )
+
+
+def _also(details: EntryDetails) -> tuple[str, ...]:
+    """Name the state systems that the plate of an entry is entered in as well."""
+    return tuple(filter(None, details.also_entered_in.split(", ")))
+
+
 def _systems(given: Sequence[str]) -> tuple[str, ...]:
     codes = sorted({code.strip().upper() for code in given} - {""})
     if any(not code.replace("_", "").isalnum() or len(code) > 20 for code in codes):
@@ -427,7 +424,7 @@ def _show(shown: Shown) -> dict[str, Any]:
         "reason": details.reason,
         "advisory_class": details.advisory_class,
         "distribution": details.distribution,
-        "also_entered_in": list(filter(None, details.also_entered_in.split(", "))),
+        "also_entered_in": list(_also(details)),
         "contact_phone": details.contact_phone,
         "synopsis": details.synopsis,
         "notes": details.notes,

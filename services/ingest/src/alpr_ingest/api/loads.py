@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
+from starlette.types import Message
 
 from alpr_ingest import metrics
 from alpr_ingest.api.door import (
@@ -39,6 +41,9 @@ router = APIRouter()
 _LISTED: Final = 50
 _PAGE: Final = 1_000
 _COUNT: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_FIELDS_BYTES: Final = 1024 * 1024
+"""Room for what comes beside the file: a layout of one's own, sources, notes."""
+_HEARD: Final = 4
 _FIELDS: Final = frozenset({"format", "layout", "source_time", "mode", "entries", "sources", "permissible_use"})
 
 
@@ -60,7 +65,7 @@ async def get_loads(code: str, doors: Ingest, person: ListReader) -> dict[str, A
 async def post_preview(code: str, request: Request, doors: Ingest, person: ListAdmin) -> dict[str, Any]:
     """Tell what a load of a file would bring, and the guards it would hit; nothing of it is kept (HOT-04)."""
     target = await own_list(doors, person, code)
-    async with request.form(max_files=1, max_fields=10) as form:
+    async with uploaded(request, doors) as form:
         file, _ = list_file(doors, form, frozenset())
         preview = await doors.loader.preview(target, file)
     if isinstance(preview, Refused):
@@ -74,14 +79,15 @@ async def post_preview(code: str, request: Request, doors: Ingest, person: ListA
 async def post_load(code: str, request: Request, doors: Ingest, person: ListAdmin) -> dict[str, Any]:
     """Load a file into a list and put it in force; answers what changed and which lines were left out, and why."""
     target = await own_list(doors, person, code)
-    async with request.form(max_files=1, max_fields=10) as form:
+    async with uploaded(request, doors) as form:
         file, texts = list_file(doors, form, frozenset({"force", "note", "against"}))
         force, note = texts.get("force", "").lower() in {"true", "1", "yes"}, texts.get("note", "").strip()
         if force and not note:
             raise Problem(422, "FIELD_MISSING", "note: why the guards are lifted")
-        if texts.get("against", str(target.version)) != str(target.version):
-            raise Problem(409, "CHANGED_MEANWHILE", "another version came into force since this file was previewed")
-        report = await doors.loader.load(target, file, person, force=force, note=note)
+        if not _COUNT.fullmatch(seen := texts.get("against", "0")):
+            raise Problem(422, "FIELD_INVALID", "against")
+        against = int(seen) if "against" in texts else None
+        report = await doors.loader.load(target, file, person, force=force, note=note, against=against)
     if isinstance(report, Refused):
         metrics.LOADS.labels("refused", report.reason_code).inc()
         raise await _refused(doors, person, "list_load_refused", code, report)
@@ -98,11 +104,16 @@ async def post_load(code: str, request: Request, doors: Ingest, person: ListAdmi
 async def get_rejects(
     code: str, version: int, doors: Ingest, person: ListReader, after: Annotated[int, Query(ge=0)] = 0
 ) -> dict[str, Any]:
-    """List the lines that a load left out, by number and code, 1,000 from behind line `after` on."""
-    await _load_of(doors, person, code, version)
+    """List the lines that a load left out, by number and code, 1,000 from behind line `after` on; `codes` counts all.
+
+    Those of the newest twenty versions are kept; `load` tells what any version brought.
+    """
+    load = await _load_of(doors, person, code, version)
+    codes = await doors.store.reject_codes(person.agency, code, version)
     found = await doors.store.rejects(person.agency, code, version, after, _PAGE)
     rejects = [{"line": line, "reason_code": reason_code} for line, reason_code in found]
-    return {"rejects": rejects, "after": found[-1][0] if len(found) == _PAGE else None}
+    more = found[-1][0] if len(found) == _PAGE else None
+    return {"rejects": rejects, "after": more, "codes": codes, "load": _show_load(load)}
 
 
 @router.get("/v1/hotlists/{code}/loads/{version}/changes")
@@ -159,6 +170,16 @@ async def post_rollback_approval(code: str, rollback_id: str, doors: Ingest, per
     return {**asdict(report), "rejects": []}
 
 
+@router.post("/v1/hotlists/{code}/republications", status_code=201)
+async def post_republication(code: str, doors: Ingest, person: ListAdmin) -> dict[str, Any]:
+    """Publish a list again from the database: for a topic that was lost or made anew. No version changes."""
+    target = await own_list(doors, person, code)
+    buckets = await doors.republishing.run(target, person)
+    if isinstance(buckets, Refused):
+        raise await _refused(doors, person, "list_republish_refused", code, buckets)
+    return {"version": target.version, "buckets": buckets}
+
+
 async def _refused(doors: Doors, person: Person, kind: str, code: str, refused: Refused) -> Problem:
     """Enter a refusal with the act that was refused; answers the problem to raise."""
     now = doors.clock()
@@ -176,6 +197,33 @@ async def _load_of(doors: Doors, person: Person, code: str, version: int) -> dic
     if load is None:
         raise Problem(404, "LIST_VERSION_UNKNOWN", "the list never had this version")
     return load
+
+
+@asynccontextmanager
+async def uploaded(request: Request, doors: Doors) -> AsyncIterator[FormData]:
+    """Take a file and its fields as they come, the file on the disk; 413 for more than the setting allows.
+
+    What is too large is taken off the line and thrown away for a while, so that its sender hears why.
+    """
+    most, taken = doors.largest_list + _FIELDS_BYTES, 0
+    problem = Problem(413, "LIST_TOO_LARGE", f"a list file has {doors.largest_list} bytes at most")
+    if _COUNT.fullmatch(length := request.headers.get("content-length", "0")) is None or int(length) > most:
+        async for chunk in request.stream():
+            taken += len(chunk)
+            if taken > most * _HEARD:
+                break
+        raise problem
+
+    async def receive() -> Message:
+        nonlocal taken
+        message = await request.receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise problem
+        return message
+
+    async with Request(request.scope, receive).form(max_files=1, max_fields=10) as form:
+        yield form
 
 
 def list_file(doors: Doors, form: FormData, more: frozenset[str]) -> tuple[ListFile, dict[str, str]]:

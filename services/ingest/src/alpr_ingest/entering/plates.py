@@ -13,11 +13,11 @@ from itertools import groupby
 from typing import Final
 
 from alpr_ingest.app import Relay, audit_message, first_of
-from alpr_ingest.hotlists import ActiveList
+from alpr_ingest.hotlists import ActiveList, version_of
 from alpr_ingest.loading import ListLoader
 from alpr_ingest.store import EnteredPlate, Outgoing, Store, TakenOver
 from alprcore.errors import InvalidMessage, Transient
-from alprcore.model import Entry, EntryDetails, ListVersion, Person, Plate, make_id
+from alprcore.model import Entry, EntryDetails, Person, Plate, make_id
 from alprcore.policy import (
     INFORMATION_ONLY,
     AgencyProfile,
@@ -179,10 +179,10 @@ class Entering:
             try:
                 async with self._store.ending() as mine:
                     if mine:
-                        if clock() - looked >= _TAKEN_OVER_S:
-                            await self._hand_over(now)
-                            looked = clock()
                         await self._tell(now, stop, beat)
+                        if clock() - looked >= _TAKEN_OVER_S:
+                            await self._hand_over(now)  # after what waits to be matched; its own ends are told next
+                            looked = clock()
                         await self._store.partials_told(now)
                         while await self._store.end_partials(now, _BATCH, self._ended_partials(now)) == _BATCH:
                             pass
@@ -300,9 +300,5 @@ def _tombstones(ids: Iterable[str], now: datetime) -> list[Outgoing]:
 def _version(active: ActiveList, now: datetime) -> Outgoing:
     """Announce the list of partial plates: it lies on one topic of its own, so no offsets are waited for."""
     key = f"{active.agency}/{active.code}"
-    message = ListVersion(
-        agency=active.agency, list_code=active.code, version=active.version, name=active.name, source=active.source,
-        source_time=now, loaded_at=now, max_age_s=active.max_age_s, advisory_class=active.advisory_class,
-        default_reason=active.default_reason, list_type=active.list_type, entries=active.entries,
-    )  # fmt: skip
+    message = version_of(active, active.version, active.entries, now, now)
     return Outgoing(Topic.HOTLIST_VERSIONS, key, encode_list_version(message), f"{key}/{active.version}", now)

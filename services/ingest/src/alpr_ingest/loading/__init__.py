@@ -2,6 +2,7 @@
 
 from alpr_ingest.loading.dry_run import Alerts, DryRuns, disclosed
 from alpr_ingest.loading.loader import ListFile, ListLoader, LoadReport, Preview
+from alpr_ingest.loading.republishing import Republishing
 from alpr_ingest.loading.resealing import Resealing
 from alpr_ingest.loading.staging import SHOWN_REJECTS
 
@@ -13,6 +14,7 @@ __all__ = [
     "ListLoader",
     "LoadReport",
     "Preview",
+    "Republishing",
     "Resealing",
     "disclosed",
 ]

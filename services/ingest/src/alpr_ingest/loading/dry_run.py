@@ -7,13 +7,14 @@ reads nor the whole file: the first time for the skeletons, the second for the r
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from alpr_ingest.hotlists import ActiveList, unfit
+from alpr_ingest.hotlists import CATEGORY_OFF, ActiveList, left_out, version_of
 from alpr_ingest.loading.loader import ListFile, ListLoader
 from alpr_ingest.store import Store
 from alprcore.errors import InvalidMessage
@@ -22,7 +23,7 @@ from alprcore.layouts import Line, read_list
 from alprcore.matching import match_read
 from alprcore.model import Entry, EntryDetails, Hit, ListVersion, Plate, Read, Refused, entry_id
 from alprcore.plates import skeleton
-from alprcore.policy import AgencyProfile, registration_basis
+from alprcore.policy import AgencyProfile
 from alprcore.seal import ListKeys
 from alprcore.topics import Topic
 from alprcore.wire import decode_entry_details, decode_read, read_heading
@@ -36,6 +37,7 @@ MOST_READS: Final = 5_000_000
 MOST_SKELETONS: Final = 2_000_000
 """About 200 MB; the busiest agencies read some 500,000 vehicles a day."""
 _PAGE: Final = 5_000
+_LOOK_S: Final = 0.02
 
 
 class _TooMuchError(Exception):
@@ -190,18 +192,30 @@ class DryRuns:
         )
 
     async def _replay(self, apply: Callable[[Message], None], since: datetime) -> None:
-        """Give every read that was published since then, up to what lies there now."""
-        ready, stop = asyncio.Event(), asyncio.Event()
+        """Give every read that was published since then, up to what lies there now.
 
-        async def end() -> None:
-            await ready.wait()
-            stop.set()
+        In a thread with a loop of its own: millions of reads are decoded, and frames and health must not wait for them.
+        """
+        given_up = threading.Event()
 
-        ending = asyncio.create_task(end())
+        async def follow() -> None:
+            ready, stop = asyncio.Event(), asyncio.Event()
+
+            async def end() -> None:
+                while not (ready.is_set() or given_up.is_set()):
+                    await asyncio.sleep(_LOOK_S)
+                stop.set()
+
+            ending = asyncio.create_task(end())
+            try:
+                await follow_since(self._kafka, Topic.READS, apply, since, ready=ready, stop=stop)
+            finally:
+                ending.cancel()
+
         try:
-            await follow_since(self._kafka, Topic.READS, apply, since, ready=ready, stop=stop)
+            await asyncio.to_thread(asyncio.run, follow())
         finally:
-            ending.cancel()
+            given_up.set()  # the thread of a run that took too long ends by itself
 
     async def _fill(self, active: _Candidates, target: ActiveList, seen: Sequence[str]) -> None:
         """Fetch the entries in force that the day's reads could mean."""
@@ -218,25 +232,18 @@ class DryRuns:
     ) -> tuple[int, int] | Refused:
         """Take the lines of a file that the day's reads could mean; answers how many it has and how many it rejects."""
         file.source.seek(0)
-        use, owners = file.permissible_use or target.permissible_use, 0
+        use = file.permissible_use or target.permissible_use
         accepted = rejected = 0
-
-        def off(line: Line) -> bool:
-            return bool(line.category) and line.category in target.categories_off
-
-        def counts(line: Line) -> bool:
-            return not off(line) and (line.removal or not unfit(target.list_type, line.details))
-
         reading = read_list(
-            file.source, file.layout, now=now, declared=file.declared, zone=zone, counts=counts,
-            incremental=file.mode == "incremental",
+            file.source, file.layout, now=now, declared=file.declared, zone=zone,
+            counts=lambda line: not left_out(target, line, use), incremental=file.mode == "incremental",
         )  # fmt: skip
         for item in reading:
-            if not isinstance(item, Line) or not (off(item) or counts(item)):
+            if not isinstance(item, Line):
                 rejected += 1
-            elif item.details.registered_owner and not use and not item.removal:
-                owners += 1
-            elif not off(item):
+            elif code := left_out(target, item, use):
+                rejected += code != CATEGORY_OFF
+            else:
                 accepted += 1
                 if skeleton(item.plate) in seen:
                     name = entry_id(target.agency, target.code, item.plate.reveal(), item.details.state, item.record)
@@ -245,26 +252,11 @@ class DryRuns:
                         proposed.take(entry)
                     else:
                         proposed.put(entry, item.details)
-        if isinstance(lawful := registration_basis(registration=bool(owners), permissible_use=use), Refused):
-            return lawful
         return reading.end.refused or (accepted, rejected)
 
 
 def _version(target: ActiveList, version: int, entries: int, now: datetime) -> ListVersion:
-    return ListVersion(
-        agency=target.agency,
-        list_code=target.code,
-        version=version,
-        name=target.name,
-        source=target.source,
-        source_time=target.source_time or now,
-        loaded_at=target.loaded_at or now,
-        max_age_s=target.max_age_s,
-        advisory_class=target.advisory_class,
-        default_reason=target.default_reason,
-        list_type=target.list_type,
-        entries=entries,
-    )
+    return version_of(target, version, entries, target.source_time or now, target.loaded_at or now)
 
 
 def _alerts(hits: Iterable[Hit], window: timedelta) -> Alerts:

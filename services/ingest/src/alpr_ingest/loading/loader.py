@@ -14,15 +14,22 @@ from typing import BinaryIO, Final
 
 from alpr_ingest import metrics
 from alpr_ingest.app import Relay, audit_message, first_of
-from alpr_ingest.hotlists import LIFTABLE, ActiveList, guards, unfit
+from alpr_ingest.hotlists import LIFTABLE, ActiveList, guards
 from alpr_ingest.loading.publishing import Publication
 from alpr_ingest.loading.staging import Counts, Staging
+from alpr_ingest.reading import Task, reading
 from alpr_ingest.store import Changing, ListBusy, Load, Outgoing, Rollback, Store
 from alprcore.errors import Transient
 from alprcore.kafka import Publisher
-from alprcore.layouts import Layout, Line, Reject, find_layout, read_list
+from alprcore.layouts import Layout, Reject, find_layout
 from alprcore.model import Decision, Entry, Person, Refused
-from alprcore.policy import AgencyProfile, ListSource, draws_on_registration, registration_basis, special_sources
+from alprcore.policy import (
+    AgencyProfile,
+    ListSource,
+    draws_on_registration,
+    registration_basis,
+    special_sources,
+)
 from alprcore.seal import ListKeys
 from alprcore.wire import rfc3339
 
@@ -130,25 +137,35 @@ class ListLoader:
         )
 
     async def load(
-        self, target: ActiveList, file: ListFile, person: Person, *, force: bool = False, note: str = ""
+        self,
+        target: ActiveList,
+        file: ListFile,
+        person: Person,
+        *,
+        force: bool = False,
+        note: str = "",
+        against: int | None = None,
     ) -> LoadReport | Refused:
         """Load a file into a list; answers a report, or why the file may not replace what is active.
 
+        `against` is the version that somebody saw the file compared with: no other one is replaced.
         `force` with a written note lifts the guards that judge by size alone. Raises `Transient` when database or
         broker are away; what was staged by then is switched to later.
         """
         async with self._room:
             try:
-                return await self._load(target, file, person, force=force, note=note.strip())
+                return await self._load(target, file, person, force=force, note=note.strip(), against=against)
             except ListBusy:
                 return Refused("HOT-04", "LIST_BUSY", "another version of this list is on its way into force")
 
     async def _load(
-        self, target: ActiveList, file: ListFile, person: Person, *, force: bool, note: str
+        self, target: ActiveList, file: ListFile, person: Person, *, force: bool, note: str, against: int | None
     ) -> LoadReport | Refused:
         begun = time.monotonic()
         async with self._store.changing(target.agency, target.code) as changing:
             target = await self._settle(changing, target)
+            if against not in {None, target.version}:
+                return Refused("HOT-04", "CHANGED_MEANWHILE", f"version {target.version} came into force meanwhile")
             sha256 = await asyncio.to_thread(_digest, file.source)
             if (same := await self._identical(changing, target, file, sha256)) is not None:
                 return same
@@ -314,28 +331,18 @@ class ListLoader:
         profile = self._profiles.get(target.agency)
         zone = profile.timezone if profile is not None else "UTC"
 
-        def read(lines: int) -> None:
+        def told(lines: int) -> None:
             if seal:
                 self._progress[target.agency, target.code] = ("reading", lines)
 
-        owners: list[int] = []
-
-        def fault(line: Line) -> str:
-            if line.details.registered_owner and not use:  # asked of no line that takes an entry out
-                owners.append(line.number)
-                return "DPPA_BASIS_REQUIRED"
-            return unfit(target.list_type, line.details)
-
-        staging = Staging(target, self._keys, fault, read, permissible_use=use)
-        reading = read_list(
-            file.source, file.layout, now=now, declared=file.declared, zone=zone, counts=staging.counts_for,
-            incremental=file.mode == "incremental",
-        )  # fmt: skip
-        async with changing.comparing():
-            counts = await staging.run(reading, changing, seal=seal)
-        if isinstance(lawful := registration_basis(registration=bool(owners), permissible_use=use), Refused):
+        task = Task(target, file.layout, now, file.declared, zone, file.mode == "incremental", use)
+        staging = Staging(target, self._keys, told)
+        async with changing.comparing(), reading(task, file.source) as read:
+            end = await staging.run(read, changing, seal=seal)
+        counts = staging.counts
+        lawful = registration_basis(registration=counts.without_basis, permissible_use=use)
+        if isinstance(lawful, Refused):
             return lawful
-        end = reading.end
         if end.refused is not None:
             return end.refused
         source_time = end.source_time or file.source_time

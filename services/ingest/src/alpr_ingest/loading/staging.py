@@ -1,23 +1,19 @@
-"""Reads a list file in batches and compares it with what the list has; nothing is held but one batch."""
+"""Compares a list file with what the list has, batch by batch; nothing is held but one batch."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from alpr_ingest.hotlists import ActiveList
+from alpr_ingest.hotlists import WITHOUT_BASIS, ActiveList
+from alpr_ingest.reading import Batch, Prepared, Read
 from alpr_ingest.store import Changing
-from alprcore.layouts import Line, ListReading, Reject
-from alprcore.model import entry_id
+from alprcore.layouts import ListEnd, Reject
 from alprcore.plates import skeleton
 from alprcore.seal import ListKeys
-from alprcore.wire import encode_entry_details
 
-BATCH: Final = 5_000
-"""Lines read, compared and staged at a time: about 5 MB."""
 SHOWN_REJECTS: Final = 1_000
 
 
@@ -32,6 +28,8 @@ class Counts:
     removed: int = 0
     rejected: int = 0
     category_off: int = 0
+    without_basis: bool = False
+    """A line brought registration data although no permissible use is named."""
     rejects: list[Reject] = field(default_factory=list)
 
     @property
@@ -45,92 +43,52 @@ class Counts:
         return self.accepted - self.known
 
 
-_Prepared = tuple[str, str, bytes, bytes, bool]
-"""An accepted line: entry id, plate, details, their keyed digest, and whether the entry is to be taken off."""
-
-
 class Staging:
-    """One file on its way: every line is parsed once, named, compared, and sealed only when it is new or changed."""
+    """One file on its way: every entry is compared, and sealed only when it is new or changed."""
 
-    def __init__(
-        self,
-        target: ActiveList,
-        keys: ListKeys,
-        unfit: Callable[[Line], str],
-        told: Callable[[int], None],
-        *,
-        permissible_use: str = "",
-    ) -> None:
-        """`unfit` gives the code for which a line of this list is rejected although it can be read, or nothing.
-
-        `told` hears how many lines have been read. `permissible_use` is sealed into every entry (SEC-05).
-        """
+    def __init__(self, target: ActiveList, keys: ListKeys, told: Callable[[int], None]) -> None:
+        """`told` hears how many lines have been read."""
         self._told = told
         self._target = target
         self._keys = keys
-        self._unfit = unfit
-        self._use = permissible_use
         self.counts = Counts()
 
-    def counts_for(self, line: Line) -> bool:
-        """Tell whether the list takes a line, as far as its content goes."""
-        off = line.category and line.category in self._target.categories_off
-        return not off and (line.removal or not self._unfit(line))
-
-    async def run(self, lines: ListReading, changing: Changing, *, seal: bool) -> Counts:
-        """Compare all lines with the list; with `seal`, keep them for a merge as well.
+    async def run(self, read: Read, changing: Changing, *, seal: bool) -> ListEnd:
+        """Compare all lines with the list; with `seal`, keep them for a merge as well. Answers how the file ended.
 
         Where the order of lines matters they are kept in any case, and counted when all are known.
         """
-        walk = iter(lines)
-        coming = asyncio.create_task(asyncio.to_thread(self._read, walk))
+        ordered = False
+        coming = asyncio.create_task(read())
         try:
-            while (batch := await coming) is not None:
-                coming = asyncio.create_task(asyncio.to_thread(self._read, walk))
-                accepted, rejects = batch
+            while isinstance(batch := await coming, Batch):
+                coming = asyncio.create_task(read())
+                ordered = batch.ordered
+                self._count(batch)
                 self._told(self.counts.lines)
-                held = await changing.held([one[0] for one in accepted]) if self._target.entries else {}
-                rows = await asyncio.to_thread(self._compare, accepted, held, seal)
-                if seal or lines.ordered:
-                    await changing.put(rows, [(one.number, one.reason_code) for one in rejects])
+                held = await changing.held([one[0] for one in batch.accepted]) if self._target.entries else {}
+                rows = await asyncio.to_thread(self._compare, batch.accepted, held, seal)
+                if seal or ordered:
+                    await changing.put(rows, [(one.number, one.reason_code) for one in batch.rejects])
         finally:
             coming.cancel()
-        if lines.ordered:
+        if ordered:
             last = await changing.keep_last_lines()
             self.counts.accepted, self.counts.known, self.counts.same, self.counts.removed = last
-        return self.counts
+        return batch
 
-    def _read(self, walk: Iterator[Line | Reject]) -> tuple[list[_Prepared], list[Reject]] | None:
-        found = list(islice(walk, BATCH))
-        if not found:
-            return None
-        accepted, rejects = [], []
-        counts, off = self.counts, self._target.categories_off
-        for line in found:
-            if isinstance(line, Reject):
-                rejects.append(line)
-            elif line.category and line.category in off:
-                counts.category_off += 1
-            elif not line.removal and (code := self._unfit(line)):
-                rejects.append(Reject(line.number, code))
-            else:
-                accepted.append(self._prepare(line))
-        counts.lines += len(found)
-        counts.rejected += len(rejects)
-        counts.rejects += rejects[: SHOWN_REJECTS - len(counts.rejects)]
-        return accepted, rejects
+    def _count(self, batch: Batch) -> None:
+        counts = self.counts
+        counts.lines += batch.lines
+        counts.category_off += batch.category_off
+        counts.rejected += len(batch.rejects)
+        counts.without_basis |= any(one.reason_code == WITHOUT_BASIS for one in batch.rejects)
+        counts.rejects += batch.rejects[: SHOWN_REJECTS - len(counts.rejects)]
 
-    def _prepare(self, line: Line) -> _Prepared:
-        target, plate = self._target, line.plate.reveal()
-        name = entry_id(target.agency, target.code, plate, line.details.state, line.record)
-        told = replace(line.details, permissible_use=self._use) if self._use else line.details
-        details = encode_entry_details(told)
-        return name, plate, details, self._keys.digest(details, entry_id=name), line.removal
-
-    def _compare(self, lines: Sequence[_Prepared], held: dict[str, bytes | None], seal: bool) -> list[tuple[Any, ...]]:
+    def _compare(self, lines: Sequence[Prepared], held: dict[str, bytes | None], seal: bool) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
         counts = self.counts
-        for name, plate, details, digest, removal in lines:
+        for name, plate, details, removal in lines:
             known = name in held
             if removal:
                 counts.removed += known
@@ -138,6 +96,7 @@ class Staging:
                 continue
             counts.accepted += 1
             counts.known += known
+            digest = self._keys.digest(details, entry_id=name)
             if known and (held[name] == digest or self._keys.digested(held[name], details, entry_id=name)):
                 counts.same += 1
                 rows.append((name, True, False, None, None, None, None, None))

@@ -22,12 +22,13 @@ import asyncpg
 
 from alpr_ingest.hotlists import ActiveList
 from alpr_ingest.store.lists import QUERIES as LISTS
-from alpr_ingest.store.lists import entry_of, list_of
+from alpr_ingest.store.lists import list_of
 from alpr_ingest.store.outbox import Outgoing, put_out
 from alprcore.errors import Transient
 from alprcore.model import Entry
 from alprcore.plates import skeleton
 from alprcore.postgres import load_queries, translated
+from alprcore.wire import EntryRow
 
 QUERIES: Final = load_queries("alpr_ingest.store", "changing.sql")
 KEPT_REJECTS: Final = 20
@@ -37,6 +38,10 @@ BULK_TIMEOUT_S: Final = 300.0
 _POLL_S: Final = 0.05
 _WAIT_S: Final = 10.0
 _STAGED_COLUMNS: Final = ("entry_id", "held", "removal", "plate", "skeleton", "sealed", "key_id", "digest")
+
+
+Buckets = Mapping[str, Sequence[EntryRow]]
+"""All entries of some skeletons, by skeleton; rows, since a load gives a million of them."""
 
 
 class ListBusy(Transient):
@@ -229,17 +234,33 @@ class Changing:
         return [r["skeleton"] for r in await self._connection.fetch(QUERIES["touched"], *args, timeout=BULK_TIMEOUT_S)]
 
     @asynccontextmanager
-    async def page(self, skeletons: Sequence[str]) -> AsyncIterator[dict[str, list[Entry]]]:
-        """Hold the lock of pages and give these buckets whole, as they are now; nothing but progress is written here."""
+    async def hold(self) -> AsyncIterator[None]:
+        """Hold the lock of pages; nothing but progress is written here."""
         async with self._connection.transaction():
             await self._connection.execute(QUERIES["hold_pages"])
             await self._connection.execute(QUERIES["set_hasty"])  # nobody needs to wait for the disk to keep progress
-            yield await buckets_of(self._connection, skeletons)
+            yield
+
+    async def buckets(self, skeletons: Sequence[str]) -> Buckets:
+        """Give these buckets whole, as they are now; to be published before the lock of pages is let go."""
+        return await buckets_of(self._connection, skeletons)
 
     async def end_offsets(self) -> dict[int, int]:
         """Give the end offsets that the active version was published with."""
         row = await self._connection.fetchrow(LISTS["hotlist"], *self._where)
         return {int(partition): offset for partition, offset in json.loads(row["end_offsets"]).items()}
+
+    async def skeletons(self, after: str, limit: int) -> list[str]:
+        """List the next skeletons whose buckets have entries of this list, in order."""
+        rows = await self._connection.fetch(QUERIES["skeletons"], *self._where, after, limit, timeout=BULK_TIMEOUT_S)
+        return [row["skeleton"] for row in rows]
+
+    async def reannounce(self, ends: Mapping[int, int], outgoing: Sequence[Outgoing]) -> None:
+        """Keep where the version in force ends on the topic by now, together with the messages that say so."""
+        offsets = json.dumps({str(partition): offset for partition, offset in ends.items()})
+        async with self._connection.transaction():
+            await self._connection.execute(QUERIES["set_ends"], *self._where, offsets)
+            await put_out(self._connection, outgoing)
 
     async def set_progress(self, load: Load, buckets: int, published: int) -> None:
         """Note how far the publication of a load has come."""
@@ -297,10 +318,11 @@ class Changes:
                 yield Changing(connection, agency, code)
 
     @asynccontextmanager
-    async def spending(self, before: datetime, limit: int) -> AsyncIterator[tuple[dict[str, list[Entry]], bool]]:
+    async def spending(self, before: datetime, limit: int) -> AsyncIterator[tuple[Buckets, bool]]:
         """Take entries that no version in force has had since `before` off their buckets, which are given whole.
 
-        Beside them stands whether there may be more. What is published inside the block is the state that is kept; when the block fails nothing has changed.
+        Beside them stands whether there may be more. What is published inside the block is the state that is kept; when
+        the block fails nothing has changed.
         """
         with translated():
             async with self._pool.acquire() as connection:
@@ -313,9 +335,12 @@ class Changes:
                     yield await buckets_of(connection, skeletons) if skeletons else {}, len(rows) == limit
 
     async def forget_spent(self, limit: int) -> int:
-        """Delete entries off their buckets that no rollback would bring back; answers how many."""
+        """Delete entries off their buckets that no rollback would bring back; answers how many.
+
+        Up to which version is kept: a device that holds an older copy gets the list whole.
+        """
         with translated():
-            return _count(await self._pool.execute(QUERIES["forget_spent"], limit))
+            return int(await self._pool.fetchval(QUERIES["forget_spent"], limit))
 
 
 def _count(tag: str) -> int:
@@ -332,9 +357,9 @@ async def _released(connection: Any, agency: str, code: str) -> AsyncIterator[Ch
             await connection.fetchval(QUERIES["release_list"], agency, code)
 
 
-async def buckets_of(connection: Any, skeletons: Sequence[str]) -> dict[str, list[Entry]]:
+async def buckets_of(connection: Any, skeletons: Sequence[str]) -> Buckets:
     """Gather all entries of these skeletons, of every list, with the spans they have."""
-    found: dict[str, list[Entry]] = {name: [] for name in skeletons}
-    for r in await connection.fetch(QUERIES["buckets"], skeletons, timeout=BULK_TIMEOUT_S):
-        found[r["skeleton"]].append(entry_of(r))
+    found: dict[str, list[EntryRow]] = {name: [] for name in skeletons}
+    for row in await connection.fetch(QUERIES["buckets"], skeletons, timeout=BULK_TIMEOUT_S):
+        found[row[-1]].append(row[:-1])
     return found

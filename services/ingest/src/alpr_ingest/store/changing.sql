@@ -118,8 +118,15 @@ SELECT skeleton FROM (
 ) touched ORDER BY skeleton LIMIT $5;
 
 -- buckets --
-SELECT skeleton, entry_id, plate, agency, code, from_version, until_version, sealed, key_id FROM ingest.entries
-WHERE skeleton = ANY($1) AND NOT spent ORDER BY skeleton, entry_id, from_version;
+SELECT entry_id::text, plate, agency, code, from_version, until_version, sealed, key_id, skeleton FROM ingest.entries e
+WHERE skeleton = ANY($1) AND NOT spent ORDER BY skeleton, e.entry_id, from_version;
+
+-- skeletons --
+SELECT DISTINCT skeleton FROM ingest.entries
+WHERE agency = $1 AND code = $2 AND NOT spent AND skeleton > $3 ORDER BY skeleton LIMIT $4;
+
+-- set_ends --
+UPDATE ingest.hotlists SET end_offsets = $3 WHERE agency = $1 AND code = $2;
 
 -- set_progress --
 UPDATE ingest.loads SET buckets = $4, published = $5 WHERE agency = $1 AND code = $2 AND version = $3;
@@ -148,8 +155,16 @@ WHERE e.skeleton = ANY($1) AND NOT e.spent AND e.until_version <> 0
     AND l.state = 'active' AND l.active_at <= $2;
 
 -- forget_spent --
-DELETE FROM ingest.entries WHERE ctid = ANY(ARRAY(
-    SELECT e.ctid FROM ingest.hotlists h
-    JOIN ingest.entries e ON e.agency = h.agency AND e.code = h.code
-        AND e.until_version <= CASE h.rollback_to WHEN 0 THEN 9223372036854775807 ELSE h.rollback_to END
-    WHERE e.spent LIMIT $1));
+WITH gone AS (
+    DELETE FROM ingest.entries WHERE ctid = ANY(ARRAY(
+        SELECT e.ctid FROM ingest.hotlists h
+        JOIN ingest.entries e ON e.agency = h.agency AND e.code = h.code
+            AND e.until_version <= CASE h.rollback_to WHEN 0 THEN 9223372036854775807 ELSE h.rollback_to END
+        WHERE e.spent LIMIT $1))
+    RETURNING agency, code, until_version
+), floors AS (
+    INSERT INTO ingest.list_floors (agency, code, version)
+    SELECT agency, code, max(until_version) FROM gone GROUP BY agency, code ORDER BY agency, code
+    ON CONFLICT (agency, code) DO UPDATE SET version = greatest(list_floors.version, excluded.version)
+)
+SELECT count(*) FROM gone;

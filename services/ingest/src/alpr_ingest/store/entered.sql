@@ -69,11 +69,14 @@ WHERE agency = $1 AND code = 'PARTIAL' RETURNING *;
 SELECT DISTINCT agency FROM ingest.entered
 WHERE kind = 'hot_plate' AND NOT gone AND withdrawn_at IS NULL AND expires_at > $1 AND handed_over_at IS NULL;
 
+-- by_skeleton --
+SELECT set_config('enable_seqscan', 'off', true);
+
 -- taken_over --
 SELECT h.*, e.sealed AS other_sealed, e.key_id AS other_key_id, e.entry_id AS other_id, e.code AS other_code
 FROM ingest.entered h
-JOIN ingest.entries e ON e.skeleton = h.skeleton AND e.plate = h.plate AND e.agency = h.agency
-JOIN ingest.hotlists l ON l.agency = e.agency AND l.code = e.code
+CROSS JOIN LATERAL (SELECT * FROM ingest.entries s WHERE s.skeleton = h.skeleton AND s.plate = h.plate OFFSET 0) e
+JOIN ingest.hotlists l ON l.agency = e.agency AND l.code = e.code AND l.agency = h.agency
 WHERE h.agency = $1 AND h.kind = 'hot_plate' AND NOT h.gone AND h.withdrawn_at IS NULL AND h.expires_at > $3
     AND h.handed_over_at IS NULL AND e.code = ANY($2)
     AND e.from_version <= l.version AND (e.until_version = 0 OR e.until_version > l.version)

@@ -96,6 +96,12 @@ class Lists:
             rows = await self._pool.fetch(QUERIES["rejects"], agency, code, version, after, limit)
         return [(row["line"], row["reason_code"]) for row in rows]
 
+    async def reject_codes(self, agency: str, code: str, version: int) -> dict[str, int]:
+        """Count the lines that a load left out by reason, most frequent first."""
+        with translated():
+            rows = await self._pool.fetch(QUERIES["reject_codes"], agency, code, version)
+        return {row["reason_code"]: row["lines"] for row in rows}
+
     async def confirm_list(
         self, active: ActiveList, person_id: str, now: datetime, outgoing: Sequence[Outgoing]
     ) -> None:

@@ -51,6 +51,10 @@ SELECT agency, code FROM ingest.loads WHERE state = 'publishing' ORDER BY staged
 SELECT line, reason_code FROM ingest.load_rejects
 WHERE agency = $1 AND code = $2 AND version = $3 AND line > $4 ORDER BY line LIMIT $5;
 
+-- reject_codes --
+SELECT reason_code, count(*) AS lines FROM ingest.load_rejects
+WHERE agency = $1 AND code = $2 AND version = $3 GROUP BY reason_code ORDER BY lines DESC, reason_code;
+
 -- confirm_list --
 INSERT INTO ingest.pulls (agency, code, started_at, ended_at, outcome, version, asked_by)
 VALUES ($1, $2, $3, $3, 'unchanged', $4, $5);

@@ -11,11 +11,10 @@ from uuid import UUID
 
 import asyncpg
 
-from alpr_ingest.store.changing import BULK_TIMEOUT_S, buckets_of
+from alpr_ingest.store.changing import BULK_TIMEOUT_S, Buckets, buckets_of
 from alpr_ingest.store.changing import QUERIES as CHANGING
 from alpr_ingest.store.entered import EnteredPlate, entered_of
 from alpr_ingest.store.outbox import Outgoing, put_out
-from alprcore.model import Entry
 from alprcore.postgres import load_queries, translated
 
 QUERIES: Final = load_queries("alpr_ingest.store", "resealing.sql")
@@ -43,9 +42,7 @@ class Resealed:
             return [row["skeleton"] for row in rows]
 
     @asynccontextmanager
-    async def resealing(
-        self, key_id: str, skeletons: Sequence[str], again: Again
-    ) -> AsyncIterator[dict[str, list[Entry]]]:
+    async def resealing(self, key_id: str, skeletons: Sequence[str], again: Again) -> AsyncIterator[Buckets]:
         """Seal the entries of these skeletons anew and give their buckets whole, under the lock of pages.
 
         What is published inside the block is the state that is kept; when the block fails nothing has changed. An

@@ -48,6 +48,7 @@ class SentHit:
     captured_us: int = 0
     apart: str = ""
     recalled: bool = False
+    told_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,16 @@ class LastSent:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Send these as this revision of an incident, and remember `memory` once they are acknowledged."""
+    """Send these as this revision of an incident, and remember `memory` once they are acknowledged.
+
+    `before` is the revision that it follows and when that was told, as far as it is remembered.
+    """
 
     incident_id: str
     revision: int
     notifications: tuple[Notification, ...]
     memory: LastSent
+    before: tuple[int, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,8 @@ def decide_notification(
         return Suppressed("SENT_BEFORE")
     incident = before.apart or last.incident_id
     notes = _notifications(hit, incident, before.revision, profile, now)
-    return Alert(incident, before.revision, notes, replace(last, sent_at=now))
+    told = _told(last, before.apart, before.revision)
+    return Alert(incident, before.revision, notes, replace(last, sent_at=now), told)
 
 
 def _recall(hit: Hit, last: LastSent | None, profile: AgencyProfile, now: datetime) -> Alert | Suppressed:
@@ -151,7 +157,8 @@ def _recall(hit: Hit, last: LastSent | None, profile: AgencyProfile, now: dateti
         return Suppressed("RECALLED")
     incident = before.apart or last.incident_id
     notes = _notifications(hit, incident, before.revision, profile, now)
-    return Alert(incident, before.revision, notes, replace(last, sent_at=now))
+    told = _told(last, before.apart, before.revision)
+    return Alert(incident, before.revision, notes, replace(last, sent_at=now), told)
 
 
 def _storm(
@@ -185,13 +192,22 @@ def _alert(hit: Hit, apart: str, last: LastSent, profile: AgencyProfile, now: da
     """Send a hit as the next revision of the incident in memory, or of an older one, which moves nothing in memory."""
     incident, revision = apart or last.incident_id, _revision(last, apart) + 1
     recalled = hit.withdrawn_at is not None
-    sent = SentHit(hit.hit_id, hit.read.revision, revision, to_us(hit.read.captured_at), apart, recalled)
+    captured_us = to_us(hit.read.captured_at)
+    sent = SentHit(hit.hit_id, hit.read.revision, revision, captured_us, apart, recalled, to_us(now))
     # a hit that stands again, by a later revision of its read, makes its incident stand again
     others = (replace(o, recalled=False) if o.apart == apart else o for o in last.hits if o.hit_id != hit.hit_id)
     memory = replace(last, sent_at=now, hits=(*_remembered(tuple(others), now), sent))
     if not apart:
         memory = replace(memory, revision=revision, last_seen=max(last.last_seen, hit.read.captured_at))
-    return Alert(incident, revision, _notifications(hit, incident, revision, profile, now), memory)
+    notes, told = _notifications(hit, incident, revision, profile, now), _told(last, apart, revision)
+    return Alert(incident, revision, notes, memory, told)
+
+
+def _told(last: LastSent, apart: str, revision: int) -> tuple[int, datetime] | None:
+    """Say which revision of the incident was told before this one, and when."""
+    before = [(s.revision, s.told_us) for s in last.hits if s.apart == apart and s.revision < revision and s.told_us]
+    number, told_us = max(before, default=(0, 0))
+    return (number, from_us(told_us)) if number else None
 
 
 def _remembered(hits: tuple[SentHit, ...], now: datetime) -> tuple[SentHit, ...]:
@@ -206,7 +222,8 @@ def _remembered(hits: tuple[SentHit, ...], now: datetime) -> tuple[SentHit, ...]
 def _notifications(
     hit: Hit, incident: str, revision: int, profile: AgencyProfile, now: datetime
 ) -> tuple[Notification, ...]:
-    text = screen_text(hit, now)
+    canary = hit.read.canary
+    text = f"EXERCISE, a test plate. {screen_text(hit, now)}" if canary else screen_text(hit, now)
     return tuple(
         Notification(
             notification_id=notification_id(incident, target, revision),
@@ -214,10 +231,10 @@ def _notifications(
             revision=revision,
             agency=hit.read.agency,
             kind=_kind(hit, revision),
-            status=NotificationStatus(profile.notification_status),
+            status=NotificationStatus.EXERCISE if canary else NotificationStatus(profile.notification_status),
             target=target,
             client_kind=client_kind,
-            audible=revision == 1 and profile.audible,
+            audible=revision == 1 and profile.audible and not canary,
             screen_text=text,
             hit=hit,
             notified_at=now,

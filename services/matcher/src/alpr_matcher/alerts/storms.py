@@ -187,6 +187,8 @@ class Storms:
 def _subjects(hit: Hit) -> tuple[_Subject, ...]:
     """What a hit counts for, narrowest first: the narrowest storm holds it."""
     read = hit.read
+    if read.canary:
+        return ()  # one a minute, by design
     return (
         _Subject(read.agency, StormKind.ENTRY, f"{read.device_id} {hit.entry_id}"),
         _Subject(read.agency, StormKind.DEVICE, read.device_id),

@@ -410,7 +410,8 @@ class Recognizer(BatchHandler):
             ),
         )
         info = self._reader.info
-        stamp = Stamp(info.detector, info.reader, profile.version, frame.received_at, self._clock())
+        canary = frame.camera_id in self._settings.canary_cameras
+        stamp = Stamp(info.detector, info.reader, profile.version, frame.received_at, self._clock(), canary)
         return make_read(passage, text, device, (closeup, context), stamp)
 
     async def _publish(self, read: Read, trace: str) -> None:

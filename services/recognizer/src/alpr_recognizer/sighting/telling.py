@@ -228,6 +228,7 @@ class Stamp:
     profile_version: str
     received_at: datetime
     read_at: datetime
+    canary: bool = False
 
 
 def make_read(passage: Passage, text: Text, device: Device, images: tuple[ImageRef, ImageRef], stamp: Stamp) -> Read:
@@ -267,6 +268,7 @@ def make_read(passage: Passage, text: Text, device: Device, images: tuple[ImageR
         corners=plate.corners,
         unreadable_reason=reason,
         vehicle=vehicle(passage.glimpses),
+        canary=stamp.canary,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from alprcore.model import Decision, Person, Refused
+from alprcore.model import ClientKind, Decision, Person, Refused
 from alprcore.postgres import translated
 
 from ...proofs import SecurityKeys
@@ -79,6 +79,11 @@ class SessionStore:
             alerts=row["alerts"],
             review_due=review_due,
             policy_changed=policy_changed,
+            client_kind=ClientKind(row["client_kind"] or ClientKind.DISPATCH_CONSOLE),
+            unit=row["unit"] or "",
+            client_id=row["client_id"] or "",
+            unit_device=row["unit_device"] or "",
+            signed_on_at=row["signed_on_at"],
         )
 
     async def touch(self, session_id: str, now: datetime) -> None:

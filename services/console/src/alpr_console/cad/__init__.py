@@ -1,0 +1,1 @@
+"""The dispatch system beside ours: what it is told, and what it answers."""

@@ -1,0 +1,58 @@
+// What is said on the air: the plate letter by letter in the police alphabet (APCO), and the words of a broadcast.
+const ALPHABET = {
+  A: "Adam", B: "Boy", C: "Charles", D: "David", E: "Edward", F: "Frank", G: "George", H: "Henry", I: "Ida", J: "John", K: "King", L: "Lincoln", M: "Mary",
+  N: "Nora", O: "Ocean", P: "Paul", Q: "Queen", R: "Robert", S: "Sam", T: "Tom", U: "Union", V: "Victor", W: "William", X: "X-ray", Y: "Young", Z: "Zebra",
+};
+const STATES = {
+  AL: "Alabama", AK: "Alaska", AZ: "Arizona", AR: "Arkansas", CA: "California", CO: "Colorado", CT: "Connecticut", DC: "District of Columbia", DE: "Delaware", FL: "Florida", GA: "Georgia",
+  HI: "Hawaii", IA: "Iowa", ID: "Idaho", IL: "Illinois", IN: "Indiana", KS: "Kansas", KY: "Kentucky", LA: "Louisiana", MA: "Massachusetts", MD: "Maryland", ME: "Maine", MI: "Michigan",
+  MN: "Minnesota", MO: "Missouri", MS: "Mississippi", MT: "Montana", NC: "North Carolina", ND: "North Dakota", NE: "Nebraska", NH: "New Hampshire", NJ: "New Jersey", NM: "New Mexico",
+  NV: "Nevada", NY: "New York", OH: "Ohio", OK: "Oklahoma", OR: "Oregon", PA: "Pennsylvania", RI: "Rhode Island", SC: "South Carolina", SD: "South Dakota", TN: "Tennessee", TX: "Texas",
+  UT: "Utah", VA: "Virginia", VT: "Vermont", WA: "Washington", WI: "Wisconsin", WV: "West Virginia", WY: "Wyoming",
+};
+const HEADINGS = { N: "northbound", S: "southbound", E: "eastbound", W: "westbound", NE: "northeastbound", NW: "northwestbound", SE: "southeastbound", SW: "southwestbound" };
+
+export const spelled = (plate) => [...plate].map((letter) => ALPHABET[letter] ?? letter).join(" ");
+export const state = (code) => (code || "unknown").replace(/^US-/, "");
+export const stateWords = (code) => STATES[state(code)] ?? (code && code !== "unknown" ? state(code) : "");
+export const known = (code) => Boolean(code && code !== "unknown");
+export const direction = (code) => HEADINGS[code] ?? (known(code) ? code : "direction unknown");
+export const codeWords = (code) => { const text = String(code).replaceAll("_", " "); return text.charAt(0).toUpperCase() + text.slice(1); };
+
+// What a hit fills into a broadcast or a call, so that it can be read aloud as it stands.
+export function filled(card) {
+  const listed = card.entry?.vehicle ?? "", color = known(card.vehicle?.color) ? card.vehicle.color_words : "";
+  const seen = color && !listed.toLowerCase().includes(color.toLowerCase()) ? `${color} vehicle seen` : "";
+  const vehicle = [listed, seen].filter(Boolean).join("; ");
+  return {
+    nature: card.reason && card.reason !== card.advisory_class ? `${card.advisory_words}, ${card.reason_words}` : card.advisory_words,
+    vehicle: vehicle || "No vehicle listed",
+    plate: `${card.plate}${known(card.state) ? ` (${state(card.state)})` : ""}`,
+    fixed_location: card.device_name || card.device_id,
+    description: vehicle || "No vehicle listed",
+    alert_info: [card.advisory_words, card.list_name || card.list_code, card.entry?.synopsis].filter(Boolean).join(". "),
+    direction: direction(card.direction),
+  };
+}
+
+// The text to read: the mandatory parts in the profile's order, the plate spelled, and how sure anybody is.
+export function aloud(card, kind, content, verified) {
+  const said = [];
+  if (card.status === "Exercise") said.push("EXERCISE, EXERCISE.");
+  said.push(kind === "bolo" ? "Be on the lookout." : kind === "clets_result" ? "Result of the records check." : "ALPR hit.");
+  const part = (words) => { const text = String(words ?? "").trim(); if (text) said.push(/[.!?]$/.test(text) ? text : `${text}.`); };
+  part(content.result);
+  part(content.nature);
+  part(content.alert_info);
+  if (content.plate !== undefined) {
+    const [text, origin] = [(content.plate.match(/[A-Z0-9]+/i) ?? [""])[0].toUpperCase(), stateWords((content.plate.match(/\(([A-Z]{2})\)/) ?? [])[1])];
+    part(`${origin ? `${origin} plate` : "Plate"} ${spelled(text)}`);
+  }
+  part(content.vehicle);
+  if (content.description !== content.vehicle) part(content.description);
+  if (content.fixed_location) part(`Seen at ${content.fixed_location}`);
+  if (content.direction) part(/unknown/.test(content.direction) ? "Direction unknown" : `Last seen ${content.direction}`);
+  said.push(verified ? "Confirmed active." : "Not confirmed. Unverified lead, not grounds for a stop.");
+  if (card.status === "Exercise") said.push("EXERCISE.");
+  return said.join(" ");
+}

@@ -1,0 +1,41 @@
+"""What is given for a step and how it is laid out, what each step needs of the database, what a screen is shown. Pure."""
+
+from alprcore.workflow import tasks as duties
+
+from .given import (
+    UNCOUNTED,
+    correct,
+    enters_no_calls,
+    from_row,
+    kind_of,
+    laid_out,
+    may_open,
+    may_see,
+    source_open,
+)
+from .needs import Need, Needs, edition, needs_of
+from .views import REDACTED, read_check, result_words, summary, task_row, without_text, work_view
+
+__all__ = [
+    "REDACTED",
+    "UNCOUNTED",
+    "Need",
+    "Needs",
+    "correct",
+    "duties",
+    "edition",
+    "enters_no_calls",
+    "from_row",
+    "kind_of",
+    "laid_out",
+    "may_open",
+    "may_see",
+    "needs_of",
+    "read_check",
+    "result_words",
+    "source_open",
+    "summary",
+    "task_row",
+    "without_text",
+    "work_view",
+]

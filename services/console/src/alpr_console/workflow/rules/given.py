@@ -1,0 +1,178 @@
+"""How what is given for a step lies in the database and comes back; who sees it, and who may use which source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from alprcore.model import ADMITTED, ClientKind, Decision, Person, Plate, Refused, StateMatch
+from alprcore.plates import LONGEST, normalize
+from alprcore.policy import AgencyProfile, Overridden
+from alprcore.workflow import (
+    DOERS,
+    Action,
+    ActionType,
+    Basis,
+    BasisType,
+    Broadcast,
+    BroadcastKind,
+    Call,
+    CheckMethod,
+    CheckResult,
+    Description,
+    Disposition,
+    Done,
+    Exigency,
+    Given,
+    NatureReview,
+    Occupied,
+    Outcome,
+    ReadCheck,
+    Result,
+    Route,
+    Source,
+    Step,
+    Verification,
+)
+
+SEERS: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
+UNCOUNTED: Final = "uncounted"
+"""Kind of a verification by a source whose answer the policy does not count."""
+_OPENED_BY: Final[Mapping[Source, frozenset[str]]] = {
+    Source.CLETS: frozenset({"clets"}),
+    Source.NCIC: frozenset({"clets", "federal"}),
+    Source.OTHER: frozenset({"department_rms", "state", "federal"}),
+}
+
+
+def may_see(person: Person) -> Decision:
+    """Decide whether a person sees the work on a hit: who does it, and who manages the program."""
+    if SEERS.isdisjoint(person.roles):
+        return Refused("HIT-04", "ROLE_NOT_AUTHORISED", "live hits are not open to this role")
+    return ADMITTED
+
+
+def source_open(person: Person, source: Source) -> Decision:
+    """Decide whether a person may use a source or read its answer: ALPR access alone grants none (ACC-07)."""
+    if _OPENED_BY[source].isdisjoint(person.grants):
+        return Refused("ACC-07", "SOURCE_NOT_AUTHORISED", f"your account holds no grant for {source.value}")
+    return ADMITTED
+
+
+def enters_no_calls(person: Person) -> bool:
+    """Tell whether calls for service are no duty of a person's roles (HIT-20)."""
+    return DOERS[Step.CALL].isdisjoint(person.roles)
+
+
+def may_open(person: Person) -> tuple[str, ...]:
+    """Name the sources that are open to a person."""
+    return tuple(source.value for source in Source if not isinstance(source_open(person, source), Refused))
+
+
+def correct(person: Person, read: str, result: CheckResult, corrected_text: str) -> Plate | Refused:
+    """Judge the corrected text of a finding: whether it corrects anything, and is a plate (HIT-07). Empty: nobody can tell
+    what the plate says. It stands beside what was read, never in its place.
+    """
+    if DOERS[Step.READ_CHECK].isdisjoint(person.roles):
+        return Refused("HIT-06", "ROLE_NOT_AUTHORISED", "read checks are made by dispatchers, officers and supervisors")
+    corrected = normalize(corrected_text)
+    if result is CheckResult.CORRECT and corrected:
+        return Refused("HIT-06", "CORRECTION_OF_CORRECT", "a read that is correct has no corrected text")
+    if len(corrected) > LONGEST or corrected == read or (corrected_text.strip() and not corrected):
+        return Refused("HIT-07", "CORRECTION_INVALID", "the corrected text is the text that was read, or no plate")
+    return corrected
+
+
+def kind_of(profile: AgencyProfile, given: Given) -> str:
+    """Give the word by which a step of its sort is told from others: result, kind, type, class or outcome."""
+    if isinstance(given, Verification) and given.source not in profile.hits.verify_sources:
+        return UNCOUNTED
+    if isinstance(given, ReadCheck | Verification):
+        return given.result.value
+    if isinstance(given, Broadcast):
+        return given.kind.value
+    if isinstance(given, Call):
+        return given.call_type
+    if isinstance(given, NatureReview):
+        return given.nature
+    if isinstance(given, Action):
+        return given.type.value
+    return given.outcome.value if isinstance(given, Disposition) else ""
+
+
+def laid_out(given: Given) -> dict[str, Any]:
+    """Lay out what was given as JSON."""
+    fields = asdict(given)
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
+
+
+def from_row(row: Mapping[str, Any]) -> Done:
+    """Read a step as it lies in the database. Raises `KeyError` for a step that no rule knows."""
+    given = _READERS[row["step"]](row["given"])
+    left_out = tuple(Overridden(step, row["override_reason"]) for step in row["overridden"])
+    return Done(
+        given, row["done_at"], ClientKind(row["client_kind"]), frozenset(row["roles"]), row["full_name"], left_out
+    )
+
+
+def _read_check(given: Mapping[str, Any]) -> ReadCheck:
+    state = StateMatch(given["state_confirmed"])
+    return ReadCheck(CheckResult(given["result"]), CheckMethod(given["method"]), state)
+
+
+def _verification(given: Mapping[str, Any]) -> Verification:
+    return Verification(Source(given["source"]), Route(given["route"]), Result(given["result"]))
+
+
+def _broadcast(given: Mapping[str, Any]) -> Broadcast:
+    return Broadcast(BroadcastKind(given["kind"]), given["content"], tuple(given["channels"]), tuple(given["audience"]))
+
+
+def _call(given: Mapping[str, Any]) -> Call:
+    return Call(given["call_type"], given["vehicle_description"], given["direction_of_travel"])
+
+
+def _description(given: Mapping[str, Any]) -> Description:
+    return Description(given["vehicle_description"], given["direction_of_travel"])
+
+
+def _nature(given: Mapping[str, Any]) -> NatureReview:
+    return NatureReview(given["nature"])
+
+
+def _action(given: Mapping[str, Any]) -> Action:
+    basis, exigency = given["basis"], given["exigency"]
+    return Action(
+        ActionType(given["type"]),
+        given["reason"],
+        Basis(BasisType(basis["type"]), basis["narrative"]) if basis else None,
+        Exigency(exigency) if exigency else None,
+        given["narrative"],
+    )
+
+
+def _disposition(given: Mapping[str, Any]) -> Disposition:
+    recovered_at = given["recovered_at"]
+    return Disposition(
+        Outcome(given["outcome"]),
+        Occupied(given["occupied"]),
+        given["recovered"],
+        given["place"],
+        datetime.fromisoformat(recovered_at) if recovered_at else None,
+        given["wrong_vehicle"],
+    )
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Given]]] = {
+    "read_check": _read_check,
+    "verify": _verification,
+    "broadcast": _broadcast,
+    "broadcast_result": _broadcast,
+    "call": _call,
+    "describe": _description,
+    "nature_review": _nature,
+    "action": _action,
+    "disposition": _disposition,
+}

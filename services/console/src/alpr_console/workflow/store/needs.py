@@ -1,0 +1,42 @@
+"""What each step needs under the profile in force, written where the database reads it before it takes a step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from alprcore import profiles
+from alprcore.postgres import load_queries
+
+from .. import rules
+
+_QUERIES: Final[Mapping[str, str]] = load_queries("alpr_console.workflow")
+
+
+async def keep_needs(connection: Any, agency: str, version: str, now: datetime) -> None:
+    """Write what steps need under an agency's version, in the transaction in which it comes into force.
+
+    Written again at each start: a release whose rules find other needs adds them as the newest edition, which holds.
+    """
+    document = await connection.fetchval(_QUERIES["document_of"], agency, version)
+    edition, needs = _found(document)
+    newest = await connection.fetchrow(_QUERIES["newest_edition"], agency, version)
+    if newest is not None and newest["edition"] == edition:
+        return
+    await connection.execute(_QUERIES["put_needs"], agency, version, edition, needs)
+    place = newest["place"] + 1 if newest else 1
+    await connection.execute(_QUERIES["put_edition"], agency, version, place, edition, now)
+
+
+@lru_cache(maxsize=32)
+def _found(document: str) -> tuple[str, str]:
+    needs = rules.needs_of(profiles.profile_from_json(document))
+    rows = [
+        {"device_kind": device, "client_kind": client, "step": step, "needs": [asdict(need) for need in found]}
+        for (device, client, step), found in needs.items()
+    ]
+    return rules.edition(needs), json.dumps(rows)
