@@ -3,8 +3,11 @@ SHELL := /bin/bash
 BIN := .venv/bin
 NICE ?=
 LIGHT := -m "not long" --ignore tests/models --ignore tests/unit
-.PHONY: setup setup-models lock proto proto-check lint format laws type test forget-results test-light test-models test-long unit \
+.PHONY: help setup setup-models lock proto proto-check lint format laws type test forget-results test-light test-models test-long unit \
         contract integration e2e requirements check read run smoke up down images clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z%-]+( [a-z%-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
 
 setup: ## .venv: everything but the heavy models
 	@tools/setup.sh dev

@@ -54,7 +54,9 @@ async def everything(database, folder):
             headers={"x-csrf-token": csrf_of(TOKEN), "origin": "https://console"},
         )  # fmt: skip
         try:
-            yield SimpleNamespace(doors=doors, console=built, screen=screen, pool=pool, stop=stop, person=person, keys=keys)
+            yield SimpleNamespace(
+                doors=doors, console=built, screen=screen, pool=pool, stop=stop, person=person, keys=keys
+            )
         finally:
             stop.set()
             await screen.aclose()

@@ -370,6 +370,21 @@ def test_the_receivers_wish_to_wait_is_honored(console, receiver, endpoint):
     assert len(cad.got) == 1
 
 
+def test_a_secret_whose_key_was_taken_away_is_a_failure_that_the_page_tells(console, clients, receiver, endpoint):
+    cad = receiver()
+    made = endpoint(cad.url)
+    lost = "UPDATE console.cad_endpoints SET key_id = 'lk-0' WHERE endpoint_id = $1"
+    console.sql(lost, made["endpoint_id"])
+    ring(console, "7CAD023")
+    words = "the key of its secret was taken away"
+    deliver(console, lambda: words in clients("alpr_admin").get("/cad").text, "the failure")
+    assert "Behind, trying again" in clients("alpr_admin").get("/cad").text
+    assert (cad.got, waiting(clients, made["endpoint_id"])) == ([], 1)
+    assert clients("alpr_admin").post(f"/v1/cad/endpoints/{made['endpoint_id']}/secret").status_code == 201
+    deliver(console, lambda: cad.got)  # though the secret before, which would sign for a day, cannot be opened
+    assert len(cad.got[0][1]["webhook-signature"].split(" ")) == 1
+
+
 def person_of(client):
     """The person behind a session, as the other features pass it on."""
     told = client.get("/v1/session").json()

@@ -1,7 +1,10 @@
 """What has to follow on a hit in time, and what became of hits: late broadcasts, confirmations owed, figures, reviews."""
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from alprcore.model import DeviceKind, NotificationStatus
@@ -104,6 +107,72 @@ async def test_a_confirmation_owed_after_an_exigent_action_goes_to_the_superviso
         )  # fmt: skip
         (task,) = (await made.get(f"/v1/hits/{hit.hit_id}/work", made.boss))["tasks"]
         assert task["closed_at"] is not None
+
+
+async def owe(made, hit, task_id, kind, **before):
+    """Let a duty of a hit have been due since then."""
+    await made.sql(
+        "INSERT INTO console.tasks (task_id, agency, hit_id, kind, opened_at, due_at, expires_at)"
+        " VALUES ($1, $2, $3, $4, $5, $5, $6)",
+        task_id, made.agency, hit.hit_id, kind, made.now - timedelta(**before), made.now + timedelta(days=30),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["confirm_after", "clets_result"])
+async def test_each_duty_of_a_hit_is_told_and_only_a_broadcast_is_counted_as_late(database, tmp_path, kind):
+    async with room(database, tmp_path, "roseville") as made:
+        hit = await ring(made)
+        for number, name in enumerate(("one", "two"), 1):
+            await owe(made, hit, name, kind, seconds=5)
+            assert (await made.console.duty.on_timer(made.now))["overdue"] == 1
+            sent = [one for one in await told(made) if one.kind == "escalation"]
+            for one in sent:
+                await made.console.hits.put_notification(one, made.now)
+            rows = await made.sql("SELECT 1 AS told FROM console.notifications WHERE kind = 'escalation'")
+            assert len(rows) == number
+        assert (await incident(made, hit))["overdue_at"] is None
+        assert (await made.get("/v1/figures/times?quarter=2027-Q1", made.boss))["overdue_broadcasts"] == 0
+
+        await owe(made, hit, "three", "broadcast", seconds=5)
+        assert (await made.console.duty.on_timer(made.now))["overdue"] == 1
+        assert (await made.get("/v1/figures/times?quarter=2027-Q1", made.boss))["overdue_broadcasts"] == 1
+
+
+async def test_a_timer_and_a_step_take_their_locks_in_one_order(database, tmp_path):
+    async with room(database, tmp_path, "roseville") as made:
+        hit = await ring(made)
+        await owe(made, hit, "one", "broadcast", seconds=5)
+        other = await asyncpg.connect(made.database.admin)
+        try:
+            async with other.transaction():  # a step: its duty first, then the numbers of the events
+                await other.execute("UPDATE console.tasks SET closed_at = $1 WHERE task_id = 'one'", made.now)
+                turn = asyncio.create_task(made.console.duty.on_timer(made.now))
+                async with asyncio.timeout(20):
+                    while not await made.sql(
+                        "SELECT 1 AS waits FROM pg_stat_activity WHERE datname = current_database()"
+                        " AND wait_event_type = 'Lock'"
+                    ):
+                        await asyncio.sleep(0.02)
+                await other.execute("SELECT pg_advisory_xact_lock(hashtext('console.events'), hashtext('roseville'))")
+        finally:
+            await other.close()
+        assert (await turn)["overdue"] == 0
+        assert await made.events("overdue_broadcast") == []
+
+
+async def test_an_answer_that_failed_replaces_none_in_the_figures(database, tmp_path):
+    async with room(database, tmp_path, "irvine") as made:
+        hit, failed = await ring(made), await ring(made, "7DUE002")
+        said = {"source": "CLETS", "route": "dispatch", "reference": "synthetic"}
+        for one, result in ((hit, "active"), (hit, "error"), (failed, "error")):
+            await step(made, one, "verifications", made.first, {**said, "result": result})
+            made.later(seconds=1)
+        rows = await made.sql("SELECT kind FROM console.hit_steps WHERE hit_id = $1 ORDER BY step_no", hit.hit_id)
+        assert [row["kind"] for row in rows] == ["active", "error"]
+        assert (await made.get("/v1/figures/precision", made.boss))["total"]["active"] == 1
+        rows = await made.sql("SELECT verification, verified_at IS NULL AS never FROM console.outcomes WHERE hit_id = $1",
+                              failed.hit_id)  # fmt: skip
+        assert [dict(row) for row in rows] == [{"verification": "", "never": True}]
 
 
 async def test_figures_count_what_became_of_hits_and_leave_exercises_out(database, tmp_path):

@@ -34,6 +34,7 @@ async def test_each_of_three_events_prompts_unit_and_dispatcher_and_ends_nothing
         for event in EVENTS:
             told = await made.post(f"{path}/events", dispatcher, {"kind": event})
             assert told["prompted"] == ["12A", "dispatch"]
+            assert told["reached"] == 0
         assert (await made.post(f"{path}/events", dispatcher, {"kind": EVENTS[1]}))["prompted"] == []
         assert await prompts(made, PROMPTING) == [
             (target, kind, event)
@@ -53,6 +54,28 @@ async def test_each_of_three_events_prompts_unit_and_dispatcher_and_ends_nothing
         await made.post(f"{path}/events", dispatcher, {"kind": EVENTS[0]}, 404)
         (event,) = await made.events("pursuit_closed")
         assert (event.facts["outcome"], event.personal["reason"]) == ("continued", body["reason"])
+
+
+@pytest.mark.requirement("OPS-01")
+async def test_dispatch_learns_how_many_clients_of_the_unit_were_reached(database, tmp_path):
+    async with bare(database, tmp_path) as made:
+        officer = made.as_("officer", PROMPTING)
+        await made.employ(officer)
+        session = f"s-{PROMPTING}-officer"
+        await made.sql(
+            "INSERT INTO console.sessions (session_id, token_hash, person_id, source_ip, started_at, last_seen_at,"
+            " authenticated_at) VALUES ($1, $2, $3, '127.0.0.1', $4, $4, $4)",
+            session, session.encode(), f"p-{PROMPTING}-officer", made.now,
+        )  # fmt: skip
+        await made.post("/v1/session/unit", officer, {"client_kind": "vehicle", "unit": "12A"})
+        for unit, reached in (("12a", 1), ("99", 0)):
+            dispatcher, name = await pursuit(made, PROMPTING, unit)
+            told = await made.post(f"/v1/pursuits/{name}/events", dispatcher, {"kind": EVENTS[0]})
+            assert (told["prompted"], told["reached"]) == ([unit, "dispatch"], reached)
+            html = {**dispatcher, "accept": "text/html"}
+            page = await made.http.post(f"/operations/pursuits/{name}/events", headers=html, data={"kind": EVENTS[1]})
+            words = f"Nobody is signed on as unit {unit}: tell it by radio."
+            assert (page.status_code, words in page.text) == ((303, False) if reached else (200, True))
 
 
 async def test_where_the_policy_asks_for_no_prompt_the_event_is_logged_alone(database, tmp_path):

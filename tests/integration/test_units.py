@@ -257,3 +257,15 @@ def test_a_prompt_reaches_the_clients_of_its_unit_once(console, inside):
     messages = wait_for("the prompt", lambda: first(Stream(car))["messages"])
     assert [(one["kind"], one["content"]["pursuit_id"]) for one in messages] == [("pursuit", "pursuit-1")]
     assert first(Stream(other))["messages"] == []
+
+
+def test_a_screen_that_was_away_for_longer_than_events_are_kept_begins_anew(console, inside):
+    client = inside("demo", "dispatcher")
+    hit = announce(console, "demo", "7OLD001")
+    (number,) = console.sql("SELECT max(event_no) AS last_no FROM console.events WHERE agency = 'demo'")
+    stream = Stream(client, last_event_id=number["last_no"] - 1)
+    wait_for("what it missed", lambda: stream.named("incident"))
+    assert stream.named("snapshot") == []
+    put(console, ("DELETE FROM console.events WHERE agency = 'demo'",))
+    again = Stream(client, last_event_id=1)
+    assert hit.hit_id in {card["hit_id"] for card in first(again)["incidents"]}

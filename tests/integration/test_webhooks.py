@@ -44,6 +44,8 @@ def cad(tmp_path):
     got = []
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # it keeps connections, as a proxy does
+
         def do_POST(self):
             got.append((self.headers["host"], self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(204)
@@ -105,6 +107,25 @@ def test_a_certificate_for_another_name_or_of_nobody_known_is_refused(cad, url):
     answered = post(url.format(port=port), file if "other" in url else None, ["127.0.0.1"])
     assert (answered.taken, got) == (False, [])
     assert answered.reason.startswith("no answer")
+
+
+def test_no_message_travels_over_the_connection_of_another_name(cad):
+    """Two names at one address, as behind a shared proxy: the second one's certificate is looked at, too."""
+    port, got, file = cad
+
+    async def run():
+        async def lookup(_host, port, **_):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+        asyncio.get_running_loop().getaddrinfo = lookup
+        sender = Webhooks(lambda _: True, file)
+        try:
+            return [await sender.post(f"https://{name}.test:{port}/", {}, b"{}") for name in ("cad", "other", "cad")]
+        finally:
+            await sender.close()
+
+    assert [one.taken for one in asyncio.run(run())] == [True, False, True]
+    assert [host for host, _ in got] == [f"cad.test:{port}"] * 2
 
 
 def test_a_name_that_means_another_address_a_moment_later_leads_nowhere_else(cad):

@@ -75,6 +75,14 @@ async def test_a_call_is_confirmed_by_the_verification_attached_to_it(at_work):
     assert (await at_work.made.get(place, who))["text"] == TEXT
     other = await at_work.hit("roseville")
     assert (await at_work.post(other, path, who, body, 404))["reason_code"] == "HIT_UNKNOWN"
+    # an answer that the policy does not count confirms nothing, nor one that a later answer has overtaken
+    rms = at_work.made.as_("dispatcher", "roseville", name="rms", grants=["clets", "department_rms"])
+    uncounted = await at_work.verify(hit, rms, source="OTHER")
+    later = {"state": "confirmed", "verification_id": uncounted["verification_id"]}
+    assert await at_work.refused(hit, path, who, later) == "CLETS_CONFIRMATION_REQUIRED"
+    await at_work.verify(hit, who, "no_record", reference="T-2")
+    again = await call(at_work, hit, who, "stolen_vehicle_recovery")
+    assert await at_work.refused(hit, f"calls/{again['call_id']}/state", who, body) == "CLETS_CONFIRMATION_REQUIRED"
 
 
 @pytest.mark.requirement("HIT-22", "HIT-23")

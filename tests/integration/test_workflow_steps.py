@@ -50,6 +50,16 @@ async def test_a_read_is_confirmed_before_claremont_broadcasts_it(at_work):
     await at_work.post(hit, "closure", who, {})
     # a second look may find that it was right after all; what was closed stays closed
     assert (await at_work.check(hit, who))["state"] == "closed"
+    other = await at_work.hit("claremont")
+    await at_work.check(other, who, "misread", state="unknown")
+    assert [task["kind"] for task in (await at_work.work(other, who))["tasks"] if not task["closed_at"]] == []
+    assert (await at_work.check(other, who))[
+        "state"
+    ] == "read_checked"  # taken back: the field hears of it, the clock runs
+    assert [told.screen_text[:9] for told in await at_work.told(other, "update")] == ["CORRECTED"]
+    assert [task["kind"] for task in (await at_work.work(other, who))["tasks"] if not task["closed_at"]] == [
+        "broadcast"
+    ]
 
 
 @pytest.mark.requirement("HIT-06")
@@ -190,6 +200,9 @@ async def test_claremont_broadcasts_at_once_then_asks_then_tells_the_answer(at_w
     assert tasks["clets_result"]["closed_at"] is None
     assert await at_work.refused(hit, "closure", who, {"override_reason": REASON}) == "STEP_OUT_OF_ORDER"
     await at_work.broadcast(hit, who, "claremont", kind="clets_result")
+    assert (await at_work.work(hit, who))["broadcasts"][-1]["content"][
+        "result"
+    ] == "active"  # the word that was put on the air
     assert (await at_work.post(hit, "closure", who, {}))["state"] == "closed"
     rows = await at_work.made.sql(
         "SELECT step, done_at FROM console.hit_steps WHERE hit_id = $1 ORDER BY step_no", hit.hit_id
@@ -248,6 +261,16 @@ async def test_a_vehicle_broadcasts_first_in_roseville_only(at_work, agency):
     assert (told["channels"], told["by"], told["client_kind"]) == (["car-to-car"], "Officer", "vehicle")
     dispatcher = at_work.person("dispatcher", agency)
     await at_work.verify(hit, dispatcher, override_reason=REASON)
+
+
+@pytest.mark.requirement("HIT-17", "HIT-18")
+async def test_nobody_chooses_a_rule_by_not_signing_on(at_work):
+    hit, officer = await at_work.hit("roseville", MOBILE), at_work.person("officer", "roseville")
+    assert (await at_work.work(hit, officer))["client_kind"] == "desktop"
+    body = at_work.broadcast_body("roseville", client="desktop", override_reason=REASON)
+    assert await at_work.refused(hit, "broadcasts", officer, body) == "CLETS_CONFIRMATION_REQUIRED"
+    for role in ("dispatcher", "supervisor"):
+        assert (await at_work.work(hit, at_work.person(role, "roseville")))["client_kind"] == "dispatch_console"
 
 
 @pytest.mark.requirement("HIT-18")

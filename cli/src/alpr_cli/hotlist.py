@@ -27,8 +27,16 @@ _COUNTS: Final = ("entries", "added", "changed", "removed", "unchanged", "reject
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `alpr hotlist`."""
-    parser.add_argument("--console", default=os.environ.get("ALPR_CONSOLE_URL", "http://127.0.0.1:8080"))
-    parser.add_argument("--user", default=os.environ.get("ALPR_USER", "administrator"))
+    parser.add_argument(
+        "--console",
+        default=os.environ.get("ALPR_CONSOLE_URL", "http://127.0.0.1:8080"),
+        help="its address, else ALPR_CONSOLE_URL (now %(default)s)",
+    )
+    parser.add_argument(
+        "--user",
+        default=os.environ.get("ALPR_USER", "administrator"),
+        help="who asks, else ALPR_USER (now %(default)s); the password comes from ALPR_PASSWORD or the keyboard",
+    )
     parser.add_argument("--second-factor", dest="code", help="the six digits of the second factor")
     parser.add_argument("--json", action="store_true", help="print the answer as it is")
     names = "validate|preview|load|dry-run|rollback|republish|status|feed"
@@ -82,10 +90,29 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do it; returns 1 when a file is refused. The password comes from ALPR_PASSWORD or the keyboard."""
-    if options.action == "validate":
-        return _validate(options)
-    password = os.environ.get("ALPR_PASSWORD") or getpass.getpass(f"password of {options.user}: ")
+    """Do it; returns 1 when a file is refused. Raises `SystemExit` with what is wrong and what to do about it."""
+    try:
+        return _validate(options) if options.action == "validate" else _ask(options)
+    except OSError as error:
+        raise SystemExit(f"alpr hotlist: {error.filename or ''}: {error.strerror or error}") from None
+    except httpx.TransportError as error:
+        words = f"{options.console} does not answer ({type(error).__name__}); --console names another address"
+        raise SystemExit(f"alpr hotlist: {words}") from None
+
+
+def _password(user: str) -> str:
+    if found := os.environ.get("ALPR_PASSWORD"):
+        return found
+    if not sys.stdin.isatty():
+        raise SystemExit("alpr hotlist: put the password into ALPR_PASSWORD: there is no keyboard to ask at")
+    return getpass.getpass(f"password of {user}: ")
+
+
+def _ask(options: argparse.Namespace) -> int:
+    """Sign in at the console and do there what was asked for."""
+    if "file" in options and not options.file.is_file():
+        raise SystemExit(f"alpr hotlist: {options.file}: no such file")
+    password = _password(options.user)
     with httpx.Client(base_url=options.console, timeout=_LOAD_TIMEOUT_S, trust_env=False) as http:
         asked = {"username": options.user, "password": password, "bearer": True}
         if options.code:
@@ -140,13 +167,15 @@ def _validate(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(told))
     else:
-        print(f"{end.accepted} entries, {end.rejected} lines rejected, {end.skipped} skipped")
+        made = "it does not say of what time it is" if end.source_time is None else f"of {end.source_time.isoformat()}"
+        print(f"{end.accepted} entries, {end.rejected} lines rejected, {end.skipped} skipped; {made}")
         for code, count in end.reject_codes.items():
             print(f"  {count:>9} {code}: {REJECTS.get(code, '')}")
         _print_rejects(shown, end.rejected)
         if refused is not None:
             words = REFUSALS.get(refused.reason_code, "")
-            print(f"refused, {refused.reason_code}: {words}: {refused.detail}", file=sys.stderr)
+            told_words = refused.detail if refused.detail.startswith(words) else f"{words}: {refused.detail}"
+            print(f"refused, {refused.reason_code}: {told_words}", file=sys.stderr)
     return int(refused is not None)
 
 

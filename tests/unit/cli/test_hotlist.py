@@ -192,3 +192,22 @@ def test_the_state_of_lists(console, capsys):
     shown = capsys.readouterr().out
     assert "2.0 h old" in shown
     assert "never loaded, STALE" in shown
+
+
+@pytest.mark.parametrize("action", [("validate",), ("preview", "SVS"), ("load", "SVS")])
+def test_a_file_that_is_not_there_is_said_in_one_line(console, tmp_path, action):
+    with pytest.raises(SystemExit, match=r"missing\.csv"):
+        run(console, *action, str(tmp_path / "missing.csv"))
+
+
+def test_a_console_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setenv("ALPR_PASSWORD", "synthetic")
+    with pytest.raises(SystemExit, match=r"http://127\.0\.0\.1:9 does not answer .*--console"):
+        main(["hotlist", "--console", "http://127.0.0.1:9", "status"])
+
+
+def test_without_a_keyboard_the_password_is_asked_from_the_environment(console, monkeypatch, tmp_path):
+    monkeypatch.delenv("ALPR_PASSWORD", raising=False)
+    monkeypatch.setattr("sys.stdin", (tmp_path / "nobody").open("w+"))
+    with pytest.raises(SystemExit, match="ALPR_PASSWORD"):
+        run(console, "status")

@@ -53,9 +53,10 @@ def test_an_owner_answers_for_it_as_long_as_signed_in_whatever_the_camera():
     ("seconds", "since", "alarmed"), [(90, False, False), (91, True, False), (119, True, False), (120, True, True)]
 )
 def test_a_gap_is_one_after_90_seconds_and_alarmed_after_two_minutes(seconds, since, alarmed):
-    found = rules.unattended(NOW, LIMITS, NOW + timedelta(seconds=seconds))
-    assert found == (NOW if since else None, alarmed)
-    assert rules.unattended(None, LIMITS, NOW) == (None, False)
+    now = NOW + timedelta(seconds=seconds)
+    assert rules.unattended(NOW, None, LIMITS, now) == (NOW if since else None, alarmed)
+    assert rules.unattended(None, NOW, LIMITS, now) == (NOW, alarmed)  # never watched: a gap from when it was seen
+    assert rules.unattended(None, None, LIMITS, now) == (now, False)
 
 
 def test_hits_go_only_to_another_owner_who_is_there():

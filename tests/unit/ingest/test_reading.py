@@ -7,6 +7,7 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +110,62 @@ def test_no_child_is_left_when_nobody_reads_on(children):
     asyncio.run(left())
     with pytest.raises(ProcessLookupError):
         os.kill(children[0].pid, 0)
+
+
+class Stumbled(Exception):
+    """Whoever takes the batches has broken."""
+
+
+@pytest.mark.parametrize("ahead", [False, True], ids=["nothing asked", "next batch asked"])
+def test_a_taker_that_breaks_lets_go_of_a_child_that_is_far_ahead(children, ahead):
+    async def broken():
+        async with reading(TASK, file_of(200_000)) as read:
+            await read()
+            ends = time.monotonic() + 20
+            while not children[0].stdout._paused and time.monotonic() < ends:
+                await asyncio.sleep(0.01)
+            assert children[0].stdout._paused  # more waits than the parent takes into memory
+            if ahead:
+                asyncio.create_task(read()).cancel()
+            raise Stumbled
+
+    async def within():
+        async with asyncio.timeout(30):
+            await broken()
+
+    with pytest.raises(Stumbled):
+        asyncio.run(within())
+    assert children[0].returncode == -signal.SIGKILL
+
+
+def test_a_taker_that_breaks_while_it_waits_for_its_child_lets_go_of_it(children):
+    async def broken():
+        async with asyncio.timeout(30), reading(TASK, file_of(200_000)) as read:
+            await read()
+            children[0].send_signal(signal.SIGSTOP)
+            for _ in range(100):  # until nothing more comes
+                coming = asyncio.create_task(read())
+                done, _ = await asyncio.wait([coming], timeout=0.5)
+                if not done:
+                    break
+            coming.cancel()
+            raise Stumbled
+
+    with pytest.raises(Stumbled):
+        asyncio.run(broken())
+    assert children[0].returncode == -signal.SIGKILL
+
+
+def test_a_child_gets_no_password_of_anybody(monkeypatch, children):
+    for name in ("ALPR_INGEST_DATABASE_URL", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "KAFKA_PASSWORD", "MYLANG"):
+        monkeypatch.setenv(name, "not for the child")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+
+    async def told():
+        async with reading(TASK, file_of(200_000)) as read:
+            await read()
+            return Path(f"/proc/{children[0].pid}/environ").read_text().split("\0")
+
+    names = {one.partition("=")[0] for one in asyncio.run(told()) if one}
+    assert "PYTHONHASHSEED" in names
+    assert {one for one in names if not one.startswith(("PYTHON", "LC_"))} <= {"PATH", "LANG", "TMPDIR"}

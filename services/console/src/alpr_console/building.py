@@ -150,6 +150,7 @@ class Console:
     chain: ChainStore
     cad: CadStore
     deliveries: Deliveries
+    webhooks: Webhooks
     confirmations: Confirmations
     workflow: WorkflowStore
 
@@ -217,7 +218,8 @@ def assemble(
     also.append(cad.notified)
     endpoints = Endpoints(outbox, keys)
     allowed = partial(cad_rules.address_open, networks=settings.webhook_networks)
-    deliveries = Deliveries(outbox, keys, Webhooks(allowed, settings.webhook_authorities_file).post, clock)
+    webhooks = Webhooks(allowed, settings.webhook_authorities_file)
+    deliveries = Deliveries(outbox, keys, webhooks.post, clock)
     workflow = WorkflowStore(
         outbox,
         policies,
@@ -286,7 +288,7 @@ def assemble(
     audited.require("console", app.routes)
     return Console(
         app, accounts, administration, training, hits, units, outbox, wakeups, doors, refusals, versions, sources, publication,
-        canvasses, duty, figures, chain, cad, deliveries, confirmations, workflow,
+        canvasses, duty, figures, chain, cad, deliveries, webhooks, confirmations, workflow,
     )  # fmt: skip
 
 

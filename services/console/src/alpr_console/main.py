@@ -122,6 +122,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 follow_cad(console, settings, publisher, policies, health, stop),
             )
         await console.deliveries.end()
+        await console.webhooks.close()
         with suppress(Transient):
             await console.refusals.flush(ending=True)
         await console.doors.close()

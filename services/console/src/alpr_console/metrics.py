@@ -35,7 +35,7 @@ READ_CHECKS: Final = Counter(  # many result="misread": look at the devices page
 ESCALATIONS: Final = Counter(  # growing: the room is not staffed for what comes in, or screens run unseen
     "alpr_console_escalations_total", "Hits that supervisors were told of, by what was late", ["why"]
 )
-CANARY_AGE: Final = Gauge(  # above the limit: that camera's way to the console is broken, look along it service by service
+CANARY_AGE: Final = Gauge(  # above the limit: that camera's way here is broken, look along it service by service
     "alpr_console_canary_age_seconds", "Age of the newest test plate that arrived, by canary camera", ["camera"]
 )
 POSTING_OUTDATED: Final = Gauge(  # not zero: an agency's public page is behind its policy, have it published

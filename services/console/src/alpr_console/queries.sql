@@ -69,10 +69,10 @@ SELECT i.incident_id, i.opened_at, i.acknowledged_at, i.acknowledged_by, i.shown
        (SELECT min(p.presented_at) FROM console.presented p
         WHERE p.agency = i.agency AND p.hit_id = i.hit_id) AS hit_shown_at,
        (SELECT jsonb_agg(
-            jsonb_build_object('at', s.captured_at, 'place', s.place, 'latitude', s.card -> 'latitude',
+            jsonb_build_object('at', s.captured_at, 'place', s.place, 'hit_id', s.hit_id, 'latitude', s.card -> 'latitude',
                                'longitude', s.card -> 'longitude', 'direction', s.card -> 'direction')
             ORDER BY s.revision)
-        FROM (SELECT DISTINCT ON (t.revision) t.revision, t.captured_at, t.place, th.card
+        FROM (SELECT DISTINCT ON (t.revision) t.revision, t.captured_at, t.place, hit_id, th.card
               FROM console.notifications t JOIN console.hits th USING (hit_id)
               WHERE t.incident_id = i.incident_id AND t.client_kind = 'dispatch_console'
                     AND t.kind NOT IN ('recall', 'broadcast', 'escalation')

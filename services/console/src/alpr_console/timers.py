@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -33,3 +33,20 @@ async def every(
             log.warning("timer_waits", extra={"timer": name})
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def each(turn: str, agencies: Iterable[str], act: Callable[[str], Awaitable[int]]) -> int:
+    """Act for one agency after the other; answers the sum of what they answer.
+
+    What fails for one is logged and holds up no other. Raises `Transient`: then all of it is tried again.
+    """
+    done = 0
+    for agency in agencies:
+        try:
+            done += await act(agency)
+        except Transient:
+            raise
+        except Exception as error:  # noqa: BLE001 - law-skip: broad-except - one agency's bad row silences no other's alarms
+            # the class alone: the words of a database error can hold the row
+            log.error("turn_failed", extra={"turn": turn, "agency": agency, "error": type(error).__name__})
+    return done

@@ -54,7 +54,9 @@ class Webhooks:
         self._client = httpx.AsyncClient(
             verify=trusted,
             timeout=httpx.Timeout(patience_s, connect=min(CONNECT_S, patience_s)),
-            limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
+            # each message has a connection of its own: they are kept by address, and behind one address may be many
+            # names, whose certificates would not be looked at again
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=False,
         )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from alpr_console.workflow import rules
-from alprcore.model import Person, Plate, Refused, StateMatch
+from alprcore.model import ClientKind, Person, Plate, Refused, StateMatch
 from alprcore.profiles import load_profiles
 from alprcore.workflow import (
     Action,
@@ -128,6 +128,30 @@ def test_the_edition_says_whether_the_needs_are_the_same():
     found = {agency: rules.edition(rules.needs_of(load_profiles()[agency])) for agency in ("irvine", "roseville")}
     assert found["irvine"] != found["roseville"]
     assert rules.edition(rules.needs_of(load_profiles()["irvine"])) == found["irvine"]
+
+
+@pytest.mark.parametrize(
+    ("signed_on", "roles", "acts_from"),
+    [
+        ("dispatch_console", ("dispatcher",), "dispatch_console"),
+        ("dispatch_console", ("officer", "supervisor"), "dispatch_console"),
+        ("dispatch_console", ("officer",), "desktop"),
+        ("dispatch_console", ("investigator", "alpr_admin"), "desktop"),
+        ("vehicle", ("officer",), "vehicle"),
+        ("vehicle", ("dispatcher",), "vehicle"),
+        ("desktop", ("supervisor",), "desktop"),
+    ],
+)
+def test_who_did_not_sign_on_is_at_a_dispatch_console_in_a_role_of_dispatch_only(signed_on, roles, acts_from):
+    assert rules.acts_from(ClientKind(signed_on), roles) == acts_from
+
+
+@pytest.mark.parametrize(
+    ("adapter", "status", "practice"),
+    [("http", "Exercise", True), ("http", "Actual", False), ("stub", "Exercise", False), ("http", "Test", False)],
+)
+def test_an_agencys_switch_is_not_asked_about_an_exercise(adapter, status, practice):
+    assert rules.is_practice(adapter, status) is practice
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,15 @@ INSERT INTO console.cad_deliveries (event_id, endpoint_id, agency, next_at)
 SELECT $1, endpoint_id, $2, $3 FROM console.cad_endpoints WHERE agency = $2 AND disabled_at IS NULL AND url <> ''
 ON CONFLICT DO NOTHING
 
+-- agencies_waiting --
+SELECT DISTINCT agency FROM console.cad_events WHERE to_topic
+
+-- lock_relay --
+SELECT pg_try_advisory_xact_lock(hashtext('console.cad_topic'), hashtext($1))
+
 -- waiting_for_topic --
-SELECT event_id, agency, incident_id, body, sent_at FROM console.cad_events WHERE to_topic
-ORDER BY sent_at, update_no LIMIT $1 FOR UPDATE SKIP LOCKED
+SELECT event_id, incident_id, body, sent_at FROM console.cad_events WHERE agency = $1 AND to_topic
+ORDER BY sent_at, update_no LIMIT $2
 
 -- set_on_topic --
 UPDATE console.cad_events SET to_topic = false WHERE event_id = ANY($1)

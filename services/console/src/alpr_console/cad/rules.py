@@ -49,7 +49,7 @@ _CANCELS: Final[frozenset[str | None]] = frozenset({"misread", "wrong_state"})
 CHANGES: Final = frozenset(
     {"read_check", "verification", "broadcast", "nature_review", "action", "disposition", "closure", "call_state"}
 )
-"""What people do with a hit that a CAD is told of (codes only: no name, no text that a person wrote)."""
+"""What people do with a hit that a CAD is told of: in codes, but for what a call says of the vehicle."""
 
 SECRET_BYTES: Final = 32
 TOLERANCE_S: Final = 300

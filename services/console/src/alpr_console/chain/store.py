@@ -14,6 +14,7 @@ from alprcore.postgres import load_queries
 from .. import metrics
 from ..doors import Outbox
 from ..settings import Settings
+from ..timers import each
 from . import rules
 
 
@@ -46,7 +47,7 @@ class ChainStore:
 
     async def on_timer(self, now: datetime) -> int:
         """Alarm what is missing in every agency, once for each gap; answers how many cameras were alarmed now."""
-        return sum([await self._look(agency, now) for agency in self._profiles])
+        return await each("chain", self._profiles, lambda agency: self._look(agency, now))
 
     async def _look(self, agency: str, now: datetime) -> int:
         alarmed = 0

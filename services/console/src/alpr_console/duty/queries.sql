@@ -23,17 +23,24 @@ FROM console.people p JOIN console.sessions s USING (person_id)
 WHERE p.agency = $1 AND p.disabled_at IS NULL AND s.ended_at IS NULL AND (s.last_seen_at > $2 OR s.watched_at > $3)
 GROUP BY p.person_id, p.full_name, p.roles ORDER BY p.full_name, p.person_id
 
+-- has_dispatchers --
+SELECT EXISTS (SELECT 1 FROM console.people
+               WHERE agency = $1 AND 'dispatcher' = ANY(roles) AND disabled_at IS NULL)
+
 -- last_watched --
 SELECT max(least(s.watched_at, s.ended_at)) FROM console.people p JOIN console.sessions s USING (person_id)
 WHERE p.agency = $1 AND 'dispatcher' = ANY (p.roles)
 
 -- open_incidents --
+-- of the last day; and whatever $4 holds, recalled, or older and still worked on
 SELECT i.incident_id, i.hit_id, i.opened_at, i.owner_id, i.owned_since, i.escalated_at, i.left_at, i.revision, n.status,
        n.place, h.card ->> 'device_kind' AS device_kind, h.card ->> 'reason_words' AS reason_words,
        (SELECT bool_or(a.audible) FROM console.notifications a
         WHERE a.incident_id = i.incident_id AND a.client_kind = 'dispatch_console') AS audible
 FROM console.incidents i JOIN console.notifications n USING (notification_id) JOIN console.hits h ON h.hit_id = i.hit_id
-WHERE i.agency = $1 AND i.opened_at > $2 AND i.expires_at > $3 AND n.kind <> 'recall'
+WHERE i.agency = $1 AND i.expires_at > $3 AND (
+    i.opened_at > $2 AND n.kind <> 'recall'
+    OR i.owner_id = $4 AND $4 <> '' AND (i.opened_at > $2 OR console.work_open($1, i.hit_id)))
 ORDER BY i.opened_at, i.incident_id
 
 -- escalate --
@@ -48,7 +55,7 @@ WHERE agency = $1 AND incident_id = $2 AND owner_id = $4 AND left_at IS NULL RET
 SELECT hit_id FROM console.incidents WHERE agency = $1 AND shown_at > $2 ORDER BY shown_at, hit_id
 
 -- tasks_due --
-SELECT t.task_id, t.hit_id, t.kind, n.incident_id, n.revision, n.status, n.audible FROM console.tasks t
+SELECT t.task_id AS about, t.hit_id, t.kind, n.incident_id, n.revision, n.status, n.audible FROM console.tasks t
 JOIN LATERAL (
     SELECT x.incident_id, x.revision, x.status, x.audible FROM console.notifications x
     WHERE x.agency = t.agency AND x.hit_id = t.hit_id AND x.kind IN ('hit', 'update')
@@ -70,7 +77,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING han
 -- handovers_open --
 SELECT handover_id, from_id, from_name, to_id, to_name, note, offered_at,
        (SELECT count(*) FROM console.incidents i
-        WHERE i.agency = h.agency AND i.owner_id = h.from_id AND i.opened_at > $3) AS hits
+        WHERE i.agency = h.agency AND i.owner_id = h.from_id AND i.expires_at > $4
+          AND (i.opened_at > $3 OR console.work_open(i.agency, i.hit_id))) AS hits
 FROM console.handovers h
 WHERE agency = $1 AND $2 IN (from_id, to_id) AND accepted_at IS NULL AND withdrawn_at IS NULL ORDER BY offered_at
 

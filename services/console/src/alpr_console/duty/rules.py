@@ -151,20 +151,28 @@ def late(hit: OpenHit, limits: Limits, on_duty: Collection[str], now: datetime) 
     return Late.ACKNOWLEDGE if waits else None
 
 
-def unattended(last_watched: datetime | None, limits: Limits, now: datetime) -> tuple[datetime | None, bool]:
+def unattended(
+    last_watched: datetime | None, began_at: datetime | None, limits: Limits, now: datetime
+) -> tuple[datetime | None, bool]:
     """Tell since when no dispatcher watches, None while one does, and whether that is alarmed (HIT-15).
 
-    `last_watched`: when a dispatcher's screen last said that it shows the queue; a gap follows a time of watching.
+    `last_watched`: when a dispatcher's screen last said that it shows the queue; None where none ever did, or that was
+    forgotten: then the gap is as old as `began_at`, when it was first seen, and begins now where it was not.
     """
-    if last_watched is None or now - last_watched <= WATCHED_WITHIN:
+    if last_watched is not None and now - last_watched <= WATCHED_WITHIN:
         return None, False
-    return last_watched, now - last_watched >= max(limits.unattended, WATCHED_WITHIN)
+    since = last_watched or began_at or now
+    return since, now - since >= max(limits.unattended, WATCHED_WITHIN)
 
 
 def escalation(hit: Hit, row: Mapping[str, Any], why: Late, profile: AgencyProfile, now: datetime) -> Notification:
-    """Write what supervisors are told of a hit (HIT-15); `row`: incident_id, revision, status, audible of the incident."""
+    """Write what supervisors are told of a hit (HIT-15).
+
+    `row`: incident_id, revision, status and audible of the incident; `about`: what of it is told, the task or since when
+    who left owned it: another one of the same incident is another telling.
+    """
     return Notification(
-        notification_id=notification_id(row["incident_id"], f"{TARGET}/{why}", row["revision"]),
+        notification_id=notification_id(row["incident_id"], f"{TARGET}/{why}/{row['about']}", row["revision"]),
         incident_id=row["incident_id"],
         revision=row["revision"],
         agency=hit.read.agency,

@@ -19,6 +19,7 @@ from alprcore.topics import Topic
 
 from .. import metrics
 from ..doors import SOURCE, Outbox
+from ..timers import each
 from . import rules
 
 log = logging.getLogger(__name__)
@@ -91,12 +92,12 @@ class DutyStore:
         async with self._outbox.change(agency) as connection:
             on_duty = await self._on_duty(connection, agency, now)
             handovers = await connection.fetch(
-                self._queries["handovers_open"], agency, person.person_id, now - rules.LIVE_FOR
+                self._queries["handovers_open"], agency, person.person_id, now - rules.LIVE_FOR, now
             )
             limits, present = rules.limits(profile), {one["person_id"] for one in on_duty}
             rows = [
                 row
-                for row in await self._open(connection, agency, now)
+                for row in await self._open(connection, agency, now, person.person_id)
                 if row["owner_id"] == person.person_id or rules.late(_as_open(row), limits, present, now)
             ]
             rows = await self._with_state(connection, agency, rows)
@@ -154,7 +155,8 @@ class DutyStore:
     async def accept(self, person: Person, profile: AgencyProfile, handover_id: str, now: datetime) -> int | None:
         """Take over every hit that the one who offered still holds; answers how many, None when nothing is offered.
 
-        What was taken between offer and acceptance is handed over with the rest: nothing is left behind.
+        What was taken between offer and acceptance is handed over with the rest, and so is what is older than a day and
+        still worked on: nothing is left behind.
         """
         agency = person.agency
         async with self._outbox.change(agency) as connection:
@@ -164,7 +166,8 @@ class DutyStore:
             )
             if offered is None:
                 return None
-            rows = [row for row in await self._open(connection, agency, now) if row["owner_id"] == offered["from_id"]]
+            rows = await self._open(connection, agency, now, offered["from_id"])
+            rows = [row for row in rows if row["owner_id"] == offered["from_id"]]
             incidents = [row["incident_id"] for row in rows]
             owner = {"person_id": person.person_id, "full_name": person.full_name}
             await self._own(connection, agency, incidents, owner, now)
@@ -206,17 +209,25 @@ class DutyStore:
     async def on_timer(self, now: datetime) -> dict[str, int]:
         """Tell supervisors what is late in every agency; answers how many of each (HIT-15).
 
-        Several replicas may do so at once: what one has told, the row says, and the others find nothing.
+        Several replicas may do so at once: what one has told, the row says, and the others find nothing. What fails for
+        one agency holds up neither the others nor what else is told there.
         """
-        counts = {"escalated": 0, "overdue": 0, "alarmed": 0}
         shown: set[str] = set()
-        for agency, profile in self._profiles.items():
-            counts["escalated"] += await self._escalate(agency, profile, now)
-            shown.update(await self._open_tasks(agency, now))
-            counts["overdue"] += await self._overdue(agency, profile, now)
-            counts["alarmed"] += await self._attend(agency, profile, now)
+
+        async def open_tasks(agency: str) -> int:
+            found = await self._open_tasks(agency, now)
+            shown.update(found)
+            return len(found)
+
+        agencies = self._profiles
+        escalated = await each("escalate", agencies, lambda agency: self._escalate(agency, agencies[agency], now))
+        await each("open_tasks", agencies, open_tasks)
         self._asked = shown
-        return counts
+        return {
+            "escalated": escalated,
+            "overdue": await each("overdue", agencies, lambda agency: self._overdue(agency, agencies[agency], now)),
+            "alarmed": await each("attend", agencies, lambda agency: self._attend(agency, agencies[agency], now)),
+        }
 
     async def purge(self, now: datetime) -> int:
         """Remove hand-overs whose notes are due; answers how many."""
@@ -248,7 +259,8 @@ class DutyStore:
                         self._queries["owner_left"], agency, row["incident_id"], now, row["owner_id"]
                     )
                 if done:
-                    await self._told(connection, profile, row, why, "hit_escalated", now)
+                    about = row["owned_since"].isoformat() if row["owned_since"] else ""
+                    await self._told(connection, profile, {**row, "about": about}, why, "hit_escalated", now)
                     told += 1
         return told
 
@@ -275,10 +287,13 @@ class DutyStore:
         for row in rows:
             why = rules.Late(row["kind"])
             async with self._outbox.change(agency) as connection:
-                await connection.execute(self._queries["lock_events"], agency)
-                if await connection.fetchval(self._queries["task_told"], agency, row["task_id"], now):
-                    await connection.execute(self._queries["overdue"], agency, row["incident_id"], now)
-                    kind = "overdue_broadcast" if why is rules.Late.BROADCAST else "task_overdue"
+                # the task, the lock, the incident: as a step takes them, so that the two never wait for each other
+                if await connection.fetchval(self._queries["task_told"], agency, row["about"], now):
+                    await connection.execute(self._queries["lock_events"], agency)
+                    kind = "task_overdue"
+                    if why is rules.Late.BROADCAST:  # what HIT-19 counts; nothing else makes a hit overdue
+                        kind = "overdue_broadcast"
+                        await connection.execute(self._queries["overdue"], agency, row["incident_id"], now)
                     await self._told(connection, profile, row, why, kind, now)
                     told += 1
         return told
@@ -297,9 +312,12 @@ class DutyStore:
 
     async def _attend(self, agency: str, profile: AgencyProfile, now: datetime) -> int:
         async with self._outbox.change(agency) as connection:
+            if not await connection.fetchval(self._queries["has_dispatchers"], agency):
+                return 0  # a policy that ships and no agency that works here: there is no room to be empty
             watched = await connection.fetchval(self._queries["last_watched"], agency)
-            since, alarmed = rules.unattended(watched, rules.limits(profile), now)
             gap = await connection.fetchrow(self._queries["unattended"], agency)
+            began_at = gap["began_at"] if gap else None
+            since, alarmed = rules.unattended(watched, began_at, rules.limits(profile), now)
             system = rules.nobody(agency)
             if since is None:
                 ended = gap and await connection.fetchrow(self._queries["end_unattended"], agency, now)
@@ -319,8 +337,8 @@ class DutyStore:
             )  # fmt: skip
         return 1
 
-    async def _open(self, connection: Any, agency: str, now: datetime) -> list[dict[str, Any]]:
-        rows = await connection.fetch(self._queries["open_incidents"], agency, now - rules.LIVE_FOR, now)
+    async def _open(self, connection: Any, agency: str, now: datetime, owner: str = "") -> list[dict[str, Any]]:
+        rows = await connection.fetch(self._queries["open_incidents"], agency, now - rules.LIVE_FOR, now, owner)
         return [{**dict(row), "state": ""} for row in rows]
 
     async def _with_state(self, connection: Any, agency: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

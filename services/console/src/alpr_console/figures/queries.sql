@@ -9,15 +9,16 @@ WITH first AS (
     SELECT s.work_id,
            min(s.done_at) FILTER (WHERE s.step = 'read_check') AS checked_at,
            min(s.done_at) FILTER (WHERE s.step = 'broadcast') AS broadcast_at,
-           min(s.done_at) FILTER (WHERE s.step = 'verify') AS verified_at,
+           min(s.done_at) FILTER (WHERE s.step = 'verify' AND s.kind NOT IN ('error', 'uncounted')) AS verified_at,
            min(s.done_at) FILTER (WHERE s.step = 'broadcast_result') AS result_told_at,
            (array_agg(s.kind ORDER BY s.step_no DESC) FILTER (WHERE s.step = 'read_check'))[1] AS found,
-           (array_agg(s.kind ORDER BY s.step_no DESC) FILTER (WHERE s.step = 'verify'))[1] AS answer,
+           (array_agg(s.kind ORDER BY s.step_no DESC)
+            FILTER (WHERE s.step = 'verify' AND s.kind NOT IN ('error', 'uncounted')))[1] AS answer,
            (array_agg(s.kind ORDER BY s.step_no DESC) FILTER (WHERE s.step = 'disposition'))[1] AS disposition,
            coalesce((array_agg(s.given ->> 'wrong_vehicle' = 'true' ORDER BY s.step_no DESC)
                      FILTER (WHERE s.step = 'disposition'))[1], false) AS wrong_vehicle,
            bool_or(s.step = 'action' AND s.kind IN ('traffic_stop', 'investigative_stop', 'arrest')) AS stopped
-    FROM console.hit_steps s WHERE s.agency = $1 GROUP BY s.work_id
+    FROM console.hit_steps s WHERE s.agency = $1 AND s.work_id IN (SELECT f.hit_id FROM first f) GROUP BY s.work_id
 )
 INSERT INTO console.outcomes
     (hit_id, agency, device_id, device_kind, list_code, grade, captured_at, notified_at, shown_at, acknowledged_at,

@@ -11,6 +11,7 @@ from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries
 
 from ..doors import Outbox
+from ..timers import each
 from . import rules
 
 
@@ -39,30 +40,35 @@ class FigureStore:
 
     async def on_timer(self, now: datetime) -> int:
         """Sum up the outcomes of every agency before their hits are purged; answers how many agencies."""
-        for agency in self._profiles:
+
+        async def sum_up(agency: str) -> int:
             async with self._outbox.change(agency) as connection:
                 await connection.execute(self._queries["sum_up"], agency, now - rules.SUMMED_WITHIN)
-        return len(self._profiles)
+            return 1
+
+        return await each("figures", self._profiles, sum_up)
 
     async def open_reviews(self, now: datetime) -> int:
         """Open a review of each stop whose disposition says that it was the wrong vehicle; answers how many."""
+        return await each("reviews", self._profiles, lambda agency: self._open_reviews(agency, now))
+
+    async def _open_reviews(self, agency: str, now: datetime) -> int:
         opened = 0
-        for agency, profile in self._profiles.items():
-            async with self._outbox.change(agency) as connection:
-                for row in await connection.fetch(self._queries["wrong_stops"], agency):
-                    name = make_id("stop_review", agency, row["work_id"])
-                    new = await connection.fetchval(
-                        self._queries["open_review"], name, agency, row["work_id"], row["device_id"],
-                        row["list_code"], row["grade"], now,
+        async with self._outbox.change(agency) as connection:
+            for row in await connection.fetch(self._queries["wrong_stops"], agency):
+                name = make_id("stop_review", agency, row["work_id"])
+                new = await connection.fetchval(
+                    self._queries["open_review"], name, agency, row["work_id"], row["device_id"], row["list_code"],
+                    row["grade"], now,
+                )  # fmt: skip
+                if new:
+                    facts = {"hit_id": row["work_id"], "device_id": row["device_id"], "grade": row["grade"]}
+                    system = Person("", "system", "system", "", agency, (), "", "")
+                    await self._outbox.record(
+                        connection, system, "stop_review_opened", name, "1", now, facts=facts,
+                        profile_version=self._profiles[agency].version,
                     )  # fmt: skip
-                    if new:
-                        facts = {"hit_id": row["work_id"], "device_id": row["device_id"], "grade": row["grade"]}
-                        system = Person("", "system", "system", "", agency, (), "", "")
-                        await self._outbox.record(
-                            connection, system, "stop_review_opened", name, "1", now, facts=facts,
-                            profile_version=profile.version,
-                        )  # fmt: skip
-                        opened += 1
+                    opened += 1
         return opened
 
     async def reviews(self, agency: str) -> list[dict[str, Any]]:

@@ -39,6 +39,9 @@ class Told(Protocol):
     async def after(self, session: SignedIn, number: int, now: datetime) -> list[tuple[int, str, dict[str, Any]]]:
         """Give what changed after an event: its number, `incident` or `message`, and it as it is now."""
 
+    async def missed(self, agency: str, number: int) -> bool:
+        """Tell whether something that happened after an event number is no longer kept."""
+
     async def sent(
         self, session: SignedIn, incident_ids: Sequence[str], delivery_ids: Sequence[str], now: datetime
     ) -> None:
@@ -177,10 +180,14 @@ def router(store: HitStore, wakeups: Wakeups, told: Told) -> APIRouter:
     async def _stream(request: Request, session: SignedIn, number: int | None) -> AsyncIterator[bytes]:
         web, agency, token = web_of(request), session.person.agency, session_token(request)[0]
         yield b"retry: 2000\n\n"
+        resumed = False
         checked = touched = watched = beat = datetime.min.replace(tzinfo=web.clock().tzinfo)
         while not web.stop.is_set():
             now, woken = web.clock(), wakeups.next(agency)
             try:
+                if not resumed and number is not None and await told.missed(agency, number):
+                    number = None  # it was away for longer than events are kept
+                resumed = True
                 batch = [] if number is None else await _changed(session, number, now)
                 if batch or number is None or now - checked >= RECHECK:
                     found = await web.find_session(token, now)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from alprcore import wire
 from alprcore.errors import InvalidMessage, Transient
-from alprcore.model import Hit, Notification, Person, StormRelease, make_id
+from alprcore.model import Hit, Notification, NotificationKind, Person, StormRelease, make_id
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import translated
 from alprcore.seal import ListKeys
@@ -120,7 +120,9 @@ class HitStore:
                 )
                 await self._tell(connection, agency, notification.incident_id, now, expires_at)
         metrics.HITS_STORED.labels("notifications", "stored" if new else "repeated").inc()
-        if new and notification.revision == 1 and rules.shown_on_console(notification):
+        # an escalation waits on people: no leg of the pipeline
+        first = notification.kind is NotificationKind.HIT and notification.revision == 1
+        if new and first and rules.shown_on_console(notification):
             read = hit.read
             _observe(
                 captured=read.captured_at, received=read.received_at, read=read.read_at, matched=hit.matched_at,
@@ -196,7 +198,9 @@ class HitStore:
             )  # fmt: skip
 
     async def presented(self, person: Person, hit_id: str, *, sound: bool, screen: bool, now: datetime) -> bool:
-        """Record that a screen has shown a hit, and whether it was heard (HIT-02); False when there is no such hit."""
+        """Record that a screen had a hit, whether it was heard, and whether it could be seen (HIT-02): the first that was
+        either counts as shown. False when there is no such hit.
+        """
         async with self._speaking_for(person.agency) as connection:
             new = await connection.fetchval(
                 self._queries["put_presented"], hit_id, person.session_id, person.agency, person.person_id, sound,
@@ -210,7 +214,7 @@ class HitStore:
                 connection, person, "hit_presented", hit_id, person.session_id, now, facts=facts,
                 profile_version=self._profile_version(person.agency),
             )  # fmt: skip
-            if incident_id:
+            if incident_id and (sound or screen):
                 await self._tell_lock(connection, person.agency)
                 row = await connection.fetchrow(self._queries["set_shown"], person.agency, incident_id, hit_id, now)
                 if row:  # the first screen that shows this hit: the others learn when

@@ -89,7 +89,7 @@ def router(store: OperationStore) -> APIRouter:
         told = await store.log(session.person, session.profile, pursuit_id, body.kind, web_of(request).clock())
         if told is None:
             raise _unknown()
-        return {"pursuit_id": pursuit_id, "prompted": told}
+        return {"pursuit_id": pursuit_id, "prompted": list(told.targets), "reached": told.reached}
 
     @routes.post("/v1/pursuits/{pursuit_id}/outcome", status_code=201)
     async def post_outcome(

@@ -68,7 +68,9 @@ def router(store: OperationStore) -> APIRouter:
     ) -> Response:
         if page := closed(request, session, rules.may_log(session.person)):
             return page
-        await store.log(session.person, session.profile, pursuit_id, kind, web_of(request).clock())
+        told = await store.log(session.person, session.profile, pursuit_id, kind, web_of(request).clock())
+        if told is not None and told.missed:
+            return await shown(request, session, f"Nobody is signed on as unit {told.unit}: tell it by radio.")
         return RedirectResponse("/operations", 303)
 
     @routes.post("/operations/pursuits/{pursuit_id}/outcome")

@@ -54,6 +54,20 @@ _PROMPT: Final = "{words}: end the ALPR vehicle's part in the pursuit when pract
 
 
 @dataclass(frozen=True, slots=True)
+class Prompted:
+    """Whom an event of a pursuit prompted, and how many clients of the unit were signed on to be told (OPS-01)."""
+
+    unit: str
+    targets: tuple[str, ...]
+    reached: int
+
+    @property
+    def missed(self) -> bool:
+        """Whether the unit was to be told and nobody is signed on as it: then it is called by radio."""
+        return self.unit in self.targets and not self.reached
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A placement as it was asked for, with the approval it needs."""
 

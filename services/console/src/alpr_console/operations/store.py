@@ -41,11 +41,12 @@ class OperationStore:
 
     async def log(
         self, person: Person, profile: AgencyProfile, pursuit_id: str, kind: rules.EventKind, now: datetime
-    ) -> list[str] | None:
+    ) -> rules.Prompted | None:
         """Log what happened in a pursuit; unit and dispatcher are prompted where the policy says so.
 
         Answers who was prompted, None when no pursuit of this id is open. The same event logged twice prompts once.
         """
+        reached = 0
         agency = person.agency
         async with self._outbox.change(agency) as connection:
             row = await connection.fetchrow(self._queries["lock_pursuit"], agency, pursuit_id)
@@ -67,13 +68,13 @@ class OperationStore:
                 )  # fmt: skip
             if targets:
                 content = {"pursuit_id": pursuit_id, "event": kind.value}
-                await self._prompt_unit(
+                reached = await self._prompt_unit(
                     connection, agency, row["unit"], pursuit_id, words, content, now, now + rules.PROMPTED_FOR
                 )
             if new is not None:
                 facts = {"event": kind.value, "prompted": " ".join(client.value for _, client in targets)}
                 await self._record(connection, person, profile, "pursuit_event", pursuit_id, kind.value, now, facts)
-        return [target for target, _ in targets]
+        return rules.Prompted(row["unit"], tuple(target for target, _ in targets), reached)
 
     async def close(
         self, person: Person, profile: AgencyProfile, pursuit_id: str, outcome: rules.PursuitOutcome, reason: str,

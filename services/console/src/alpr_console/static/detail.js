@@ -24,6 +24,14 @@ function picture(card, role, words) {
   return h("figure", { class: role }, h("button", { type: "button", class: "frame", "data-do": "larger", "aria-label": `${words}: larger` }, note, image), h("figcaption", { text: words }));
 }
 
+// A recall speaks of the first sighting's hit; place, direction, time and pictures are those of the newest.
+function newest(card) {
+  const last = card?.sightings.at(-1);
+  if (!last?.hit_id || last.hit_id === card.hit_id) return card;
+  const { hit_id, latitude, longitude } = last, place = last.place.replace(/, [NSEW]{1,2}$/, "");
+  return { ...card, hit_id, latitude, longitude, direction: last.direction ?? card.direction, device_name: place, captured_at: last.at };
+}
+
 function head(card) {
   const owner = card.owner?.name ?? card.acknowledged_by;
   return h("header", { class: "band", "data-key": "band" },
@@ -53,7 +61,7 @@ function cad(card) {
   if (!said) return null;
   const rejected = said.status === "rejected";
   return h("div", { class: `cad${rejected ? " rejected" : ""}`, "data-key": "cad", role: rejected ? "alert" : null },
-    h("p", {}, h("strong", { text: "CAD " }), [said.words, rejected && `nobody is being sent${said.reason ? `: ${said.reason}` : ""}`, said.call_number, said.unit, said.at && clock(said.at)].filter(Boolean).join(" · "), said.simulated && h("span", { class: "test-stamp", text: "SIMULATION" })),
+    h("p", {}, h("strong", { text: "CAD " }), [said.words, rejected && said.reason, said.call_number, said.unit, said.at && clock(said.at)].filter(Boolean).join(" · "), said.simulated && h("span", { class: "test-stamp", text: "SIMULATION" })),
     (said.problems ?? []).map((problem) => h("p", { class: "amber", text: `${problem.words} (${clock(problem.at)})` })));
 }
 const hidden = (name, value) => h("input", { type: "hidden", name, value }); // a plate travels in the body, never in an address
@@ -67,10 +75,10 @@ function deeds(card) {
 }
 
 export class Detail {
-  constructor(root, steps) { Object.assign(this, { root, steps, pictures: new Map() }); }
+  constructor(root, steps) { Object.assign(this, { root, steps }); }
 
-  show(card) {
-    const root = this.root;
+  show(told) {
+    const root = this.root, card = newest(told);
     if (!card) { root.className = "detail"; render(root, h("div", { class: "blank", "data-key": "none" }, h("p", { text: "No hit selected." }))); return; }
     root.className = `detail ${card.priority}${drill(card) ? " drill" : ""}`;
     render(root, h("div", { class: "hit", "data-key": "hit" },
@@ -82,7 +90,7 @@ export class Detail {
           h("div", { class: "pictures", "data-key": "pictures", "data-keep": `pictures ${card.hit_id}` })),
         compared(card)),
       h("aside", { class: "work", "data-key": "work", "data-keep": "work", "aria-label": "Work on this hit" }),
-      h("div", { class: "more", "data-key": "more" }, h("div", { class: "columns" }, spot(card), listFacts(card)), trail(card), deeds(card),
+      h("div", { class: "more", "data-key": "more" }, h("div", { class: "columns" }, spot(card), listFacts(card)), trail(told), deeds(card),
         h("p", { class: "dim fine", text: `Notification: ${card.screen_text}` }))));
     const slot = root.querySelector(".pictures");
     if (!slot.firstChild) slot.append(picture(card, "closeup", "Close-up of the plate"), picture(card, "context", "Vehicle in context"));

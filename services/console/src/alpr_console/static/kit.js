@@ -53,13 +53,15 @@ export function askReason(form) {
   return field.querySelector("textarea");
 }
 
+// how a program passes the reason is no word for a person
+export const inWords = (detail) => detail.replace("in override_reason", "below");
 const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
 
 // A refusal: what is refused, in words, then the rule and its code for whoever reports it.
 export function refused(form, problem, askable) {
   const place = form.querySelector(".refusal");
   const codes = [problem.rule_id, problem.reason_code].filter(Boolean).join(" · ");
-  place.replaceChildren(h("strong", { text: "Not recorded. " }), sentence(problem.detail ?? "the console does not answer; try again"), codes && " ", codes && h("code", { text: codes }));
+  place.replaceChildren(h("strong", { text: "Not recorded. " }), sentence(inWords(problem.detail ?? "the console does not answer; try again")), codes && " ", codes && h("code", { text: codes }));
   place.hidden = false;
   const reason = askable(problem) ? askReason(form) : null;
   (reason ?? place).focus();

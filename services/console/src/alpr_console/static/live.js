@@ -14,8 +14,10 @@ import { armFrom, drawSound, muteOrNot } from "./soundbar.js";
 
 const $ = (id) => document.getElementById(id);
 const incidents = new Map(); // incident_id -> card, as the server last told it
+const heardOf = new Map(); // hit_id -> whether it was heard here; its receipt goes when it was heard or can be seen
 const STALE_AFTER_MS = 15000; // the server is heard at least every 10 s
 const HANDS_OFF_MS = 4000;
+const JUST_CAME_MS = 700; // no hand answers faster to what it has read
 const DAY_MS = 86400000;
 let selected = null;
 let lastHeard = 0;
@@ -36,23 +38,39 @@ function take(card, fresh) {
   // one vehicle, one incident, one ring: an update refreshes the card in silence, an escalation rings once more
   const rings = fresh && !known && open(card) && card.audible; // audible: any notification of the incident was
   const sound = rings ? ring(card.incident_id, card.priority) : false;
-  owe(`/v1/hits/${card.hit_id}/presented`, { sound, screen: document.visibilityState === "visible" });
+  if (!heardOf.has(card.hit_id)) heardOf.set(card.hit_id, sound);
   if (fresh && known && open(known) && card.kind === "recall") say(`Withdrawn: plate ${[...card.plate].join(" ")}, ${card.withdrawn_words}.`);
-  if (fresh && known && card.escalated_at && !known.escalated_at && !over(card)) { ring(`escalated ${card.incident_id}`, "escalated"); $("shout").textContent = `Escalated: ${card.advisory_words}, plate ${[...card.plate].join(" ")}.`; }
+  if (known && card.escalated_at && !known.escalated_at && !over(card)) {
+    ring(`escalated ${card.incident_id}`, "escalated");
+    $("shout").textContent = `Escalated: ${card.advisory_words}, plate ${[...card.plate].join(" ")}.`;
+  }
   if (rings) announce(card);
   return rings;
 }
 
 // A new hit takes the screen, unless someone chose another one or has a hand on it, or what is there waits and is as grave.
 function bring(rung) {
-  const next = ordered(rung)[0], there = current();
-  if (next && free() && (!there || !open(there) || graver(next, there))) selected = next.incident_id;
+  const next = ordered(rung)[0], now = current();
+  if (next && free() && (!now || !open(now) || graver(next, now))) selected = next.incident_id;
 }
 
+// Which hit is on the screen since when, and whether a person chose it: what came by itself is no target at once.
+let there = { incident: null, since: 0, chosen: false };
+const justCame = () => !there.chosen && performance.now() - there.since < JUST_CAME_MS;
 // A hand on the hit keeps it there: nobody acknowledges the wrong one.
 let touched = 0;
 for (const type of ["pointermove", "keydown", "pointerdown"]) $("detail").addEventListener(type, () => { touched = Date.now(); });
 const free = () => !document.body.classList.contains("picked") && Date.now() - touched > HANDS_OFF_MS && !document.activeElement?.closest("#detail form");
+
+// A receipt says that a person could notice it: a hidden page that made no sound owes it until it is looked at.
+function receipts() {
+  const screen = document.visibilityState === "visible";
+  for (const { hit_id: hit } of incidents.values()) {
+    const sound = heardOf.get(hit);
+    if (sound || (sound === false && screen)) { heardOf.set(hit, null); owe(`/v1/hits/${hit}/presented`, { sound, screen }); }
+  }
+}
+document.addEventListener("visibilitychange", receipts);
 
 function announce(card) {
   const text = `${drill(card) ? "Exercise. " : ""}${card.advisory_words}. ${card.priority} priority. Plate ${[...card.plate].join(" ")}, ${card.device_name}.`;
@@ -60,17 +78,20 @@ function announce(card) {
 }
 
 function draw() {
+  receipts();
   const list = cards(), waiting = list.filter(open).length;
   $("empty").hidden = list.length > 0;
   $("count").textContent = list.length ? `${waiting} new of ${list.length}` : "";
   document.title = waiting ? `(${waiting}) ${pageTitle}` : pageTitle;
   if (!current() || (!open(current()) && !document.body.classList.contains("picked") && free())) selected = (list.find(open) ?? current() ?? list[0])?.incident_id ?? null;
   render($("queue"), drawn([...incidents.values()], selected));
+  if (selected !== there.incident) there = { incident: selected, since: performance.now(), chosen: false };
   detail.show(current());
 }
 
 function select(incident, byPerson) {
   selected = incident;
+  there = { incident, since: performance.now(), chosen: byPerson };
   if (byPerson) picked(true);
   draw();
 }
@@ -78,6 +99,7 @@ function select(incident, byPerson) {
 async function acknowledge() {
   const card = current();
   if (!card || card.acknowledged_at) return;
+  if (justCame()) return say("Another hit has just come on the screen: look, then acknowledge.");
   const response = await post(`/v1/hits/${card.hit_id}/acknowledge`);
   if (!response.ok) return say("Not acknowledged, try again.");
   picked(true); // whoever takes a hit goes on with it
@@ -120,12 +142,18 @@ $("queue").addEventListener("keydown", (press) => {
   move(by);
 });
 
+function readAloud() {
+  const text = $("detail").querySelector(".aloud");
+  if (text) text.focus();
+  else steps.open(steps.rows().find((row) => row.step.startsWith("broadcast") && row.status !== "done")?.step);
+}
+
 listen({
   "?": () => $("keys").showModal(), j: () => move(1), k: () => move(-1), q: focusTicket,
   n: () => { const waiting = cards().find(open); if (waiting) { select(waiting.incident_id, true); focusTicket(); } else say("Nothing waits."); },
   a: acknowledge, s: () => steps.openNext(), c: () => steps.open("closure"), o: own, h: () => $("shift-open")?.click(),
   v: () => $("detail").querySelector("[data-do=larger]")?.click(),
-  t: () => $("test-tone").click(), m: muteOrNot, r: () => { const text = $("detail").querySelector(".aloud"); if (text) text.focus(); else steps.open(steps.rows().find((row) => row.step.startsWith("broadcast") && row.status !== "done")?.step); },
+  t: () => $("test-tone").click(), m: muteOrNot, r: readAloud,
   "/": () => $("past-reads")?.requestSubmit(),
 }, (n) => steps.number(n), (field) => { const head = field.closest("[data-key^=step-]")?.querySelector("[data-step]"); if (head) head.focus(); else field.blur(); });
 $("letters").checked = switchedOn();
@@ -152,6 +180,17 @@ const stream = follow({
   "signed-out": ({ limit }) => { stream.close(); if (limit) location.reload(); else clear(); }, // locked, or something has to be done first: the page says what
   "signed-on": () => location.assign("/"), // this session became a vehicle or a desktop elsewhere
 }, clear);
+
+// A screen runs for weeks: what is over leaves with its day, except what is looked at.
+setInterval(() => {
+  for (const [incident, card] of incidents) {
+    if (incident === selected || !over(card) || Date.now() - new Date(card.opened_at) < DAY_MS) continue;
+    incidents.delete(incident);
+    heardOf.delete(card.hit_id);
+  }
+  steps.forget(new Set(incidents.keys()));
+  draw();
+}, 60000);
 
 function tick() {
   const live = stream.open && Date.now() - lastHeard < STALE_AFTER_MS;

@@ -7,6 +7,12 @@ const $ = (id) => document.getElementById(id);
 const get = async (path) => { const answer = await fetch(path); return answer.ok ? answer.json() : null; };
 const words = async (answer) => { const content = await answer.json().catch(() => ({})); return content.detail ? `Refused: ${content.detail}${content.rule_id ? ` (${content.rule_id})` : ""}.` : "Not recorded, try again."; };
 
+const counted = (one) => `${one.hits} hit${one.hits === 1 ? "" : "s"}${one.note ? `: ${one.note}` : ""}`;
+const listed = (title, all, line) => [h("h3", { text: title }), all?.length ? h("ul", {}, all.map(line)) : h("p", { class: "dim", text: "None." })];
+const toHit = (key, hit, text) => h("li", { "data-key": key }, h("button", { type: "button", class: "quiet", "data-hit": hit, text }));
+const handover = (one) => h("p", { class: "handover", "data-key": one.handover_id }, `${one.incoming ? `From ${one.from}` : `To ${one.to}`}, ${clock(one.offered_at)}, ${counted(one)} `,
+  h("button", { type: "button", class: one.incoming ? "main" : "", "data-handover": one.handover_id, "data-deed": one.incoming ? "acceptance" : "withdrawal", text: one.incoming ? "Take over" : "Withdraw" }));
+
 export class Shift {
   constructor({ said, select }) {
     Object.assign(this, { said, select, duty: null });
@@ -47,22 +53,26 @@ export class Shift {
     const incoming = duty.handovers.filter((one) => one.incoming), mine = duty.mine ?? [];
     const waiting = incoming.length + (duty.escalations?.length ?? 0);
     $("shift-open").firstElementChild.textContent = waiting ? `Shift (${waiting})` : "Shift";
-    const banner = $("duty-banner"), unattended = (duty.dispatchers ?? []).some((one) => one.watching) ? null : duty.unattended_since;
-    banner.hidden = !incoming.length && !unattended;
-    banner.firstElementChild.textContent = incoming.length
-      ? `${incoming[0].from} hands over ${incoming[0].hits} hit${incoming[0].hits === 1 ? "" : "s"}${incoming[0].note ? `: ${incoming[0].note}` : ""}`
-      : unattended ? `Nobody of dispatch has watched since ${clock(unattended)}.` : "";
-    const to = $("hand-over").elements.to, people = duty.dispatchers ?? [], before = to.value;
-    const offered = people.filter((one) => one.name !== document.body.dataset.person);
-    if ([...to.options].map((one) => one.value).join() !== offered.map((one) => one.person_id).join()) { to.replaceChildren(...offered.map((one) => h("option", { value: one.person_id, text: `${one.name}${one.watching ? "" : " (not watching)"}` }))); to.value = before || (offered[0]?.person_id ?? ""); }
+    this.banner(incoming, (duty.dispatchers ?? []).some((one) => one.watching) ? null : duty.unattended_since);
+    this.offerTo((duty.dispatchers ?? []).filter((one) => one.name !== document.body.dataset.person));
     render($("shift-state"), [
-      h("h3", { text: "On duty" }), people.length ? h("ul", {}, people.map((one) => h("li", { "data-key": one.person_id, text: `${one.name}: ${one.watching ? "watching" : "not watching"}` }))) : h("p", { class: "dim", text: "Nobody of dispatch is signed in." }),
-      h("h3", { text: `My open hits (${mine.length})` }), mine.length ? h("ul", {}, mine.map((one) => h("li", { "data-key": one.hit_id }, h("button", { type: "button", class: "quiet", "data-hit": one.hit_id, text: `${one.reason_words}, ${one.place}, since ${clock(one.since)}` })))) : h("p", { class: "dim", text: "None." }),
-      duty.escalations?.length > 0 && h("h3", { text: "Escalated" }), duty.escalations?.length > 0 && h("ul", {}, duty.escalations.map((one) => h("li", { "data-key": `${one.hit_id} ${one.kind}` }, h("button", { type: "button", class: "quiet", "data-hit": one.hit_id, text: `${one.words}, since ${clock(one.since)}` })))),
-      duty.handovers.length > 0 && h("h3", { text: "Hand-overs" }),
-      duty.handovers.map((one) => h("p", { class: "handover", "data-key": one.handover_id }, `${one.incoming ? `From ${one.from}` : `To ${one.to}`}, ${clock(one.offered_at)}, ${one.hits} hit${one.hits === 1 ? "" : "s"}${one.note ? `: ${one.note}` : ""} `,
-        h("button", { type: "button", class: one.incoming ? "main" : "", "data-handover": one.handover_id, "data-deed": one.incoming ? "acceptance" : "withdrawal", text: one.incoming ? "Take over" : "Withdraw" }))),
+      listed("On duty", duty.dispatchers, (one) => h("li", { "data-key": one.person_id, text: `${one.name}: ${one.watching ? "watching" : "not watching"}` })),
+      listed(`My open hits (${mine.length})`, mine, (one) => toHit(one.hit_id, one.hit_id, `${one.reason_words}, ${one.place}, since ${clock(one.since)}`)),
+      duty.escalations?.length > 0 && listed("Escalated", duty.escalations, (one) => toHit(`${one.hit_id} ${one.kind}`, one.hit_id, `${one.words}, since ${clock(one.since)}`)),
+      duty.handovers.length > 0 && h("h3", { text: "Hand-overs" }), duty.handovers.map(handover),
     ]);
+  }
+  banner(incoming, unattended) {
+    const banner = $("duty-banner"), [first] = incoming;
+    banner.hidden = !first && !unattended;
+    banner.firstElementChild.textContent = first ? `${first.from} hands over ${counted(first)}` : unattended ? `Nobody of dispatch has watched since ${clock(unattended)}.` : "";
+  }
+  // the choice that is being made stays while the same people are there
+  offerTo(people) {
+    const to = $("hand-over").elements.to, before = to.value;
+    if ([...to.options].map((one) => one.value).join() === people.map((one) => one.person_id).join()) return;
+    to.replaceChildren(...people.map((one) => h("option", { value: one.person_id, text: `${one.name}${one.watching ? "" : " (not watching)"}` })));
+    to.value = people.some((one) => one.person_id === before) ? before : people[0]?.person_id ?? "";
   }
 
   async exercise() {

@@ -112,6 +112,7 @@ export function ring(occasion, name) {
   pulse(); // a hidden tab is asked once a minute only
   if (!armed() || (muted() && name !== "high" && name !== "escalated")) return false;
   if (!heard.has(occasion)) measure(play(name));
+  if (heard.size > 5000) heard.clear(); // a screen runs for weeks
   heard.add(occasion);
   return true;
 }

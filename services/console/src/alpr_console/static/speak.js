@@ -26,10 +26,10 @@ export function filled(card) {
   const vehicle = [listed, seen].filter(Boolean).join("; ");
   return {
     nature: card.reason && card.reason !== card.advisory_class ? `${card.advisory_words}, ${card.reason_words}` : card.advisory_words,
-    vehicle: vehicle || "No vehicle listed",
+    vehicle, // empty where nothing is listed or seen: then the dispatcher says it
     plate: `${card.plate}${known(card.state) ? ` (${state(card.state)})` : ""}`,
     fixed_location: card.device_name || card.device_id,
-    description: vehicle || "No vehicle listed",
+    description: vehicle,
     alert_info: [card.advisory_words, card.list_name || card.list_code, card.entry?.synopsis].filter(Boolean).join(". "),
     direction: direction(card.direction),
   };

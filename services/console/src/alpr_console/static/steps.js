@@ -7,6 +7,7 @@ import { broadcast, call, describe } from "./telling.js";
 import { action, closure, disposition } from "./ending.js";
 import { records } from "./records.js";
 import { left } from "./queue.js";
+import { inWords } from "./kit.js";
 
 const FORMS = {
   read_check: readCheck, verify: verification, broadcast: (make) => broadcast(make), broadcast_result: (make) => broadcast(make, "clets_result"),
@@ -20,7 +21,7 @@ const EXTRA = ["call", "action", "disposition"]; // done as needed, where the pr
 const GATES = { hard: "required", soft: "or a reason", off: "optional" };
 const SEQUENCES = { fixed: "Fixed camera", mobile: "Mobile camera", desktop: "Desktop" };
 const TASKS = {
-  confirm_after: "Confirm what was acted upon", clets_result: "Broadcast the result of the check", broadcast: "Broadcast", call: "Open a call", result_overdue: "Result is overdue",
+  confirm_after: "Confirm what was acted upon", clets_result: "Broadcast the result of the check", broadcast: "Broadcast", call: "Open a call",
 };
 let born = 0; // which building of a form it is: a new one takes a new place
 const DUTIES = { confirm_after: "verify", clets_result: "broadcast_result", broadcast: "broadcast", call: "call" };
@@ -42,6 +43,11 @@ export class Steps {
     if (other) this.held = false;
     if (other) this.draw();
     if (card) this.refresh();
+  }
+  // drops what was kept of hits that left the screen
+  forget(left) {
+    const gone = (key) => !left.has(key.split("/")[0]);
+    for (const kept of [this.works, this.chosen, this.forms]) for (const key of [...kept.keys()]) if (gone(key)) kept.delete(key);
   }
   get key() { return this.card?.incident_id ?? this.card?.hit_id; }
   get work() { return this.works.get(this.key); }
@@ -67,9 +73,13 @@ export class Steps {
     const work = this.work;
     if (!work) return [];
     const listed = work.steps.filter((step) => step.listed !== false);
-    const named = work.steps.filter((step) => step.listed === false && this.offered(step)).map((step) => ({ ...step, status: step.status === "open" ? "extra" : step.status }));
-    const besides = EXTRA.filter((name) => !work.steps.some((step) => step.step === name)).map((name) => ({ step: name, listed: false, status: this.did(name) ? "done" : "extra", gate: "off", needs: [] }));
-    return [...listed.map((step) => ({ ...step, listed: true })), ...named, ...besides, { step: "closure", status: this.closed ? "done" : work.closable?.ok ? "open" : "waiting", gate: "off", needs: [], by: work.closed?.by, at: work.closed?.at, refusal: work.closable?.refusal ?? null }];
+    const others = work.steps.filter((step) => step.listed === false && this.offered(step));
+    const { ok = false, refusal = null } = work.closable ?? {};
+    return [
+      ...listed.map((step) => ({ ...step, listed: true })),
+      ...others.map((step) => ({ ...step, status: step.status === "open" ? "extra" : step.status })),
+      { step: "closure", status: this.closed ? "done" : ok ? "open" : "waiting", gate: "off", needs: [], by: work.closed?.by, at: work.closed?.at, refusal },
+    ];
   }
   // a hit that is over takes what its rules still take of it: the service refuses the rest
   takes(row) { return !this.closed && (!this.ended || row.step === "closure" || !row.refusal); }
@@ -81,7 +91,6 @@ export class Steps {
     if (this.ended && !step.refusal) return Boolean(FORMS[step.step]);
     return { describe: work.calls?.length > 0, broadcast: true, verify: true, broadcast_result: work.verifications?.length > 0 && work.broadcasts?.length > 0 }[step.step] ?? false;
   }
-  did(name) { const found = { call: "calls", action: "actions", disposition: "disposition" }[name]; const value = this.work?.[found]; return Array.isArray(value) ? value.length > 0 : Boolean(value); }
   get closed() { return this.work?.state === "closed" || Boolean(this.work?.closed); } // a hit that was not current may be closed, too
   get ended() { return ENDED.has(this.work?.state) || this.card?.kind === "recall"; }
 
@@ -94,10 +103,14 @@ export class Steps {
   next() {
     const work = this.work;
     if (!work) return "";
-    const by = new Map(work.steps.map((step) => [step.step, step])), undone = work.steps.filter((step) => step.listed !== false && ["open", "waiting"].includes(step.status));
+    const by = new Map(work.steps.map((step) => [step.step, step]));
+    const ready = (step) => step?.status === "open" && !(this.ended && step.refusal);
     // a step that waits leads to what it waits for, also where the profile does not list that
-    const listed = undone.map((step) => (step.status === "open" && !(this.ended && step.refusal) ? step.step : step.needs?.find((name) => by.get(name)?.status === "open" && !(this.ended && by.get(name).refusal)))).find(Boolean);
+    const lead = (step) => (ready(step) ? step.step : step.needs?.find((name) => ready(by.get(name))));
+    const undone = work.steps.filter((step) => step.listed !== false && ["open", "waiting"].includes(step.status));
+    const listed = undone.map(lead).find(Boolean);
     const duty = (work.tasks ?? []).find((task) => !task.closed_at && DUTIES[task.kind]);
+    if (this.ended && work.closable?.ok) return this.closed ? "" : "closure"; // nothing has to be added to what is over
     return listed ?? DUTIES[duty?.kind] ?? (this.closed ? "" : "closure");
   }
 
@@ -136,7 +149,7 @@ export class Steps {
     if (this.forms.has(name)) return this.forms.get(name);
     const card = this.card, work = this.work, found = work.steps.find((one) => one.step === step) ?? (step === "closure" ? { gate: "off", refusal: work.closable?.refusal } : {});
     const hit = work.hit_id ?? card.hit_id, label = found.label ?? LABELS[step] ?? step;
-    const soft = (problem) => problem.reason_required === true || found.gate === "soft" || (step !== "read_check" && /reason/i.test(problem.detail ?? ""));
+    const soft = (problem) => /override_reason/.test(problem.detail ?? ""); // the service says itself which refusals a reason passes
     const form = FORMS[step]?.({
       card, work, forms: work.forms ?? {}, path: (deed) => `/v1/hits/${hit}/${deed}`,
       form: { key: step, label, needsReason: Boolean(found.needs_reason), askable: soft, sent: (answer, button) => this.sent(name, step, label, button) },
@@ -167,12 +180,16 @@ export class Steps {
     if (!this.card) { render(this.root, []); return; }
     const work = this.work;
     if (!work) { render(this.root, [this.title(), h("p", { class: "dim", text: this.away ? "The steps cannot be fetched. The console tries again with the next event." : "Fetching the steps." })]); return; }
-    for (const [name, form] of this.forms) if (name.startsWith(`${this.key}/`) && !form.dataset.dirty && !form.contains(document.activeElement) && name !== `${this.key}/${this.current()}`) this.forms.delete(name);
+    const opened = `${this.key}/${this.current()}`;
+    for (const [name, form] of this.forms) {
+      const touched = form.dataset.dirty || form.contains(document.activeElement) || name === opened;
+      if (name.startsWith(`${this.key}/`) && !touched) this.forms.delete(name); // made anew from what is known then
+    }
     const rows = this.rows(), current = this.current();
     const item = (row, at) => this.item(row, at + 1, row.step === current);
     const listed = rows.filter((row) => row.listed).length;
     render(this.root, [
-      this.title(), this.tasks(),
+      this.title(), this.ended && h("p", { class: "note", "data-key": "over" }, this.closed ? "Closed." : "This hit is over: nothing more is to be done on the road. What is still to be recorded goes into its file, then it can be closed."), this.tasks(),
       h("ol", { class: "checklist", "data-key": "listed", "aria-label": "Steps of the profile" }, rows.slice(0, listed).map(item)),
       h("h4", { class: "besides", "data-key": "besides", text: "As needed, then close" }),
       h("ol", { class: "checklist", "data-key": "extra", "aria-label": "As needed" }, rows.slice(listed).map((row, at) => item(row, at + listed))),
@@ -197,6 +214,7 @@ export class Steps {
 
   words(row) {
     if (row.status === "done") return [row.by && `${row.by}, `, row.at ? clock(row.at) : "done"].filter(Boolean).join("");
+    if (this.ended && row.listed && ["open", "waiting"].includes(row.status)) return row.refusal || this.closed ? "no longer to be done" : this.work.closable?.ok ? "may still be recorded" : "still to be recorded";
     if (row.status === "left_out") return "left out";
     if (row.status === "not_needed") return "not needed";
     if (row.status === "waiting" && row.needs?.length) return `after: ${row.needs.map((name) => this.work.steps.find((one) => one.step === name)?.label ?? LABELS[name] ?? name).join(", ")}`;
@@ -205,7 +223,7 @@ export class Steps {
   }
   item(row, number, opened) {
     const label = row.label ?? LABELS[row.step] ?? row.step, id = `step-${row.step}`;
-    const refusal = row.refusal && row.status !== "done" && h("p", { class: "step-refusal" }, row.refusal.detail, " ", h("code", { text: [row.refusal.rule_id, row.refusal.reason_code].filter(Boolean).join(" · ") }));
+    const refusal = row.refusal && row.status !== "done" && h("p", { class: "step-refusal" }, inWords(row.refusal.detail), " ", h("code", { text: [row.refusal.rule_id, row.refusal.reason_code].filter(Boolean).join(" · ") }));
     const sign = { done: "✓", left_out: "–", not_needed: "–" }[row.status] ?? (number < 10 ? String(number) : "");
     return h("li", { class: `step ${row.status}${opened ? " opened" : ""}`, "data-key": id },
       h("h4", {}, h("button", { type: "button", "data-step": row.step, "aria-expanded": String(opened), "aria-controls": `${id}-body` },

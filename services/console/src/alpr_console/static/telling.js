@@ -10,14 +10,19 @@ const PARTS = ["nature", "vehicle", "plate", "fixed_location", "description", "a
 const listed = (text) => (text ?? "").split(",").map((one) => one.trim()).filter(Boolean);
 
 // What the check said, for those who are on their way.
-const RESULTS = { active: "Confirmed active", not_active: "Not active: cancel", no_record: "No record: cancel", error: "The check failed" };
-const result = (work) => { const last = work.verifications?.at(-1); return last ? `${RESULTS[last.result] ?? codeWords(last.result)}, ${last.source}` : ""; };
+const RESULTS = { active: "Confirmed active", not_active: "Not active: cancel", no_record: "No record: cancel" };
+// the newest answer that counts: an error answers nothing, and a source that the policy does not name confirms nothing
+function answer(make) {
+  const counted = make.forms.verification?.sources;
+  return (make.work.verifications ?? []).findLast((one) => one.result !== "error" && (!counted || counted.includes(one.source)));
+}
+const result = (last) => (last ? `${RESULTS[last.result] ?? codeWords(last.result)}, ${last.source}` : "");
 
 export function broadcast(make, kind) {
   const spec = make.forms.broadcast ?? {}, later = kind === "clets_result";
   const called = kind ?? spec.kind ?? "initial", audience = (later ? spec.result_audience : null) ?? spec.audience ?? [];
   const start = { ...spec.given, ...filled(make.card) };
-  if (later) start.result = start.alert_info = result(make.work);
+  if (later) start.result = start.alert_info = result(answer(make));
   const asked = later ? (spec.result_required?.includes("result") ? spec.result_required : [...new Set([...(spec.result_required ?? ["plate"]), "alert_info"])]) : spec.required ?? ["plate", "description"];
   const names = asked.includes("direction") || later ? asked : [...asked, "direction"];
   const field = (name) => (LONG.has(name) ? area : line)(name, `${LABELS[name] ?? codeWords(name)}${asked.includes(name) ? "" : " (optional)"}`, start[name] ?? "", { required: asked.includes(name) });
@@ -29,7 +34,7 @@ export function broadcast(make, kind) {
     row(line("channels", "Channels", (spec.channels ?? []).join(", "), { hint: spec.channels?.length ? `must contain: ${spec.channels.join(", ")}` : "separate with commas" }), line("audience", "For", audience.join(", "), {})),
   ], buttons: [{ words: kind === "clets_result" ? "Result was broadcast" : "Broadcast and record", main: true, path: make.path("broadcasts"),
     body: (given) => ({ kind: called, content: content(given), channels: listed(given.channels), audience: listed(given.audience), ...reason(given) }) }] });
-  const say = () => { text.textContent = aloud(make.card, called, content(values(form)), (make.work.verifications ?? []).at(-1)?.result === "active"); };
+  const say = () => { text.textContent = aloud(make.card, called, content(values(form)), answer(make)?.result === "active"); };
   form.addEventListener("input", say);
   say();
   return form;
@@ -47,7 +52,7 @@ export function describe(make) {
 
 export function call(make) {
   const start = filled(make.card), types = options(make.forms.call?.types);
-  const stolen = make.card.reason === "stolen_vehicle" && make.work.verifications?.at(-1)?.result === "active";
+  const stolen = make.card.reason === "stolen_vehicle" && answer(make)?.result === "active";
   const guess = [stolen ? "stolen_vehicle" : "", `tas_${make.card.reason}`, make.card.reason].find((code) => types.some((item) => item.code === code)) ?? types[0]?.code;
   return stepForm({ ...make.form, fields: [
     pick("call_type", "Call type", types, guess, { required: true }),

@@ -168,5 +168,9 @@ function tick() {
 armFrom(tick);
 ask($("own-form"), $("own-answer"), $("own-refused"));
 setInterval(tick, 1000);
-setInterval(() => { for (const [name, card] of incidents) if (over(card) && Date.now() - new Date(card.opened_at) > DAY_MS) incidents.delete(name); }, 60000);
+setInterval(() => {
+  for (const [name, card] of incidents) if (over(card) && Date.now() - new Date(card.opened_at) > DAY_MS) incidents.delete(name);
+  const kept = new Set([...incidents.values()].flatMap((card) => card.deliveries.map((one) => one.delivery_id)));
+  for (const id of heardOf.keys()) if (!kept.has(id)) heardOf.delete(id);
+}, 60000);
 tick();

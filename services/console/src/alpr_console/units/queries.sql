@@ -134,3 +134,12 @@ ORDER BY c.client_id
 
 -- purge_deliveries --
 DELETE FROM console.deliveries WHERE expires_at <= $1
+
+-- forget_clients --
+DELETE FROM console.clients c
+WHERE c.signed_off_at <= $1 AND NOT EXISTS (SELECT 1 FROM console.deliveries d WHERE d.client_id = c.client_id)
+
+-- missed --
+-- numbers of deliveries leave gaps between events: a snapshot too many costs nothing
+SELECT coalesce((SELECT last_no FROM console.event_numbers WHERE agency = $1), 0) > $2
+   AND coalesce((SELECT min(event_no) FROM console.events WHERE agency = $1), $2 + 2) > $2 + 1

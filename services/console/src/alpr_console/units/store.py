@@ -21,6 +21,8 @@ AT_ONCE: Final = 100
 INCIDENTS_SHOWN: Final = 50
 UNUSED_AFTER: Final = timedelta(hours=12)
 """A session that nobody used for so long is over, and its client with it."""
+KEPT: Final = timedelta(days=30)
+"""Who was signed on as what stays this long here, as sessions do; the ledger keeps it."""
 _EVERY: Final = "*"
 _MESSAGES: Final = list(rules.MESSAGES)
 
@@ -177,6 +179,11 @@ class UnitStore:
                 changed.append((row["event_no"], "message", message))
         return changed
 
+    async def missed(self, agency: str, number: int) -> bool:
+        """Tell whether something that happened after an event number is no longer kept: then only a snapshot tells all."""
+        async with self._outbox.change(agency) as connection:
+            return bool(await connection.fetchval(self._queries["missed"], agency, number))
+
     async def sent(
         self, session: SignedIn, incident_ids: Sequence[str], delivery_ids: Sequence[str], now: datetime
     ) -> None:
@@ -256,9 +263,10 @@ class UnitStore:
         }
 
     async def purge(self, now: datetime) -> int:
-        """Remove deliveries whose time has come; answers how many."""
+        """Remove deliveries whose time has come, and sign-offs older than 30 days; answers how many deliveries."""
         async with self._outbox.change(_EVERY) as connection:
             status: str = await connection.execute(self._queries["purge_deliveries"], now)
+            await connection.execute(self._queries["forget_clients"], now - KEPT)
         return int(status.rpartition(" ")[2])
 
     async def _incidents(

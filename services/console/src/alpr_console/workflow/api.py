@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alprcore.confirming import Confirmation, Question
-from alprcore.model import Person, Refused, StateMatch, make_id
+from alprcore.model import Person, Refused, StateMatch
 from alprcore.policy import AgencyProfile
 from alprcore.workflow import (
     Action,
@@ -216,9 +216,11 @@ def router(store: WorkflowStore, ask: Ask, viewed: Viewed) -> APIRouter:
         now, person = web_of(request).clock(), session.person
         if store.adapter_of(person.agency) == MANUAL:
             raise Problem(409, "CONFIRMATION_MANUAL", "this agency's answers are entered by hand", rule_id="HIT-09")
+        if not store.seals:
+            raise Problem(503, "SEAL_NOT_AVAILABLE", "there is no key to seal the answer with; nobody was asked")
         asked = Verification(body.source, body.route, Result.ACTIVE)
-        name = make_id("confirmation", hit_id, person.session_id, now.isoformat())
-        card = _there(await store.asked(session, hit_id, asked, name, body.override_reason, now)).card
+        found, name = _there(await store.asked(session, hit_id, asked, body.override_reason, now))
+        card = found.card
         question = Question(
             name, person.agency, card["entry_plate"], card["entry_state"], body.source, body.route, person.full_name,
             now,

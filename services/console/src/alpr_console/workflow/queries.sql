@@ -109,8 +109,8 @@ WHERE p.agency = $1 AND p.hit_id = ANY($2) GROUP BY p.hit_id
 -- document_of --
 SELECT document FROM console.profile_versions WHERE agency = $1 AND version = $2
 
--- newest_edition --
-SELECT place, edition FROM console.step_editions WHERE agency = $1 AND profile_version = $2 ORDER BY place DESC LIMIT 1
+-- editions --
+SELECT edition FROM console.step_editions WHERE agency = $1 AND profile_version = $2 ORDER BY place
 
 -- put_edition --
 INSERT INTO console.step_editions (agency, profile_version, place, edition, put_at) VALUES ($1, $2, $3, $4, $5)

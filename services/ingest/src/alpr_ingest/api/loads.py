@@ -44,13 +44,15 @@ _COUNT: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _FIELDS_BYTES: Final = 1024 * 1024
 """Room for what comes beside the file: a layout of one's own, sources, notes."""
 _HEARD: Final = 4
+LEAST_NOTE: Final = 10
+"""Letters of a note that lifts a guard or takes a version back: "ok" explains nothing to whoever reads the ledger."""
 _FIELDS: Final = frozenset({"format", "layout", "source_time", "mode", "entries", "sources", "permissible_use"})
 
 
 class RollbackIn(Strict):
     """Why the version before is to come back."""
 
-    note: str = Field(min_length=10, max_length=2000)
+    note: str = Field(min_length=LEAST_NOTE, max_length=2000)
 
 
 @router.get("/v1/hotlists/{code}/loads")
@@ -82,8 +84,8 @@ async def post_load(code: str, request: Request, doors: Ingest, person: ListAdmi
     async with uploaded(request, doors) as form:
         file, texts = list_file(doors, form, frozenset({"force", "note", "against"}))
         force, note = texts.get("force", "").lower() in {"true", "1", "yes"}, texts.get("note", "").strip()
-        if force and not note:
-            raise Problem(422, "FIELD_MISSING", "note: why the guards are lifted")
+        if force and len(note) < LEAST_NOTE:
+            raise Problem(422, "FIELD_MISSING", f"note: why the guards are lifted, {LEAST_NOTE} characters at least")
         if not _COUNT.fullmatch(seen := texts.get("against", "0")):
             raise Problem(422, "FIELD_INVALID", "against")
         against = int(seen) if "against" in texts else None

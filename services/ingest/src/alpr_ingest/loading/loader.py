@@ -119,7 +119,11 @@ class ListLoader:
 
     async def preview(self, target: ActiveList, file: ListFile) -> Preview | Refused:
         """Tell what a load would bring (HOT-04); answers why when the file cannot be read at all."""
-        async with self._store.looking(target.agency, target.code) as changing, changing.staging():
+        async with (
+            self._room,
+            self._store.looking(target.agency, target.code) as changing,
+            changing.staging(),
+        ):
             read = await self._read(target, file, changing, seal=False)
         if isinstance(read, Refused):
             return read

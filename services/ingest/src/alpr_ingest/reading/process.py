@@ -10,6 +10,7 @@ import asyncio
 import io
 import os
 import pickle
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,8 @@ CHILD_FROM: Final = 4 * 2**20
 _BUFFERED: Final = 2**20
 _PATIENCE_S: Final = 120.0
 """A batch takes 0.1 s; a child that says nothing for so long hangs."""
+_ENVIRONMENT: Final = re.compile("PATH|PYTHON.*|LANG|LC_.*|TMPDIR")
+"""What of the environment a child gets: no address and no password, whoever named them."""
 
 Read = Callable[[], Coroutine[Any, Any, Batch | ListEnd]]
 """Gives the next batch of a file, and at last how it ended."""
@@ -40,7 +43,7 @@ async def reading(task: Task, source: BinaryIO) -> AsyncIterator[Read]:
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alpr_ingest.reading.child", str(described)),
         pass_fds=(described,), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_BUFFERED,
-        env={name: value for name, value in os.environ.items() if not name.startswith("ALPR_")},  # nor any password
+        env={name: value for name, value in os.environ.items() if _ENVIRONMENT.fullmatch(name)},
         start_new_session=True,  # a signal for the service is not for the child: it ends with its parent
     )  # fmt: skip
     try:
@@ -48,7 +51,8 @@ async def reading(task: Task, source: BinaryIO) -> AsyncIterator[Read]:
     finally:
         with suppress(ProcessLookupError):
             child.kill()
-        await child.wait()
+        # not wait(): with more than twice the limit unread the pipe is paused, and Python 3.11 waits for its end, too
+        await child.communicate()
 
 
 def _described(source: BinaryIO) -> int | None:

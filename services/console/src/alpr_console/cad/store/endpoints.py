@@ -5,9 +5,11 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from alprcore.errors import InvalidMessage
 from alprcore.hooks import signatures
 from alprcore.model import Person, make_id
 from alprcore.policy import AgencyProfile
@@ -118,11 +120,15 @@ class Endpoints:
 
 
 def opened(keys: ListKeys, endpoint_id: str, row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
-    """Open the secrets of an endpoint that hold now, the newest first."""
+    """Open the secrets of an endpoint that hold now, the newest first; one whose key was taken away is left out."""
     sealed = [(row["sealed"], row["key_id"])]
     if row["old_sealed"] is not None and row["old_until"] > now:
         sealed.append((row["old_sealed"], row["old_key_id"]))
-    return tuple(keys.open(blob, key_id, entry_id=endpoint_id).decode() for blob, key_id in sealed)
+    found = []
+    for blob, key_id in sealed:
+        with suppress(InvalidMessage):
+            found.append(keys.open(blob, key_id, entry_id=endpoint_id).decode())
+    return tuple(found)
 
 
 def _told(value: Any) -> Any:

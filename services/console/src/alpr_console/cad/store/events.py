@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -37,6 +38,8 @@ Publish = Callable[[str, str, str, bytes, datetime], Awaitable[bool]]
 """Puts a message on an agency's CAD topic: (agency, incident, id, value, time); False where it has none."""
 CHAIN: Final = 20
 NEWEST: Final = 50
+RELAYED_AT_ONCE: Final = 4
+"""Agencies whose messages go out at once: each keeps a connection for as long as its topic takes."""
 _SOURCE: Final = f"alpr-{SOURCE}"
 
 
@@ -58,6 +61,7 @@ class CadStore:
         self._tell = tell
         self._links = partial(image_links, keys, public_url) if keys is not None and public_url else None
         self._minutes = link_minutes
+        self._relaying = asyncio.Semaphore(RELAYED_AT_ONCE)
 
     async def notified(self, connection: Any, notification: Notification, now: datetime, expires_at: datetime) -> None:
         """Keep a new notification for the agency's endpoints, in its transaction; the topic has it from the matcher.
@@ -90,8 +94,9 @@ class CadStore:
     ) -> None:
         """Tell the agency's CAD what a person did with a hit, in the caller's transaction.
 
-        A misread takes back what was told (CAP Cancel). `facts` hold codes: no name, no text that a person wrote. A call
-        is told by `call_opened` and by nothing else.
+        A misread takes back what was told (CAP Cancel). `facts` hold codes; of a call, also how the dispatcher described
+        the vehicle and where it goes, which no CAD can do without (HIT-20). No person's name and no other text is among
+        them. A new call is told by `call_opened` and by nothing else.
         """
         if change == "call":
             return
@@ -169,21 +174,34 @@ class CadStore:
             return await connection.fetchrow(self._queries["incident"], agency, hit_id) is not None
 
     async def relay(self, publish: Publish, limit: int = 50) -> int:
-        """Put what waits on the CAD topics, in order; an agency whose topic does not answer holds up no other."""
+        """Put what waits on the CAD topics, of each agency its `limit` oldest; answers how many went.
+
+        An agency's messages go in order, from one replica at a time. One whose topic does not answer keeps its own
+        messages and holds up no other's. Raises `Transient` when the database is away.
+        """
         async with self._outbox.change("*") as connection:
-            rows = await connection.fetch(self._queries["waiting_for_topic"], limit)
-            done, away = [], set[str]()
-            for row in rows:
-                if row["agency"] in away:
-                    continue
+            waiting = [row["agency"] for row in await connection.fetch(self._queries["agencies_waiting"])]
+        ended = await asyncio.gather(
+            *(self._relay_of(agency, publish, limit) for agency in waiting), return_exceptions=True
+        )
+        sent = 0
+        for one in ended:
+            if isinstance(one, BaseException):
+                raise one
+            sent += one
+        return sent
+
+    async def _relay_of(self, agency: str, publish: Publish, limit: int) -> int:
+        done: list[str] = []
+        async with self._relaying, self._outbox.change(agency) as connection:
+            if not await connection.fetchval(self._queries["lock_relay"], agency):
+                return 0  # another replica is at it
+            for row in await connection.fetch(self._queries["waiting_for_topic"], agency, limit):
                 try:
-                    sent = await publish(
-                        row["agency"], row["incident_id"], row["event_id"], row["body"], row["sent_at"]
-                    )
+                    sent = await publish(agency, row["incident_id"], row["event_id"], row["body"], row["sent_at"])
                 except Transient:
-                    away.add(row["agency"])
                     metrics.CAD_SENT.labels("topic", "failed").inc()
-                    continue
+                    break  # what stands behind it may follow from it
                 metrics.CAD_SENT.labels("topic", "sent" if sent else "no_topic").inc()
                 done.append(row["event_id"])
             if done:

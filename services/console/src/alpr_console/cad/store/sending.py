@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from alprcore.errors import InvalidMessage, Transient
+from alprcore.errors import Transient
 from alprcore.hooks import signatures
 from alprcore.postgres import load_queries
 from alprcore.seal import ListKeys
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 8
 CLAIMED_FOR: Final = timedelta(seconds=60)
 """Longer than any attempt: two replicas never try the same message at once."""
+UNSIGNED: Final = "not sent: the key of its secret was taken away; give it a new secret"
 
 Post = Callable[[str, Mapping[str, str], bytes], Awaitable[Answered]]
 """Sends one message: (address, headers, body)."""
@@ -50,7 +51,11 @@ class Deliveries:
 
     async def begin(self) -> None:
         """Begin to serve every endpoint with something due that is not being served. Raises `Transient`."""
-        self._running = {name: task for name, task in self._running.items() if not task.done()}
+        for name, task in list(self._running.items()):
+            if task.done():
+                del self._running[name]
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log.error("cad_delivery_broken", extra={"endpoint": name, "reason": type(error).__name__})
         async with self._outbox.change("*") as connection:
             rows = await connection.fetch(self._queries["due_endpoints"], self._clock())
         for name in (row["endpoint_id"] for row in rows):
@@ -66,8 +71,6 @@ class Deliveries:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, name: str) -> None:
-        if self._keys is None:
-            return  # no endpoint was made without a key: it has been taken away
         try:
             while True:
                 now = self._clock()
@@ -80,21 +83,14 @@ class Deliveries:
                     )
                 if not rows:
                     return
-                endpoint = _Endpoint(name, secrets["url"], opened(self._keys, name, secrets, now))
+                usable = opened(self._keys, name, secrets, now) if self._keys is not None else ()
+                endpoint = _Endpoint(name, secrets["url"], usable)
                 await asyncio.gather(*(self._deliver(endpoint, row) for row in rows))
-        except (Transient, InvalidMessage) as error:
+        except Transient as error:
             log.warning("cad_delivery_waits", extra={"endpoint": name, "reason": type(error).__name__})
 
     async def _deliver(self, endpoint: _Endpoint, row: Mapping[str, Any]) -> None:
-        began = self._clock()
-        timestamp = int(began.timestamp())
-        headers = {
-            "content-type": "application/cloudevents+json; charset=UTF-8",
-            "webhook-id": row["event_id"],
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": signatures(endpoint.secrets, row["event_id"], timestamp, row["body"]),
-        }
-        answered = await self._post(endpoint.url, headers, row["body"])
+        answered = await self._attempt(endpoint, row) if endpoint.secrets else Answered(False, UNSIGNED)
         now = self._clock()
         async with self._outbox.change("*") as connection:
             if answered.taken:
@@ -109,3 +105,13 @@ class Deliveries:
         metrics.CAD_SENT.labels("webhook", "sent" if answered.taken else "failed").inc()
         if answered.taken:
             metrics.CAD_DELAY.observe(max(0.0, (now - row["sent_at"]).total_seconds()))
+
+    async def _attempt(self, endpoint: _Endpoint, row: Mapping[str, Any]) -> Answered:
+        timestamp = int(self._clock().timestamp())
+        headers = {
+            "content-type": "application/cloudevents+json; charset=UTF-8",
+            "webhook-id": row["event_id"],
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signatures(endpoint.secrets, row["event_id"], timestamp, row["body"]),
+        }
+        return await self._post(endpoint.url, headers, row["body"])

@@ -323,7 +323,8 @@ RULES = (
                        AND c.step = 'call')
            OR (NEW.verification_id IS NOT NULL AND NOT EXISTS (
                SELECT 1 FROM console.hit_steps v JOIN console.hit_steps c USING (agency, work_id)
-               WHERE c.step_id = NEW.call_id AND v.step_id = NEW.verification_id AND v.step = 'verify'))
+               WHERE c.step_id = NEW.call_id AND v.step_id = NEW.verification_id AND v.step = 'verify'
+                 AND (NEW.state <> 'confirmed' OR v.kind = 'active')))
         THEN
             RAISE EXCEPTION 'VERIFICATION_REQUIRED' USING ERRCODE = 'check_violation', CONSTRAINT = 'call_verification';
         END IF;

@@ -10,6 +10,8 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = (
+    # without row-level security, as console.sessions and console.people: a session and its client are found by the
+    # session's secret, before anybody knows which agency the call speaks for; no plate stands here
     """
     CREATE TABLE console.clients (
         client_id text PRIMARY KEY,
@@ -62,17 +64,23 @@ STATEMENTS = (
     "ALTER TABLE console.deliveries ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE console.deliveries FORCE ROW LEVEL SECURITY",
     "CREATE POLICY deliveries_rows ON console.deliveries USING (true)",
-    "CREATE POLICY deliveries_agency ON console.deliveries AS RESTRICTIVE "
-    "USING (current_setting('console.agency', true) IN (agency, '*'))",
+    """
+    CREATE POLICY deliveries_agency ON console.deliveries AS RESTRICTIVE
+    USING (current_setting('console.agency', true) IN (agency, '*'))
+    """,
     # officer, unit, shift and start of a session on a device (DEF-10)
-    "ALTER TABLE console.device_sessions "
-    "ADD COLUMN unit text NOT NULL DEFAULT '', ADD COLUMN shift text NOT NULL DEFAULT ''",
+    """
+    ALTER TABLE console.device_sessions
+    ADD COLUMN unit text NOT NULL DEFAULT '', ADD COLUMN shift text NOT NULL DEFAULT ''
+    """,
     # the dispatch console is one target, whoever watches there: when its notification first went out to a screen
     "ALTER TABLE console.notifications ADD COLUMN delivered_at timestamptz",
     "GRANT UPDATE (delivered_at) ON console.notifications TO alpr_console",
-    "GRANT SELECT, INSERT, UPDATE (signed_off_at, off_reason) ON console.clients TO alpr_console",
-    "GRANT SELECT, INSERT, DELETE, "
-    "UPDATE (delivered_at, presented_at, sound, screen, acknowledged_at) ON console.deliveries TO alpr_console",
+    "GRANT SELECT, INSERT, UPDATE (signed_off_at, off_reason), DELETE ON console.clients TO alpr_console",
+    """
+    GRANT SELECT, INSERT, DELETE, UPDATE (delivered_at, presented_at, sound, screen, acknowledged_at)
+    ON console.deliveries TO alpr_console
+    """,
 )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from alprcore.model import ADMITTED, ClientKind, Decision, Person, Plate, Refused, StateMatch
+from alprcore.model import ADMITTED, ClientKind, Decision, NotificationStatus, Person, Plate, Refused, StateMatch
 from alprcore.plates import LONGEST, normalize
 from alprcore.policy import AgencyProfile, Overridden
 from alprcore.workflow import (
@@ -35,6 +35,8 @@ from alprcore.workflow import (
     Source,
     Step,
     Verification,
+    Work,
+    answer,
 )
 
 SEERS: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
@@ -64,6 +66,29 @@ def source_open(person: Person, source: Source) -> Decision:
 def enters_no_calls(person: Person) -> bool:
     """Tell whether calls for service are no duty of a person's roles (HIT-20)."""
     return DOERS[Step.CALL].isdisjoint(person.roles)
+
+
+def acts_from(client_kind: ClientKind, roles: Iterable[str]) -> ClientKind:
+    """Say from where somebody acts: whoever has not signed on as a vehicle or a desktop is at a dispatch console only in a
+    role of Dispatch, and else counts as a desktop (HIT-17, HIT-18: nobody chooses a rule by not signing on).
+    """
+    at_dispatch = client_kind is not ClientKind.DISPATCH_CONSOLE or not DOERS[Step.CALL].isdisjoint(roles)
+    return client_kind if at_dispatch else ClientKind.DESKTOP
+
+
+def is_practice(adapter: str, status: str) -> bool:
+    """Tell whether an agency's own switch would be asked about an exercise; made-up answers are what exercises are for."""
+    return adapter == "http" and status == NotificationStatus.EXERCISE
+
+
+def attached(
+    profile: AgencyProfile, work: Work, rows: Sequence[Mapping[str, Any]], verification_id: str
+) -> Verification | None:
+    """Give the verification that a call can be confirmed with: one that counts, of a hit whose newest answer is active."""
+    newest = answer(profile, work)
+    row = next((row for row in rows if row["step_id"] == verification_id and row["kind"] == Result.ACTIVE), None)
+    given = from_row(row).given if row and newest and newest.result is Result.ACTIVE else None
+    return given if isinstance(given, Verification) and row and row["step"] == Step.VERIFY else None
 
 
 def may_open(person: Person) -> tuple[str, ...]:

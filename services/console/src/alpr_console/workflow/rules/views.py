@@ -127,14 +127,14 @@ def summary(profile: AgencyProfile, scene: Scene, work: Work, tasks: Sequence[Ma
 
 
 def task_row(task: Task, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Lay out a duty that follows from the work beside what is stored of it."""
+    """Lay out a duty that follows from the work, with the times of its newest row where one is stored."""
     stored = known.get(task.kind.value, {})
     return {
         "task_id": stored.get("task_id"),
         "kind": task.kind.value,
-        "opened_at": task.opened_at,
-        "due_at": task.due_at,
-        "closed_at": task.closed_at,
+        "opened_at": stored.get("opened_at") or task.opened_at,
+        "due_at": stored.get("due_at") or task.due_at,
+        "closed_at": stored.get("closed_at") or task.closed_at,
         "escalated_at": stored.get("escalated_at"),
         "rule_id": task.rule_id,
     }

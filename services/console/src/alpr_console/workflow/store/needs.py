@@ -20,16 +20,16 @@ _QUERIES: Final[Mapping[str, str]] = load_queries("alpr_console.workflow")
 async def keep_needs(connection: Any, agency: str, version: str, now: datetime) -> None:
     """Write what steps need under an agency's version, in the transaction in which it comes into force.
 
-    Written again at each start: a release whose rules find other needs adds them as the newest edition, which holds.
+    Looked at again at each start: a release whose rules find other needs adds them as the newest edition, which holds. A
+    replica of the release before that starts again does not bring its edition back.
     """
     document = await connection.fetchval(_QUERIES["document_of"], agency, version)
     edition, needs = _found(document)
-    newest = await connection.fetchrow(_QUERIES["newest_edition"], agency, version)
-    if newest is not None and newest["edition"] == edition:
+    known = [row["edition"] for row in await connection.fetch(_QUERIES["editions"], agency, version)]
+    if edition in known:
         return
     await connection.execute(_QUERIES["put_needs"], agency, version, edition, needs)
-    place = newest["place"] + 1 if newest else 1
-    await connection.execute(_QUERIES["put_edition"], agency, version, place, edition, now)
+    await connection.execute(_QUERIES["put_edition"], agency, version, len(known) + 1, edition, now)
 
 
 @lru_cache(maxsize=32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,16 +17,16 @@ from alprcore.postgres import load_queries
 from alprcore.seal import ListKeys
 from alprcore.workflow import (
     Broadcast,
+    BroadcastKind,
     Call,
     Description,
     Given,
-    HitState,
     Passed,
     ReadCheck,
-    Step,
     Verification,
     admit,
     closable,
+    ends,
     may_confirm_call,
     state_of,
     step_of,
@@ -36,25 +36,13 @@ from ...doors import Outbox
 from ...web import SignedIn
 from .. import rules
 from .checks import Sum, keep_check
-from .telling import Telling
-from .work import Hooks, Standing, keep_tasks, repeated, rows_by_work, scene_of, standing, with_step, work_from
+from .duties import keep_tasks
+from .entries import KINDS, record_step
+from .telling import MISTAKEN, Telling
+from .work import Hooks, Standing, repeated, rows_by_work, scene_of, standing, with_step, work_from
 
 log = logging.getLogger(__name__)
 _EVERY: Final = "*"
-_KINDS: Final[Mapping[str, tuple[str, str]]] = {
-    "read_check": ("read_checked", "read_check"),
-    "verify": ("hit_verified", "verification"),
-    "broadcast": ("hit_broadcast", "broadcast"),
-    "broadcast_result": ("hit_broadcast", "broadcast"),
-    "call": ("call_entered", "call"),
-    "describe": ("call_described", "call"),
-    "nature_review": ("nature_reviewed", "nature_review"),
-    "action": ("action_recorded", "action"),
-    "disposition": ("disposition_recorded", "disposition"),
-    "closure": ("hit_closed", "closure"),
-}
-"""By step: the kind of its ledger entry, and what others hear that changed; what becomes of a call they are told apart."""
-_MISTAKEN: Final = (HitState.MISREAD, HitState.WRONG_STATE)
 Effect = Callable[[Any, Standing, str], Awaitable[None]]
 
 
@@ -113,7 +101,7 @@ class WorkflowStore:
         """Give a hit's card and the work on it, laid out for whoever looks; None: no such hit. Nothing is written."""
         agency = session.person.agency
         async with self._outbox.change(agency) as connection:
-            found = await self._found(connection, session, hit_id, now)
+            found = await self._found(connection, session, hit_id, now, lock=False)
             if found is None:
                 return None
             checks = await self._checks(connection, agency, [hit_id])
@@ -204,10 +192,13 @@ class WorkflowStore:
         return await self._do(session, hit_id, given, reason, now, effect, also)
 
     async def asked(
-        self, session: SignedIn, hit_id: str, given: Verification, question_id: str, reason: str, now: datetime
-    ) -> Standing | Refused | None:
-        """Record that a database is about to be asked for a verification that would be taken; nobody is asked before."""
-        person = session.person
+        self, session: SignedIn, hit_id: str, given: Verification, reason: str, now: datetime
+    ) -> tuple[Standing, str] | Refused | None:
+        """Record that a database is about to be asked for a verification that would be taken; nobody is asked before.
+
+        Answers the work and the name of the question: asked twice of the same work, it has the same name.
+        """
+        person, adapter = session.person, self.adapter_of(session.person.agency)
         opened = rules.source_open(person, given.source)
         if isinstance(opened, Refused):
             return opened
@@ -218,23 +209,26 @@ class WorkflowStore:
             decision = admit(session.profile, found.scene, found.work, given, reason)
             if isinstance(decision, Refused):
                 return decision
-            facts = {
-                "hit_id": hit_id, "source": given.source.value, "route": given.route.value,
-                "adapter": self.adapter_of(person.agency),
-            }  # fmt: skip
+            row = await connection.fetchrow(self._queries["incident_of_work"], person.agency, hit_id)
+            if row and rules.is_practice(adapter, row["status"]):
+                return Refused("HIT-09", "EXERCISE", "nobody is asked about an exercise: enter the answer by hand")
+            name = make_id("confirmation", found.work_id, given.source.value, given.route.value, str(found.next_no))
+            facts = {"hit_id": hit_id, "source": given.source.value, "route": given.route.value, "adapter": adapter}
             await self._outbox.record(
-                connection, person, "confirmation_asked", question_id, "1", now, facts=facts,
+                connection, person, "confirmation_asked", name, person.session_id, now, facts=facts,
                 profile_version=session.profile.version,
             )  # fmt: skip
-        return found
+        return found, name
 
     async def broadcast(
         self, session: SignedIn, hit_id: str, given: Broadcast, reason: str, now: datetime
     ) -> Made | Refused | None:
         """Record what was put on the air, and tell every signed-on field client (HIT-27)."""
 
-        async def effect(connection: Any, found: Standing, step_id: str) -> None:
-            await self._telling.broadcast(connection, session.person, session.profile, found, step_id, given, now)
+        async def effect(connection: Any, after: Standing, step_id: str) -> None:
+            told = after.work.done[-1].given
+            if isinstance(told, Broadcast):
+                await self._telling.broadcast(connection, session.person, session.profile, after, step_id, told, now)
 
         return await self._do(session, hit_id, given, reason, now, effect)
 
@@ -288,10 +282,8 @@ class WorkflowStore:
                 return None
             if rules.enters_no_calls(person):
                 return Refused("HIT-20", "ROLE_NOT_AUTHORISED", "calls are kept by dispatchers and supervisors")
-            row = found.row(verification_id, "verify") if verification_id else None
-            attached = rules.from_row(row).given if row else None
             if state == "confirmed":
-                decision = may_confirm_call(attached if isinstance(attached, Verification) else None)
+                decision = may_confirm_call(rules.attached(session.profile, found.work, found.rows, verification_id))
                 if isinstance(decision, Refused):
                     return decision
             answer = {"call_id": call_id, "state": state, "verification_id": verification_id or None}
@@ -339,11 +331,15 @@ class WorkflowStore:
                 counts[table] = int(status.rpartition(" ")[2])
         return counts
 
-    async def _found(self, connection: Any, session: SignedIn, hit_id: str, now: datetime) -> Standing | None:
-        roles = frozenset(session.person.roles)
+    async def _found(
+        self, connection: Any, session: SignedIn, hit_id: str, now: datetime, *, lock: bool = True
+    ) -> Standing | None:
+        person = session.person
+        client = rules.acts_from(session.client_kind, person.roles)
         return await standing(
-            connection, self._queries, session.person.agency, hit_id, now, self._live_for, session.client_kind, roles
-        )
+            connection, self._queries, person.agency, hit_id, now, self._live_for, client, frozenset(person.roles),
+            lock=lock,
+        )  # fmt: skip
 
     async def _do(
         self, session: SignedIn, hit_id: str, given: Given | None, reason: str, now: datetime, effect: Effect,
@@ -367,6 +363,10 @@ class WorkflowStore:
     ) -> Made | Refused:  # fmt: skip
         person, profile = session.person, session.profile
         step = "closure" if given is None else step_of(given).value
+        if isinstance(given, Broadcast) and given.kind is BroadcastKind.CLETS_RESULT:  # never what somebody typed
+            spoken = {name: text for name, text in given.content.items() if name != "result"}
+            told = {"result": rules.result_words(profile, found.work, found.rows), **spoken}
+            given = replace(given, content=told)
         content = {**(rules.laid_out(given) if given is not None else {}), **also}
         if before := repeated(found, person, step, content, reason, now):
             state = state_of(profile, found.work).value
@@ -383,7 +383,7 @@ class WorkflowStore:
         row: dict[str, Any] = {
             "step_id": name, "hit_id": found.hit_id, "work_id": found.work_id, "step_no": found.next_no, "step": step,
             "kind": rules.kind_of(profile, given) if given is not None else "closed", "given": content,
-            "client_kind": session.client_kind.value, "roles": sorted(person.roles), "person_id": person.person_id,
+            "client_kind": found.scene.client_kind.value, "roles": sorted(person.roles), "person_id": person.person_id,
             "full_name": person.full_name, "override_reason": said,
             "overridden": [left.step for left in decision.overridden], "unverified": decision.unverified,
             "profile_version": profile.version, "done_at": now, "has_text": False, "call_state": None,
@@ -394,46 +394,18 @@ class WorkflowStore:
             row["kind"], json.dumps(content), row["client_kind"], row["roles"], person.person_id, person.full_name,
             said, row["overridden"], decision.unverified, profile.version, now, due,
         )  # fmt: skip
-        await effect(connection, found, name)
         after = with_step(found, row)
+        await effect(connection, after, name)
         await keep_tasks(connection, self._queries, profile, after, due, now)
-        await self._record(connection, session, after, row, decision, now)
+        await record_step(connection, self._outbox, session, after, row, decision, now)
         state = state_of(profile, after.work)
-        if state in _MISTAKEN and state_of(profile, found.work) is not state:
-            await self._telling.recall(connection, profile, after, name, state, now)
+        was = state_of(profile, found.work)
+        if was is not state and (state in MISTAKEN or (was in MISTAKEN and not ends(state))):
+            await self._telling.found_other(connection, profile, after, name, state, now)
         heard = {"result": row["kind"], "state": state.value, "step_id": name}
-        if step == Step.DESCRIBE:
-            heard |= {field: content[field] for field in ("call_id", "vehicle_description", "direction_of_travel")}
-        await self._hooks.changed(connection, person, found.hit_id, _KINDS[step][1], heard, now)
+        await self._hooks.changed(connection, person, found.hit_id, KINDS[step][1], heard, now)
         await self._hooks.tell(connection, person.agency, found.hit_id, now)
         return Made(name, tuple(row["overridden"]), decision.unverified, state.value, new=True)
-
-    async def _record(
-        self, connection: Any, session: SignedIn, found: Standing, row: Mapping[str, Any], passed: Passed, now: datetime
-    ) -> None:
-        """Write the ledger's entries of a step: the step itself, and each gate that it left out with a reason."""
-        person, profile = session.person, session.profile
-        kind, _ = _KINDS[row["step"]]
-        facts = {
-            "hit_id": found.hit_id, "read_id": found.card["read_id"], "step": row["step"], "result": row["kind"],
-            "client_kind": row["client_kind"],
-        }  # fmt: skip
-        for name in ("method", "source", "route", "exigency", "adapter"):
-            if row["given"].get(name):
-                facts[name] = str(row["given"][name])
-        if row["step"] == Step.ACTION:
-            facts["unverified_action"] = str(passed.unverified).lower()
-        await self._outbox.record(
-            connection, person, kind, row["step_id"], "1", now, facts=facts, profile_version=profile.version
-        )
-        for left in passed.overridden:
-            about = {"step": left.step, "gate": "soft", "about": row["step_id"]}
-            if passed.unverified:
-                about["unverified_action"] = "true"
-            await self._outbox.record(
-                connection, person, "gate_overridden", found.hit_id, f"{left.step}/{row['step_id']}", now, facts=about,
-                personal={"override_reason": left.reason}, profile_version=profile.version,
-            )  # fmt: skip
 
     async def _checks(self, connection: Any, agency: str, hit_ids: Sequence[str]) -> dict[str, Any]:
         rows = await connection.fetch(self._queries["read_checks_of"], agency, hit_ids)

@@ -16,12 +16,11 @@ from alprcore.topics import Topic
 from alprcore.workflow import Broadcast, BroadcastKind, HitState
 
 from ...doors import SOURCE, Outbox
-from .. import rules
 from .work import Hooks, Standing
 
 log = logging.getLogger(__name__)
 _WORDS: Final = {BroadcastKind.INITIAL: "BROADCAST", BroadcastKind.BOLO: "BOLO", BroadcastKind.CLETS_RESULT: "RESULT"}
-_MISTAKEN: Final = {HitState.MISREAD: "MISREAD", HitState.WRONG_STATE: "WRONG STATE"}
+MISTAKEN: Final = {HitState.MISREAD: "MISREAD", HitState.WRONG_STATE: "WRONG STATE"}
 _FIELD: Final = (ClientKind.VEHICLE, ClientKind.DESKTOP)
 
 
@@ -44,8 +43,6 @@ class Telling:
             log.warning("broadcast_not_relayed", extra={"hit_id": found.hit_id})
             return 0
         content = {name: text for name, text in given.content.items() if text.strip()}
-        if given.kind is BroadcastKind.CLETS_RESULT:
-            content = {"result": rules.result_words(profile, found.work, found.rows), **content}
         told = Told(step_id, given.kind.value, content, given.channels, given.audience, person.full_name, now)
         said = ", ".join(content[name] for name in content)
         text = f"{_WORDS[given.kind]} by {person.full_name}: {said}"
@@ -56,18 +53,26 @@ class Telling:
             )  # fmt: skip
         return len(clients)
 
-    async def recall(
+    async def found_other(
         self, connection: Any, profile: AgencyProfile, found: Standing, step_id: str, state: HitState, now: datetime
     ) -> None:
-        """Take back in the field what turned out to be no hit (HIT-06, HIT-08); a console sees it on the card."""
+        """Take back in the field what turned out to be no hit, or say that it is one after all (HIT-06, HIT-08); a console
+        sees it on the card.
+        """
         hit = await self.hooks.hit_of(connection, profile.agency, found.hit_id)
         if hit is None:
             return
-        text = f"{_MISTAKEN[state]}: do not act on this hit"
+        mistaken = state in MISTAKEN
+        kind_of = NotificationKind.RECALL if mistaken else NotificationKind.UPDATE
+        text = (
+            f"{MISTAKEN[state]}: do not act on this hit"
+            if mistaken
+            else "CORRECTED: the read was right, the hit stands"
+        )
         for target, kind in profile.display_targets:
             if kind in _FIELD:
                 await self._put(
-                    connection, profile, hit, found, NotificationKind.RECALL, make_id("recall", step_id, target),
+                    connection, profile, hit, found, kind_of, make_id("recall", step_id, target),
                     target, kind, text, now,
                 )  # fmt: skip
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from alprcore.model import ClientKind, DeviceKind, Hit, Person, StateMatch, make_id
+from alprcore.model import ClientKind, DeviceKind, Hit, Person, StateMatch
 from alprcore.policy import AgencyProfile
-from alprcore.workflow import Scene, Step, TaskKind, Work, tasks
+from alprcore.workflow import Scene, Work
 
 from .. import rules
 
@@ -77,13 +77,19 @@ async def standing(
     live_for: timedelta,
     client_kind: ClientKind = ClientKind.DISPATCH_CONSOLE,
     roles: frozenset[str] = _EVERYBODY,
+    *,
+    lock: bool = True,
 ) -> Standing | None:
-    """Lock the work of a hit and read how it stands; None: no such hit, or it is older than a day and nobody works on it.
+    """Read how the work of a hit stands, with `lock` so that it stands still until the transaction ends; None: no such
+    hit, or it is older than a day and nobody works on it.
 
     A hit on which work has begun stays until its work is over, or the console's copy of it goes.
     """
-    work_id = await connection.fetchval(queries["work_of"], agency, hit_id)
-    await connection.execute(queries["lock_work"], work_id)
+    work_id, locked = await connection.fetchval(queries["work_of"], agency, hit_id), ""
+    while lock and work_id != locked:  # a hit may have joined another work before the lock was held
+        locked = work_id
+        await connection.execute(queries["lock_work"], locked)
+        work_id = await connection.fetchval(queries["work_of"], agency, hit_id)
     found = {row["hit_id"]: row for row in await connection.fetch(
         queries["cards_of"], agency, [hit_id, work_id], now - live_for
     )}  # fmt: skip
@@ -120,47 +126,6 @@ def work_from(card: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Wor
     withdrawn = datetime.fromisoformat(card["withdrawn_at"]) if card.get("withdrawn_at") else None
     done = tuple(rules.from_row(row) for row in rows if row["step"] != "closure")
     return Work(done, withdrawn_at=withdrawn, closed_at=closed)
-
-
-async def keep_tasks(
-    connection: Any,
-    queries: Mapping[str, str],
-    profile: AgencyProfile,
-    found: Standing,
-    expires_at: datetime,
-    now: datetime,
-) -> tuple[dict[str, Any], ...]:
-    """Open and close the duties that follow from the work, in the caller's transaction; answers them as they stand."""
-    agency, known = profile.agency, {task["task_id"]: task for task in found.tasks}
-    kept: dict[str, dict[str, Any]] = {}
-    for task in tasks(profile, found.scene, found.work):
-        name = make_id("task", found.work_id, task.kind.value, task.opened_at.isoformat())
-        before = known.get(name, {})
-        kept[name] = {
-            "task_id": name, "kind": task.kind.value, "opened_at": task.opened_at, "due_at": task.due_at,
-            "closed_at": before.get("closed_at") or task.closed_at, "escalated_at": before.get("escalated_at"),
-        }  # fmt: skip
-        if not before:
-            await connection.execute(
-                queries["put_task"], name, agency, found.work_id, task.kind.value, task.opened_at, task.due_at,
-                expires_at,
-            )  # fmt: skip
-        if task.closed_at and not before.get("closed_at"):
-            await connection.execute(queries["close_task"], agency, name, task.closed_at)
-    for name, before in known.items():
-        if name not in kept:  # what it was opened for does not hold any more
-            over = before["closed_at"] or (None if _owed(before, found.rows) else now)
-            if before["closed_at"] is None and over:
-                await connection.execute(queries["close_task"], agency, name, over)
-            kept[name] = {**before, "closed_at": over}
-    return tuple(sorted(kept.values(), key=lambda task: (task["opened_at"], task["task_id"])))
-
-
-def _owed(task: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether a confirmation that was put off is still owed, whatever policy has come into force since (HIT-10)."""
-    return task["kind"] == TaskKind.CONFIRM_AFTER and not any(
-        row["step"] == Step.VERIFY and row["done_at"] >= task["opened_at"] for row in rows
-    )
 
 
 def with_step(found: Standing, row: Mapping[str, Any]) -> Standing:
