@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alpr_console.hits.rules import place
 from alpr_console.web import COOKIE
 from alprcore.model import CadSaid, CadStatus
 from tests.fixtures import people
@@ -52,7 +53,9 @@ def test_an_endpoint_is_added_and_its_secret_is_shown_once(page, console):
     page.fill("input[name=name]", "Inside")
     page.fill("input[name=url]", "https://10.0.0.1/hits")
     page.click("text=Add an endpoint")
-    assert "Refused." in page.inner_text("main")
+    refused = page.inner_text("main .note.bad")
+    assert refused.startswith("Refused.")
+    assert "ALPR_CONSOLE_WEBHOOK_NETWORKS" in refused
     page.troubles.clear()  # the browser notes the 422
     assert wrong + look(page, "a refusal") == []
 
@@ -66,5 +69,6 @@ def test_what_the_cad_said_is_listed_with_what_was_not_applied(page, console):
     page.goto(f"{console.url}/cad")
     words = page.inner_text("main")
     assert "duplicate of 26-11" in words
+    assert words.count(f"{place(note.hit)}\nseen ") == 2
     assert "Not applied: CAD_OUT_OF_ORDER" in words
     assert look(page, "/cad") == []

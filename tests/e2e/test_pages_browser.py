@@ -2,9 +2,12 @@
 
 import json
 import secrets
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from alprcore.profiles import load_profiles
 from tests.fixtures.answers import FINDING, REPORT, TASK, answer_audits, answer_searches
 from tests.fixtures.browser import look, needs_chromium, opened_page, sign_in, until, violations
 from tests.fixtures.console import running_console, wait_for
@@ -24,6 +27,8 @@ PAGES = {
 
 
 DECLARED = ("POST", "/v1/protected-events")
+ENTERED = ("POST", "/v1/hot-plates")
+ZONE = ZoneInfo(load_profiles()["demo"].timezone)
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +219,56 @@ def test_a_broken_proof_is_called_broken(page, console):
     assert page.is_visible("text=Personal content erased")
     page.goto(f"{console.url}/audits/entries/0")
     assert page.is_visible("text=Proof holds")
+
+
+@pytest.mark.requirement("HOT-16", partial="the end on the form; the limits are tested at ingest's door")
+def test_the_end_that_was_typed_for_a_hot_plate_is_sent(page, console):
+    sign_in(page, console.url, "dispatcher")
+    page.goto(f"{console.url}/hot-plates/new")
+    now = datetime.now(ZONE)
+    soon, late = ((now + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M") for hours in (1, 120))
+    hint = "#expires_at-hint"
+    page.check("[value=SVS]")
+    assert page.input_value("#expires_at") == page.get_attribute("#expires_at", "max") < late, "nothing was typed"
+    page.fill("#expires_at", soon)
+    for act, box in ((page.check, "_none"), (page.check, "also_entered_in"), (page.uncheck, "also_entered_in")):
+        act(f"[name={box}]")
+        assert page.input_value("#expires_at") == soon
+        assert "moved" not in page.inner_text(hint)
+    # only a limit that is shorter moves it, says so, and gives it back when the limit is gone
+    page.fill("#expires_at", late)
+    page.check("[value=SVS]")
+    assert page.input_value("#expires_at") == page.get_attribute("#expires_at", "max") < late
+    assert page.inner_text(hint).startswith("At most 24 hours")
+    assert page.inner_text(hint).endswith("Your end was later and has been moved to this limit")
+    assert violations(page) == []
+    page.check("[name=_none]")
+    assert page.input_value("#expires_at") == late
+    assert "moved" not in page.inner_text(hint)
+
+    page.fill("#expires_at", soon)
+    page.check("[value=SVS]")
+    page.fill("#plate", "8END042")
+    page.click("#hot-plate button.main")
+    page.wait_for_selector("[data-refusal]")  # the door of this test enters nothing
+    page.troubles.clear()
+    (posted,) = [json.loads(body) for method, path, _, body in console.doors.asked if (method, path) == ENTERED]
+    ends = datetime.fromisoformat(soon).replace(tzinfo=ZONE).astimezone(UTC)
+    assert (datetime.fromisoformat(posted["expires_at"]), posted["also_entered_in"]) == (ends, ["SVS"])
+
+
+@pytest.mark.requirement("ACC-07", partial="what the page says; who may grant is tested over the API")
+def test_saved_grants_are_said(page, console):
+    sign_in(page, console.url, "manager")
+    page.goto(f"{console.url}/people/dispatcher")
+    form = "form[data-says=Granted]"
+    assert page.is_checked(f"{form} [value=clets]"), "the demonstration's dispatcher works with CLETS"
+    for act, granted in ((page.check, "CLETS, state data"), (page.uncheck, "CLETS")):
+        act(f"{form} [value=state]")
+        assert page.locator(f"{form} [data-saved]").count() == 0, "what was saved before is not what stands there now"
+        page.click(f"{form} button.main")
+        page.wait_for_selector(f"{form} [data-saved]")
+        assert page.inner_text(f"{form} [data-saved]") == f"Saved. Granted: {granted}."
+    assert violations(page) == []
+    page.reload()
+    assert [page.is_checked(f"{form} [value={source}]") for source in ("clets", "state")] == [True, False]

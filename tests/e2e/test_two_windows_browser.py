@@ -88,16 +88,12 @@ def do(page, step):
         while page.evaluate("document.activeElement.name") != "channels":
             page.keyboard.press("Tab")
         page.keyboard.type("car-to-car")
-    elif step == "action" and page.locator("[name=basis_type]").count():
-        while page.evaluate("document.activeElement.name") != "basis_type":
-            page.keyboard.press("Tab")
-        page.keyboard.press("ArrowDown")  # a hit alone is no basis (HIT-12)
-        page.keyboard.press("Tab")
-        page.keyboard.type("The driver fled when the patrol car turned around")
+    elif step == "call":
+        page.keyboard.type(page.inner_text("[data-field=call_type] .hint").removeprefix("for this hit: "))
+    elif step == "action":
+        acted(page)
     elif step == "disposition":
-        while page.evaluate("document.activeElement.name") != "outcome":
-            page.keyboard.press("Tab")
-        page.keyboard.press("ArrowDown")
+        recovered(page)
     if page.evaluate("Boolean(document.activeElement.closest('form').querySelector('.reason:not([hidden])'))"):
         while page.evaluate("document.activeElement.name") != "override_reason":
             page.keyboard.press("Tab")
@@ -107,6 +103,28 @@ def do(page, step):
     if page.evaluate(REFUSED) and page.evaluate("document.activeElement.name") == "override_reason":
         page.keyboard.type(REASON)  # a gate that a reason passes asks for it
         page.keyboard.press("Control+Enter")
+
+
+def acted(page):
+    """Fill in a stop, with its own basis where the policy asks one: a hit alone is none (HIT-12)."""
+    page.keyboard.type("Traffic stop")
+    if page.locator("[name=basis_type]").count():
+        while page.evaluate("document.activeElement.name") != "basis_type":
+            page.keyboard.press("Tab")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Tab")
+        page.keyboard.type("The driver fled when the patrol car turned around")
+
+
+def recovered(page):
+    """Fill in that the vehicle was recovered: where is typed, the time is there already (HIT-25)."""
+    for name, keys in (("outcome", "ArrowDown"), ("occupied", "Space"), ("recovered", "ArrowLeft")):
+        while page.evaluate("document.activeElement.name") != name:
+            page.keyboard.press("Tab")
+        page.keyboard.press(keys)
+    page.keyboard.press("Tab")
+    page.keyboard.type("Main Street at 5th Avenue")
+    assert page.locator("[name=recovered_at]").input_value()
 
 
 def settled(pages, step):
@@ -152,7 +170,9 @@ def test_a_mobile_hit_is_closed_in_two_windows_by_keys_alone(windows, console, a
             page.keyboard.press("Escape")
             page.keyboard.press(str(sequence.index("call") + 1))
             until(page, f"({FORM}) === 'call'")
-            assert page.locator("[name=call_type]").input_value() == "stolen_vehicle"  # filled in by the page
+            assert page.locator("[name=call_type]").input_value() == "", "what is entered is chosen by a person"
+            page.keyboard.type("Stolen vehicle")
+            assert page.locator("[name=call_type]").input_value() == "stolen_vehicle"
             page.keyboard.press("Control+Enter")
             until(page, f"({FORM}) !== 'call'")
         for step in ("disposition", "closure"):
@@ -165,6 +185,8 @@ def test_a_mobile_hit_is_closed_in_two_windows_by_keys_alone(windows, console, a
         assert [violations(page) for page in windows.values()] == [[], []]
         work = client.get(f"/v1/hits/{hit.hit_id}/work").json()
         assert work["state"] == "closed"
+        assert work["disposition"]["recovered"] is True
+        assert work["disposition"]["recovered_at"]
         assert [step["step"] for step in work["steps"] if step["listed"]] == list(sequence)
         told = client.get(f"/v1/hits/{hit.hit_id}/notifications").json()["notifications"]
         assert all(

@@ -360,6 +360,23 @@ def test_acknowledging_says_who_and_stays(console):
         assert client.post("/v1/hits/none/acknowledge").status_code == 404
 
 
+@pytest.mark.requirement(
+    "HIT-09", partial="the demonstration's people; every agency's are tested with the work on hits"
+)
+def test_the_demonstrations_people_type_what_clets_answered(console):
+    hit = make_hit("7DEM001")
+    console.publish(make_notification(hit))
+    answered = {"source": "CLETS", "route": "dispatch", "result": "active", "reference": "T-1"}
+    checked = {"result": "correct", "method": "image_review", "state_confirmed": "match"}
+    for username in ("dispatcher", "investigator", "officer", "supervisor"):
+        with console.sign_in(username) as client:
+            wait_for("the hit", lambda client=client: client.get(f"/v1/hits/{hit.hit_id}").status_code == 200)
+            if username == "dispatcher":
+                assert client.post(f"/v1/hits/{hit.hit_id}/read-check", json=checked).status_code == 201
+            said = client.post(f"/v1/hits/{hit.hit_id}/verifications", json=answered)
+            assert said.status_code == 201, (username, said.text)
+
+
 @pytest.mark.requirement("HOT-12", partial="who opens a hit; the byte search over every store is its own test")
 def test_what_the_list_says_is_opened_only_for_the_screen(console):
     hit = sealed(make_hit("7SEA001"), console.keys, vehicle_year="2014", vehicle_make="Honda", notes="Two occupants")

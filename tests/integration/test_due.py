@@ -33,7 +33,7 @@ async def broadcast(made, hit):
         await step(made, hit, "calls", made.first, {"call_type": "stolen_vehicle", **told})
     await step(
         made, hit, "broadcasts", made.first,
-        {"kind": form["kind"], "content": CONTENT, "channels": form["channels"], "audience": form["audience"]},
+        {"kind": form["kind"], "content": {**CONTENT, "plate": hit.read.plate.reveal()}, "channels": form["channels"], "audience": form["audience"]},
     )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Versions of the profile: who writes, who approves, when they come into force, what stays as it was (CFG-02)."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
-from alpr_console.main import seed_papers
+from alpr_console.main import seed_demo, seed_papers
 from alprcore.model import ADMITTED
 from alprcore.policy import may_access
 from alprcore.profiles import canonical, profile_from_json, shipped_documents
@@ -89,6 +91,35 @@ async def test_a_new_version_is_read_by_everybody_at_their_next_sign_in(pg_datab
         who = made._people[officer["authorization"].removeprefix("Bearer ")]
         await made.console.training.acknowledge(who, made.policies[agency], who.person_id, "screen", made.now)
         assert await decided() is ADMITTED
+
+
+@pytest.mark.requirement(
+    "ACC-07", partial="what the demonstration starts with; people's own grants are tested with them"
+)
+@pytest.mark.parametrize("certified", [False, True], ids=["as shipped", "with a certification"])
+async def test_the_demonstrations_grants_are_on_record_and_stay_away_once_taken(pg_database, tmp_path, certified):
+    async with desk(pg_database, tmp_path) as made:
+        if certified:
+            await made.put_in_force("demo", {"access.grant_certifications": ["clets"]})
+            assert made.policies["demo"].access.grant_certifications == ("clets",)
+        settings = SimpleNamespace(demo_password=SecretStr("four wheels and a plate"), password_length=15)
+
+        async def seeded():
+            await seed_demo(made.console, settings, made.policies)
+            found = await made.console.administration.accounts("demo")
+            return {one["username"] for one in found if "clets" in one["grants"]}
+
+        on_hits = {"dispatcher", "investigator", "officer", "supervisor"}
+        assert await seeded() == on_hits
+        told = await made.events("grants_changed")
+        assert [(one.facts["after"], one.facts["by"]) for one in told] == [("clets", "operator")] * len(on_hits)
+        assert await seeded() == on_hits
+        assert len(await made.events("grants_changed")) == len(on_hits)
+
+        # a manager took one away: neither a start nor papers for a new version of the policy gives it back
+        await made.sql("UPDATE console.people SET grants = '{}' WHERE username = 'officer'")
+        await made.put_in_force("demo", {"retention_years_fixed": 3})
+        assert await seeded() == on_hits - {"officer"}
 
 
 async def test_nobody_approves_what_they_wrote_where_there_are_two(pg_database, tmp_path):

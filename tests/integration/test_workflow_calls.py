@@ -10,7 +10,7 @@ import pytest_asyncio
 from alprcore.model import DeviceKind
 from tests.fixtures.console import make_hit, make_notification
 from tests.fixtures.desk import desk, put_hit
-from tests.fixtures.hit_work import BASIS, CALL, REASON, HitWork
+from tests.fixtures.hit_work import BASIS, CALL, REASON, HitWork, naming
 from tests.fixtures.postgres import _database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -146,7 +146,7 @@ async def replay(at_work, agency):
 
     async def send(name, hit, step, who, body):
         at_work.made.later(seconds=1)
-        answer = await at_work.made.http.post(f"/v1/hits/{hit.hit_id}/{step}", headers=who, json=body)
+        answer = await at_work.made.http.post(f"/v1/hits/{hit.hit_id}/{step}", headers=who, json=naming(hit, body))
         met[name] = answer.status_code if answer.status_code == 201 else answer.json()["reason_code"]
 
     dispatcher, officer = at_work.person("dispatcher", agency), at_work.person("officer", agency, "vehicle")
@@ -224,7 +224,7 @@ async def test_the_same_events_meet_each_policy_as_it_is_written(at_work, agency
 async def test_two_dispatchers_at_once_and_a_call_sent_twice(at_work):
     hit, who = await at_work.hit("claremont"), at_work.person("dispatcher", "claremont")
     other = at_work.made.as_("dispatcher", "claremont", name="other", grants=["clets"])
-    path, body = f"/v1/hits/{hit.hit_id}", at_work.broadcast_body("claremont")
+    path, body = f"/v1/hits/{hit.hit_id}", naming(hit, at_work.broadcast_body("claremont"))
     check = {"result": "correct", "method": "image_review", "state_confirmed": "match"}
 
     async def send(person, step, given):

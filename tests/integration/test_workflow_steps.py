@@ -193,6 +193,8 @@ async def test_claremont_broadcasts_at_once_then_asks_then_tells_the_answer(at_w
         lacking = at_work.broadcast_body("claremont", content={**SAID, field: " "})
         answer = await at_work.post(hit, "broadcasts", who, lacking, 422)
         assert field in answer["detail"]
+    other = at_work.broadcast_body("claremont", content={**SAID, "plate": "7WRK999 CA"})
+    assert await at_work.refused(hit, "broadcasts", who, other, 422) == "FIELD_INVALID"
     await at_work.broadcast(hit, who, "claremont")
     await at_work.verify(hit, who)
     tasks = {task["kind"]: task for task in (await at_work.work(hit, who))["tasks"]}
@@ -311,13 +313,14 @@ async def test_every_signed_on_field_client_is_told_what_the_policy_names(at_wor
     told = await at_work.told(hit, "broadcast")
     assert {car, desk_} <= {message.target for message in told}
     assert len({message.notification_id for message in told}) == len(told)
+    said = {**SAID, "plate": f"{hit.read.plate.reveal()} CA"}
     for message in told:
         assert message.broadcast.broadcast_id == done["broadcast_id"]
         for field in at_work.made.policies[agency].hits.broadcast_content:
-            assert message.broadcast.content[field] == SAID[field]
+            assert message.broadcast.content[field] == said[field]
         assert message.broadcast.by == "Dispatcher"
     event = (await at_work.events(hit, "hit_broadcast"))[0]
-    assert SAID["plate"] not in str(event.facts)
+    assert hit.read.plate.reveal() not in str(event.facts)
 
 
 @pytest.mark.requirement("HOT-07")

@@ -70,9 +70,15 @@ def opens(event: Mapping[str, Any]) -> str:
         raise InvalidMessage("FIELD_MISSING", "data") from error
 
 
+def takes_back(event: Mapping[str, Any]) -> str:
+    """Give the incident that a message takes back: nobody is sent any further; empty for all others."""
+    data = event["data"]
+    return str(data["incident_id"]) if data["cap"]["msgType"] == "Cancel" else ""
+
+
 async def _run(options: argparse.Namespace) -> int:
     settings = KafkaSettings(bootstrap=options.bootstrap, topic_prefix=options.prefix)
-    stop, known, playing = asyncio.Event(), dict[str, int](), set[asyncio.Task[None]]()
+    stop, known, playing = asyncio.Event(), dict[str, int](), dict[str, asyncio.Task[None]]()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with Publisher(settings) as publisher:
@@ -96,9 +102,10 @@ async def _run(options: argparse.Namespace) -> int:
             incident_id = opens(event)
             if incident_id and incident_id not in known:
                 known[incident_id] = len(known) + 1
-                task = asyncio.create_task(play(incident_id, known[incident_id]))
-                playing.add(task)
-                task.add_done_callback(playing.discard)
+                playing[incident_id] = asyncio.create_task(play(incident_id, known[incident_id]))
+            elif (over := playing.pop(takes_back(event), None)) is not None and not over.done():
+                over.cancel()
+                print(f"simulated: {takes_back(event)} taken back, nobody goes on", flush=True)
 
         print(f"simulated CAD of {options.agency}: nobody is sent anywhere", flush=True)
         await run_consumer(
@@ -106,7 +113,7 @@ async def _run(options: argparse.Namespace) -> int:
             dead_letters=DeadLetters(publisher, SOURCE), stop=stop, metrics=ConsumerMetrics("cad_simulator"),
             outsiders=True, agencies=[options.agency],
         )  # fmt: skip
-        for task in playing:
+        for task in playing.values():
             task.cancel()
-        await asyncio.gather(*playing, return_exceptions=True)
+        await asyncio.gather(*playing.values(), return_exceptions=True)
     return 0

@@ -50,8 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it; returns 1 when a package is refused. Raises `Transient` when the service is away."""
     if options.action == "key":
-        print(base64.b64encode(SigningKey.generate(options.file).public).decode())
+        try:
+            print(base64.b64encode(SigningKey.generate(options.file).public).decode())
+        except FileExistsError:
+            raise SystemExit(f"alpr device: {options.file} is there already: a key is never overwritten") from None
         return 0
+    if options.action != "pull" and not options.copy.is_file():
+        raise SystemExit(f"alpr device: {options.copy}: there are no copies; pull them first")
     with DeviceCopy.open(options.copy) as copy:
         match options.action:
             case "pull":
@@ -62,11 +67,19 @@ def run(options: argparse.Namespace) -> int:
                 return _match(options, copy)
 
 
+def _verifier(trust: str) -> str:
+    """Take the key itself, or the whole answer of the service that it came in."""
+    try:
+        return str(json.loads(trust)["verifier"])
+    except (ValueError, KeyError, TypeError):
+        return trust
+
+
 def _pull(options: argparse.Namespace, copy: DeviceCopy) -> int:
     if options.fresh:
         copy.forget()
     with httpx.Client(timeout=httpx.Timeout(_TIMEOUT_S), trust_env=False) as http:
-        unit = Unit(http, options.url, options.device, SigningKey.load(options.key), options.trust)
+        unit = Unit(http, options.url, options.device, SigningKey.load(options.key), _verifier(options.trust))
         while True:
             try:
                 unit.pull(copy, options.wait if not options.follow else max(options.wait, 30))
@@ -188,7 +201,8 @@ def _match(options: argparse.Namespace, copy: DeviceCopy) -> int:
         plate = normalize(line)
         lists = copy.find(plate, datetime.now(UTC)) if plate else []
         if options.json:
-            print(json.dumps({"plate": plate.reveal(), "lists": [one.code for one in lists]}), flush=True)
+            classes = {one.code: one.advisory_class for one in lists}
+            print(json.dumps({"plate": plate.reveal(), "lists": [*classes], "classes": classes}), flush=True)
         else:
             words = ", ".join(f"{one.code} ({one.advisory_class})" for one in lists) or "not listed here"
             print(f"{plate.reveal()}: {words}", flush=True)

@@ -219,7 +219,8 @@ def _send(http: httpx.Client, options: argparse.Namespace) -> int:
         print(json.dumps(report))
     elif options.action == "dry-run":
         grades = ", ".join(f"{count} {grade}" for grade, count in report["by_grade"].items())
-        print(f"{options.list}: {report['alerts']} alerts of {report['reads']} reads since {report['since']}: {grades}")
+        told = f"{report['alerts']} alerts of {report['reads']} reads since {report['since']}"
+        print(f"{options.list}: {told}" + (f": {grades}" if grades else ""))
     else:
         _print_report(options.list, report)
     return 0

@@ -63,6 +63,7 @@ def _play(stack: Stack, options: argparse.Namespace, stop: threading.Event) -> N
         f"  sign in as      {', '.join(demo.ACCOUNTS)}\n"
         f"  password        {stack.demo_password}\n"
         f"  demonstration   {plates} plates listed; this agency is watermarked and bound to this machine\n"
+        f"  for programs    Kafka {stack.bootstrap} (ALPR_KAFKA_BOOTSTRAP), ingest {stack.services['ingest'].url}\n"
         "  stop            Ctrl-C\n",
         flush=True,
     )

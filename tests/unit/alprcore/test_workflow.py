@@ -390,6 +390,19 @@ def test_rosevilles_dispatcher_describes_the_vehicle_and_reaches_patrol_on_the_m
         assert case.refusal(Broadcast(BroadcastKind.INITIAL, CONTENT, channels, audience)) == code
 
 
+@pytest.mark.requirement("HIT-27", partial="the record and its messages are tested with the work on hits")
+@pytest.mark.parametrize("agency", FIVE)
+def test_a_broadcast_names_no_other_plate_than_the_hits(agency):
+    case = Case(agency, plates=("7TST001", "7TSTO01"))
+    for said in ("7TST001", "7tst 001", "7TST001 CA", "7TSTO01 (CA)", "7TST001, US-CA"):
+        assert case.refusal(aired(case.profile, plate=said)) != "FIELD_INVALID", said
+    for said in ("7TST002", "s7TST001", "7TST0011 CA", "CA", "7TST001 7TST002"):
+        refused = case.ask(aired(case.profile, plate=said))
+        assert isinstance(refused, Refused), said
+        assert (refused.rule_id, refused.reason_code, status_of(refused)) == ("HIT-27", "FIELD_INVALID", 422)
+        assert "plate" in refused.detail
+
+
 def test_a_call_has_a_type_of_the_list_and_is_confirmed_by_an_active_verification_only():
     case = Case("roseville")
     assert case.refusal(Call("barking_dog")) == "CALL_TYPE_UNKNOWN"

@@ -152,6 +152,15 @@ def test_where_messages_may_go(url, code):
     assert (judged.reason_code if isinstance(judged, Refused) else None) == code
 
 
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [("https://10.9.9.9/", True), ("https://127.0.0.1/", True), ("https://169.254.169.254/", False)],
+)
+def test_a_refused_address_names_the_setting_where_it_would_help(url, named):
+    refused = rules.endpoint_url(url, plain=False, networks=())
+    assert ("ALPR_CONSOLE_WEBHOOK_NETWORKS" in refused.detail) is named
+
+
 def test_plain_http_goes_only_where_it_is_allowed():
     assert rules.endpoint_url("http://cad.example/", plain=True, networks=()) == "http://cad.example/"
 

@@ -55,10 +55,13 @@ def build(
     return assemble(settings, pool, policies, stop, clock)
 
 
-async def seed_papers(console: Console, profile: AgencyProfile, username: str, roles: Sequence[str]) -> None:
+async def seed_papers(
+    console: Console, profile: AgencyProfile, username: str, roles: Sequence[str], grants: Sequence[str] = ()
+) -> None:
     """Complete an account made on the machine itself, so that its person can work; nothing where nothing is missing.
 
-    Nobody of the agency witnessed these papers: the ledger and the person's own page say so (ACC-03).
+    Nobody of the agency witnessed these papers: the ledger and the person's own page say so (ACC-03). `grants` open
+    other sources with the first papers only: what a manager took away later stays away (ACC-07).
     """
     now, agency = utc_now(), profile.agency
     found = await console.administration.account(agency, username)
@@ -72,7 +75,15 @@ async def seed_papers(console: Console, profile: AgencyProfile, username: str, r
     category, title = training_rules.place(roles, profile)
     await console.administration.vouch(person, profile, found["employee_id"] or f"M-{username}", category, title, now)
     until = local_day(profile, now) + timedelta(days=365) if category == "contractor" else None
-    await console.training.attest(person, profile, until, now)
+    certified = sorted({*grants}.intersection(profile.access.grant_certifications))
+    await console.training.attest(person, profile, until, now, certified)
+    if grants and not standing.policy_version:
+        complete = await console.training.standing(person.person_id, now)
+        refusal = await console.administration.set_grants(
+            person, profile, complete, grants, "", now, {"by": "operator"}
+        )
+        if refusal is not None:
+            raise Misconfigured(f"{username}: {refusal.detail}")
 
 
 async def seed_demo(console: Console, settings: Settings, policies: Mapping[str, AgencyProfile]) -> None:
@@ -90,7 +101,7 @@ async def seed_demo(console: Console, settings: Settings, policies: Mapping[str,
             password=password,
             now=utc_now(),
         )
-        await seed_papers(console, policies[DEMO], username, roles)
+        await seed_papers(console, policies[DEMO], username, roles, accounts_rules.DEMO_GRANTS.get(username, ()))
 
 
 def shipped_policies(settings: Settings) -> dict[str, AgencyProfile]:

@@ -71,7 +71,8 @@ def guards(active: ActiveList, entries: int, source_time: datetime, *, now: date
     if source_time > now + CLOCK_AHEAD:
         hit.append(Refused("HOT-04", "SOURCE_TIME_AHEAD", "source_time lies in the future"))
     if active.source_time is not None and source_time < active.source_time:
-        hit.append(Refused("HOT-04", "LIST_OLDER_THAN_ACTIVE", "the active version has a newer source time"))
+        words = f"the file is of {source_time.isoformat()}, the version in force of {active.source_time.isoformat()}"
+        hit.append(Refused("HOT-04", "LIST_OLDER_THAN_ACTIVE", words))
     if entries < active.entries * (1 - SHRINK_LIMIT):
         hit.append(Refused("HOT-04", "LIST_SHRUNK", f"{entries} entries instead of {active.entries}"))
     if active.entries and entries > max(active.entries * GROWTH_LIMIT, active.entries + GROWTH_FREE):

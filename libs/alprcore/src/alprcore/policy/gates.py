@@ -84,6 +84,6 @@ def pass_gate(
         return Refused(rule.rule_id, rule.reason_code, rule.words)
     reason = " ".join(override_reason.split())
     if len(reason) < LEAST_REASON:
-        words = f"{rule.words}, or say in override_reason why not"
+        words = f"{rule.words}, or give a reason why not"
         return Refused(rule.rule_id, rule.reason_code, words)
     return Overridden(step, reason)

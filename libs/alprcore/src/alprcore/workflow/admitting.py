@@ -161,7 +161,7 @@ def admit(
     passed = _pass(profile, asks, reason)
     if isinstance(passed, Refused):
         if step is Step.ACTION and passed.rule_id == "HIT-09" and strength_of(profile, "verify") is Gate.SOFT:
-            return Refused("HIT-09", "REASON_REQUIRED", "verify first, or say in reason why it was not practicable")
+            return Refused("HIT-09", "REASON_REQUIRED", "verify first, or say why it was not practicable")
         return passed
     return replace(passed, unverified=step is Step.ACTION and not serves_action(profile, scene, work))
 

@@ -275,7 +275,8 @@ class Scene:
     """The hit and who acts on it now: from which client, in which roles (of the session, never of a request).
 
     `state_match` is what the matcher found (HIT-08); `words` are texts of the hit that are no basis for a stop when
-    somebody only repeats them: plate, reason, list.
+    somebody only repeats them: plate, reason, list. `plates`: what the plate may be called on the air (HIT-27); none
+    are named where nobody broadcasts.
     """
 
     device_kind: DeviceKind
@@ -286,6 +287,7 @@ class Scene:
     presented_at: datetime
     words: tuple[str, ...] = ()
     state_match: StateMatch = StateMatch.UNKNOWN
+    plates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

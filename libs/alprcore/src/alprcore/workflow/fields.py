@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from alprcore.model import ClientKind, DeviceKind, Refused
+from alprcore.plates import normalize
 from alprcore.policy import LEAST_REASON, AgencyProfile, Gate, strength_of
 
 from .facts import (
@@ -30,9 +32,11 @@ CONTENT: Final = ("nature", "vehicle", "plate", "fixed_location", "description",
 """What a broadcast may have to say; the profile names what it must (HIT-27)."""
 FIELD_CODES: Final = frozenset(
     {"FIELD_REQUIRED", "REASON_REQUIRED", "DESCRIPTION_REQUIRED", "MAIN_CHANNEL_REQUIRED", "AUDIENCE_REQUIRED"}
-    | {"CALL_TYPE_UNKNOWN", "ROUTE_NOT_PERMITTED", "BROADCAST_KIND_INVALID"}
+    | {"CALL_TYPE_UNKNOWN", "ROUTE_NOT_PERMITTED", "BROADCAST_KIND_INVALID", "FIELD_INVALID"}
 )
 """Refusals of what was given, not of when: 422."""
+_ORIGIN: Final = re.compile(r"[\s,(]+(?:US-)?[A-Z]{2}\)?\s*$", re.IGNORECASE)
+"""A state behind a plate: `7ABC123 CA`, `7ABC123 (CA)`, `7ABC123, US-CA`."""
 
 
 def status_of(refused: Refused) -> int:
@@ -110,6 +114,8 @@ def _broadcast_lacks(profile: AgencyProfile, scene: Scene, given: Broadcast) -> 
     missing = [name for name in content if not given.content.get(name, "").strip()]
     if missing:
         return Refused("HIT-27", "FIELD_REQUIRED", f"content: {', '.join(missing)}")
+    if not _names_the_plate(scene, given.content.get("plate", "")):
+        return Refused("HIT-27", "FIELD_INVALID", "plate: not the plate of this hit")
     channels = required_channels(profile, scene)
     if not set(channels) <= set(given.channels):
         return Refused("HIT-23", "MAIN_CHANNEL_REQUIRED", f"channels: {', '.join(channels)} at least")
@@ -119,3 +125,9 @@ def _broadcast_lacks(profile: AgencyProfile, scene: Scene, given: Broadcast) -> 
     if not set(audience) <= set(given.audience):
         return Refused("HIT-23", "AUDIENCE_REQUIRED", f"audience: {', '.join(audience)} at least")
     return None
+
+
+def _names_the_plate(scene: Scene, text: str) -> bool:
+    """Tell whether a text to be broadcast is a plate of the hit, with or without a state behind it."""
+    said = {normalize(text), normalize(_ORIGIN.sub("", text))} - {""}
+    return not said or not scene.plates or not said.isdisjoint(normalize(plate) for plate in scene.plates)

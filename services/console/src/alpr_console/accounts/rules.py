@@ -51,6 +51,8 @@ DEMO_PEOPLE: Final = (
     ("retention", "Robin Records", "", ("retention_officer",)),
 )
 """Username, name, organization (empty: the agency itself) and roles of the demonstration's people."""
+DEMO_GRANTS: Final = dict.fromkeys(("dispatcher", "investigator", "officer", "supervisor"), ("clets",))
+"""Sources opened to those of them who work on hits: they type what CLETS or NCIC answered (ACC-07)."""
 _GUESSED: Final = frozenset(
     [
         "password",

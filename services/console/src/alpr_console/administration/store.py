@@ -195,9 +195,10 @@ class AdministrationStore:
         return None
 
     async def set_grants(
-        self, by: Person, profile: AgencyProfile, standing: Standing, after: Sequence[str], under: str, now: datetime
+        self, by: Person, profile: AgencyProfile, standing: Standing, after: Sequence[str], under: str, now: datetime,
+        more: Mapping[str, str] | None = None,
     ) -> Refused | None:  # fmt: skip
-        """Set which other sources a person may see, judged by what is granted then (ACC-07)."""
+        """Set which other sources a person may see, judged by what is granted then (ACC-07); `more` goes on record."""
         person_id = standing.person_id
         async with self._outbox.change(by.agency) as connection:
             before = (await self._held(connection, by.agency, person_id))["grants"]
@@ -206,7 +207,7 @@ class AdministrationStore:
                 return refusal
             await connection.execute(self._queries["set_grants"], by.agency, person_id, sorted(after))
             facts = {"before": " ".join(sorted(before)), "after": " ".join(sorted(after)), "delegation_id": under}
-            await self._note(connection, by, "grants_changed", person_id, profile, now, facts)
+            await self._note(connection, by, "grants_changed", person_id, profile, now, {**facts, **(more or {})})
         return None
 
     async def vouch(

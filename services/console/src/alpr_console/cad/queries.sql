@@ -31,8 +31,14 @@ JOIN console.cad_statuses s ON s.agency = n.agency AND s.incident_id = n.inciden
 WHERE n.agency = $1 AND n.hit_id = ANY($2) AND n.client_kind = 'dispatch_console'
 
 -- newest_statuses --
-SELECT event_id, incident_id, hit_id, status, reason, call_number, unit, simulated, said_at, stored_at
-FROM console.cad_statuses WHERE agency = $1 ORDER BY stored_at DESC, event_id LIMIT $2
+SELECT s.event_id, s.incident_id, s.hit_id, s.status, s.reason, s.call_number, s.unit, s.simulated, s.said_at,
+    s.stored_at, n.place, n.captured_at
+FROM console.cad_statuses s
+LEFT JOIN LATERAL (
+    SELECT place, captured_at FROM console.notifications
+    WHERE agency = s.agency AND incident_id = s.incident_id ORDER BY revision DESC LIMIT 1
+) n ON true
+WHERE s.agency = $1 ORDER BY s.stored_at DESC, s.event_id LIMIT $2
 
 -- told_before --
 SELECT event_id, sent_at, update_no FROM console.cad_events

@@ -190,7 +190,10 @@ def endpoint_url(text: str, *, plain: bool, networks: Sequence[IPv4Network | IPv
     except ValueError:
         return text
     if not address_open(address, networks):
-        return Refused("CAD", "ADDRESS_NOT_ALLOWED", "this address is not among the networks that are allowed")
+        barred = "it is link-local, multicast or reserved and is never called"
+        closed = "whoever runs Plateline adds its network to ALPR_CONSOLE_WEBHOOK_NETWORKS, a JSON list"
+        detail = f"this address is not on the open internet: {barred if _barred(address) else closed}"
+        return Refused("CAD", "ADDRESS_NOT_ALLOWED", detail)
     return text
 
 
@@ -207,9 +210,13 @@ def address_open(address: IPv4Address | IPv6Address, networks: Sequence[IPv4Netw
     """
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    if any(address in network for network in (*_NEVER, *_EMBEDDING)):
+    if _barred(address):
         return False
     return any(address in network for network in networks) or address.is_global
+
+
+def _barred(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in (*_NEVER, *_EMBEDDING))
 
 
 def fresh(timestamp: str, now: datetime) -> int | None:

@@ -2,7 +2,7 @@
 import { clock, h, serverTime } from "./dom.js";
 import { render } from "./morph.js";
 import { compared, keys, listFacts, origin, plate, spelling, trail } from "./facts.js";
-import { drill, due, left, over, stateOf } from "./queue.js";
+import { drill, due, left, over, overdue, stateOf } from "./queue.js";
 import { spot } from "./spot.js";
 
 const PRIORITY = { high: "High priority", medium: "Medium priority", information: "Information" };
@@ -51,7 +51,7 @@ function notices(card, notice) {
     drill(card) && h("p", { class: "exercise", "data-key": "exercise" }, h("strong", { text: "Exercise." }), " Nobody's vehicle: work it as you would a real one. Say EXERCISE on the air."),
     h("p", { class: `notice${ended && stateOf(card) !== "closed" ? " ended" : ""}`, "data-key": "notice" }, h("strong", { text: ended || notice }), card.storm_words && ` ${card.storm_words}`, ended ? "" : words),
     card.escalated_at && !over(card) && h("p", { class: "note bad", "data-key": "escalated" }, h("strong", { text: `Escalated ${clock(card.escalated_at)}. ` }), "It waited longer than the policy allows; the supervisor has been told."),
-    card.overdue_at && !over(card) && h("p", { class: "note bad", "data-key": "overdue" }, h("strong", { text: `Overdue since ${clock(card.overdue_at)}. ` }), "The broadcast is later than the policy allows: broadcast now.", task && " ", task && h("span", { "data-due": task, text: left(task, serverTime()) })),
+    overdue(card) && h("p", { class: "note bad", "data-key": "overdue" }, h("strong", { text: `Overdue since ${clock(card.overdue_at)}. ` }), "The broadcast is later than the policy allows: broadcast now.", task && " ", task && h("span", { "data-due": task, text: left(task, serverTime()) })),
   ];
 }
 

@@ -30,7 +30,21 @@ export const refusal = (content, status) => {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."} ${advice[content.reason_code] ?? ""}`.trim();
 };
 
+// A form that leaves the page as it is says what was saved: data-says="Granted" with the boxes that are ticked.
+function saved(form) {
+  form.querySelectorAll("[data-refusal], [data-saved]").forEach((place) => place.remove());
+  const ticked = [...form.querySelectorAll("input:checked")].map((box) => box.closest("label").textContent.trim());
+  const place = document.createElement("p");
+  place.dataset.saved = "";
+  place.className = "note good";
+  place.setAttribute("role", "status");
+  form.append(place);
+  place.textContent = `Saved. ${form.dataset.says}: ${ticked.join(", ") || "none"}.`;
+  form.addEventListener("change", () => place.remove(), { once: true });
+}
+
 export function say(form, words) {
+  form.querySelector("[data-saved]")?.remove();
   let place = form.querySelector("[data-refusal]");
   if (!place) {
     place = document.createElement("p");
@@ -53,6 +67,7 @@ async function send(form) {
   const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (!answer.ok) return say(form, refusal(content, answer.status));
   if (!form.dispatchEvent(new CustomEvent("done", { detail: content, cancelable: true }))) return;
+  if (form.dataset.says) return saved(form);
   const shown = form.dataset.shows && form.querySelector("output");
   if (!shown) return form.dataset.then ? location.assign(form.dataset.then.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(content[name] ?? form.elements[name]?.value ?? ""))) : location.reload();
   shown.textContent = content[form.dataset.shows];

@@ -45,35 +45,37 @@ function reasonField(id) {
   return h("div", { class: "field reason", hidden: true }, h("label", { for: id, text: "Why go on? Your reason is recorded." }), h("textarea", { id, name: "override_reason", rows: 2, maxlength: 500 }));
 }
 
-export function askReason(form) {
-  const field = form.querySelector(".reason");
-  if (!field) return null;
-  field.hidden = false;
-  field.querySelector("textarea").required = true;
-  return field.querySelector("textarea");
+// Asked for only while the service says that a reason passes; the service, not the browser, says whether one is missing.
+// What was written stays where it is asked again.
+function askReason(form, asked) {
+  const field = form.querySelector(".reason"), text = field.querySelector("textarea");
+  field.hidden = !asked;
+  text.disabled = !asked;
+  return asked ? text : null;
 }
 
-// how a program passes the reason is no word for a person
-export const inWords = (detail) => detail.replace("in override_reason", "below");
+// how a program calls a field is no word for a person
+export const inWords = (detail) => detail.replace(/\b[a-z]+(?:_[a-z]+)+\b/g, (name) => name.replaceAll("_", " "));
+const takesReason = (problem) => problem.status !== 403 && /give a reason/.test(problem.detail ?? "");
 const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
 
 // A refusal: what is refused, in words, then the rule and its code for whoever reports it.
-export function refused(form, problem, askable) {
+function refused(form, problem) {
   const place = form.querySelector(".refusal");
   const codes = [problem.rule_id, problem.reason_code].filter(Boolean).join(" · ");
   place.replaceChildren(h("strong", { text: "Not recorded. " }), sentence(inWords(problem.detail ?? "the console does not answer; try again")), codes && " ", codes && h("code", { text: codes }));
   place.hidden = false;
-  const reason = askable(problem) ? askReason(form) : null;
+  const reason = askReason(form, takesReason(problem));
   (reason ?? place).focus();
 }
 
 // `buttons`: [{words, id?, main?, path(values), body(values)}]; sent(answer, button) after a success.
-export function stepForm({ key, label, fields, buttons, needsReason = false, askable = () => false, sent, foot = null }) {
+export function stepForm({ key, label, fields, buttons, needsReason = false, sent, foot = null }) {
   const id = next("reason");
   const form = h("form", { class: "step-form", "data-step-form": key, "aria-label": label, novalidate: false },
     h("p", { class: "note bad refusal", role: "alert", tabindex: "-1", hidden: true }), fields, reasonField(id),
     h("div", { class: "deeds" }, buttons.map((button, at) => h("button", { type: "submit", class: button.main ? "main" : "", id: button.id, name: "_deed", value: String(at), formnovalidate: button.unchecked, text: button.words }))), foot);
-  if (needsReason) askReason(form);
+  askReason(form, needsReason);
   form.addEventListener("input", () => { form.dataset.dirty = "yes"; });
   form.addEventListener("keydown", (press) => {
     if (press.key === "Enter" && (press.ctrlKey || press.metaKey)) { press.preventDefault(); form.requestSubmit(form.querySelector("button.main")); }
@@ -88,8 +90,8 @@ export function stepForm({ key, label, fields, buttons, needsReason = false, ask
     try {
       const answer = await post(button.path, button.body(given));
       const content = await answer.json().catch(() => ({}));
-      if (answer.ok) { delete form.dataset.dirty; await sent(content, button); } else refused(form, typeof content.detail === "string" ? content : { detail: `refused (${answer.status})` }, askable);
-    } catch { refused(form, {}, () => false); } finally { delete form.dataset.busy; }
+      if (answer.ok) { delete form.dataset.dirty; await sent(content, button); } else refused(form, typeof content.detail === "string" ? content : { detail: `refused (${answer.status})`, status: answer.status });
+    } catch { refused(form, {}); } finally { delete form.dataset.busy; }
   });
   return form;
 }

@@ -151,8 +151,16 @@ byId("feed-fields")?.addEventListener("shape", ({ detail: body }) => { body.sour
 const entry = byId("hot-plate") ?? byId("partial-plate");
 if (entry) {
   const ends = entry.elements.expires_at;
-  const until = (hours) => { ends.max = minutes(Date.now() + hours * 3600000); ends.value = ends.max; };
+  // what a person typed stays; only a limit that is shorter moves it, and the form says so
+  let typed = null;
+  const until = (hours) => {
+    ends.max = minutes(Date.now() + hours * 3600000);
+    const late = typed > ends.max; // both as 2026-03-02T20:15; nothing typed is never late
+    ends.value = typed === null || late ? ends.max : typed;
+    return late;
+  };
   until(Number(entry.dataset.hours));
+  ends.addEventListener("input", () => { typed = ends.value; });
   entry.addEventListener("shape", ({ detail: body }) => {
     if (/^[a-z]{2}$/i.test(body.state ?? "")) body.state = `US-${body.state.toUpperCase()}`; // as reads carry it (ISO 3166-2)
     const vehicle = {};
@@ -165,9 +173,11 @@ if (entry) {
       if (changed === none && none.checked) for (const box of boxes) box.checked = false;
       if (changed !== none && changed?.checked) none.checked = false;
       const short = boxes.some((box) => box.checked), hours = Number(short ? entry.dataset.stateHours : entry.dataset.hours);
-      if (changed) until(hours);
-      hint.textContent = short ? `At most ${hours} hours, because a state system takes over` : `At most ${hours / 24} days from now`;
+      const moved = changed && until(hours);
+      hint.textContent = `${short ? `At most ${hours} hours, because a state system takes over` : `At most ${hours / 24} days from now`}${moved ? ". Your end was later and has been moved to this limit" : ""}`;
+      hint.classList.toggle("amber", Boolean(moved));
     };
+    hint.setAttribute("aria-live", "polite");
     for (const box of [...boxes, none]) box.addEventListener("change", () => also(box));
     const told = () => {
       const kind = entry.elements._kind.value;

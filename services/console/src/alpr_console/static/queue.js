@@ -14,6 +14,9 @@ export const group = (card) => (over(card) ? "over" : card.acknowledged_at ? "wo
 export const drill = (card) => card.status === "Exercise" || card.exercise === true;
 export const due = (card) => (card.work?.tasks ?? []).filter((task) => !task.closed_at && task.due_at).map((task) => task.due_at).sort()[0];
 
+// late is a broadcast that is still to be made: one that was made late is history
+export const overdue = (card) => Boolean(card.overdue_at) && !over(card) && (card.work?.tasks ?? []).some((task) => task.kind === "broadcast" && !task.closed_at);
+
 const first = (a, b) => a.opened_at.localeCompare(b.opened_at) || a.incident_id.localeCompare(b.incident_id);
 const byGravity = (a, b) => RANK[a.priority] - RANK[b.priority] || first(a, b);
 export const graver = (a, b) => RANK[a.priority] < RANK[b.priority];
@@ -32,7 +35,7 @@ function marks(card) {
   if (card.kind === "storm") tag("Alert storm", "warn");
   if (ENDS[stateOf(card)]) tag(ENDS[stateOf(card)], stateOf(card) === "closed" ? "" : "bad");
   if (card.escalated_at && !over(card)) tag("Escalated", "bad");
-  if (card.overdue_at && !over(card)) tag("Overdue", "bad");
+  if (overdue(card)) tag("Overdue", "bad");
   if (card.cad?.status === "rejected") tag("CAD rejected", "bad");
   if (card.delayed) tag("Delayed", "warn");
   if (card.sightings.length > 1) tag(`Seen ${card.sightings.length}×`);

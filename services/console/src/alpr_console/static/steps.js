@@ -116,7 +116,8 @@ export class Steps {
 
   // by click or Enter on its head, or by its number: opens a step and puts the focus into its form
   toggle(step) {
-    this.chosen.set(this.key, this.current() === step ? "" : step);
+    if (this.current() !== step) { this.open(step); return; }
+    this.chosen.set(this.key, "");
     this.draw();
   }
   open(step) {
@@ -128,7 +129,7 @@ export class Steps {
   }
   enter(step) {
     const row = this.root.querySelector(`[data-key="step-${step}"]`);
-    const field = [...(row?.querySelectorAll("form :is(input, select, textarea, button)") ?? [])].find((one) => one.checkVisibility() && one.type !== "hidden");
+    const field = [...(row?.querySelectorAll("form :is(input, select, textarea, button)") ?? [])].find((one) => one.checkVisibility() && one.type !== "hidden" && !one.readOnly);
     this.reveal(row, field ?? row?.querySelector("[data-step]"));
   }
   // the list of steps scrolls, the hit beside it stays where it is
@@ -141,6 +142,7 @@ export class Steps {
     if (inner.top < outer.top || inner.height > outer.height) box.scrollTop += inner.top - outer.top - 4;
     else if (inner.bottom > outer.bottom) box.scrollTop += inner.bottom - outer.bottom + 4;
   }
+  label(step) { return this.work?.steps.find((one) => one.step === step)?.label ?? LABELS[step] ?? step; }
   number(n) { return this.open(this.rows()[n - 1]?.step); }
   openNext() { const next = this.next(); return next ? this.open(next) : (this.root.querySelector("[data-step]")?.focus(), false); }
 
@@ -149,10 +151,9 @@ export class Steps {
     if (this.forms.has(name)) return this.forms.get(name);
     const card = this.card, work = this.work, found = work.steps.find((one) => one.step === step) ?? (step === "closure" ? { gate: "off", refusal: work.closable?.refusal } : {});
     const hit = work.hit_id ?? card.hit_id, label = found.label ?? LABELS[step] ?? step;
-    const soft = (problem) => /override_reason/.test(problem.detail ?? ""); // the service says itself which refusals a reason passes
     const form = FORMS[step]?.({
       card, work, forms: work.forms ?? {}, path: (deed) => `/v1/hits/${hit}/${deed}`,
-      form: { key: step, label, needsReason: Boolean(found.needs_reason), askable: soft, sent: (answer, button) => this.sent(name, step, label, button) },
+      form: { key: step, label, needsReason: Boolean(found.needs_reason), sent: (answer, button) => this.sent(name, step, label, button) },
     });
     if (form?.nodeName === "P") return form; // a word instead of a form: made anew each time
     if (form) { form.dataset.born = `${name} ${(born += 1)}`; this.forms.set(name, form); }
@@ -169,10 +170,11 @@ export class Steps {
     this.forms.delete(name);
     const stays = this.key === key; // meanwhile the person may have gone to another hit
     const next = stays ? this.next() : "";
-    if (stays) this.chosen.set(this.key, next);
+    if (stays) this.chosen.set(this.key, ""); // nothing opens by itself: the keys of one step never fall into the next one's form
     this.draw();
-    this.said(`${button.words}: recorded.${next ? ` Next: ${LABELS[next] ?? next}.` : ""}`);
-    if (stays && hadFocus) { if (next) this.enter(next); else { const row = this.root.querySelector(`[data-key="step-${step}"]`); this.reveal(row, row?.querySelector("[data-step]")); } }
+    this.said(`${button.words}: recorded.${next ? ` Next: ${this.label(next)}. Enter or S opens it.` : ""}`);
+    const row = this.root.querySelector(`[data-key="step-${next || step}"]`);
+    if (stays && hadFocus) this.reveal(row, row?.querySelector("[data-step]"));
   }
 
   draw() {

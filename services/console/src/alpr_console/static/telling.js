@@ -25,7 +25,7 @@ export function broadcast(make, kind) {
   if (later) start.result = start.alert_info = result(answer(make));
   const asked = later ? (spec.result_required?.includes("result") ? spec.result_required : [...new Set([...(spec.result_required ?? ["plate"]), "alert_info"])]) : spec.required ?? ["plate", "description"];
   const names = asked.includes("direction") || later ? asked : [...asked, "direction"];
-  const field = (name) => (LONG.has(name) ? area : line)(name, `${LABELS[name] ?? codeWords(name)}${asked.includes(name) ? "" : " (optional)"}`, start[name] ?? "", { required: asked.includes(name) });
+  const field = (name) => (LONG.has(name) ? area : line)(name, `${LABELS[name] ?? codeWords(name)}${asked.includes(name) ? "" : " (optional)"}`, start[name] ?? "", { required: asked.includes(name), ...(name === "plate" ? { readonly: true, hint: "the plate of the hit" } : {}) });
   const text = h("p", { class: "aloud", tabindex: "0", role: "group", "aria-label": "Text to read aloud" });
   const content = (given) => Object.fromEntries(names.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
   const form = stepForm({ ...make.form, fields: [
@@ -53,9 +53,9 @@ export function describe(make) {
 export function call(make) {
   const start = filled(make.card), types = options(make.forms.call?.types);
   const stolen = make.card.reason === "stolen_vehicle" && answer(make)?.result === "active";
-  const guess = [stolen ? "stolen_vehicle" : "", `tas_${make.card.reason}`, make.card.reason].find((code) => types.some((item) => item.code === code)) ?? types[0]?.code;
+  const usual = [stolen ? "stolen_vehicle" : "", `tas_${make.card.reason}`, make.card.reason].map((code) => types.find((item) => item.code === code)).find(Boolean);
   return stepForm({ ...make.form, fields: [
-    pick("call_type", "Call type", types, guess, { required: true }),
+    pick("call_type", "Call type", types, "", { required: true, empty: "Choose", hint: usual && `for this hit: ${usual.label}` }),
     line("vehicle_description", "Vehicle description", start.description, {}),
     line("direction_of_travel", "Direction of travel", make.card.direction && make.card.direction !== "unknown" ? start.direction : "unknown", { hint: "a direction, or: unknown" }),
   ], buttons: [{ words: "Open the call", main: true, path: make.path("calls"), body: (given) => ({ call_type: given.call_type, vehicle_description: given.vehicle_description ?? "", direction_of_travel: given.direction_of_travel ?? "" }) }] });

@@ -267,10 +267,13 @@ class TrainingStore:
                     changed += 1
         return changed
 
-    async def attest(self, person: Person, profile: AgencyProfile, contract_end: date | None, now: datetime) -> None:
+    async def attest(
+        self, person: Person, profile: AgencyProfile, contract_end: date | None, now: datetime, also: Sequence[str] = ()
+    ) -> None:
         """Put complete papers on file without a witness: of the demonstration's people and of a first administrator.
 
-        The course says whose word it is, and the ledger says that nobody of the agency recorded it.
+        The course says whose word it is, and the ledger says that nobody of the agency recorded it. `also` are
+        certifications beyond those that any access takes.
         """
         day, agency = local_day(profile, now), person.agency
         course_id = make_id("course", agency, rules.ATTESTED, "1")
@@ -285,7 +288,7 @@ class TrainingStore:
                     self._queries["put_record"], make_id("attested", person.person_id, context, *tags), agency,
                     person.person_id, course_id, context, day, None, rules.OPERATOR, True, rules.OPERATOR, now,
                 )  # fmt: skip
-            for kind in sorted({*profile.access.certifications, rules.EQUIPMENT_CLEARANCE}):
+            for kind in sorted({*profile.access.certifications, rules.EQUIPMENT_CLEARANCE, *also}):
                 until = day + timedelta(days=365)
                 await connection.fetchval(
                     self._queries["put_certification"], make_id("attested", person.person_id, kind, until.isoformat()),

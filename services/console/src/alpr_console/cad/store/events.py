@@ -150,7 +150,7 @@ class CadStore:
         }
 
     async def newest(self, agency: str) -> list[dict[str, Any]]:
-        """List what the CAD said last, newest first, each with whether it was applied."""
+        """List what the CAD said last, newest first, each with where and when its hit was seen and whether it was applied."""
         async with self._outbox.change(agency) as connection:
             rows = await connection.fetch(self._queries["newest_statuses"], agency, NEWEST)
             problems = {
@@ -164,6 +164,7 @@ class CadStore:
             {
                 **{name: row[name] for name in _SHOWN}, "said_at": row["said_at"].isoformat(),
                 "stored_at": row["stored_at"].isoformat(), "reason_code": problems.get(row["event_id"], ""),
+                "place": row["place"] or "", "captured_at": row["captured_at"] and row["captured_at"].isoformat(),
             }
             for row in rows
         ]  # fmt: skip

@@ -99,10 +99,17 @@ async def standing(
     first = json.loads(found[work_id]["card"]) if work_id in found else card
     rows = tuple(_row(row) for row in await connection.fetch(queries["steps"], agency, [work_id]))
     shown_at = await connection.fetchval(queries["shown_at"], agency, work_id, [hit_id, work_id])
+    scene = scene_of(first, client_kind, roles, shown_at)
+    corrected = [row["given"].get("corrected_text", "") for row in rows if row["step"] == "read_check"]
+    plates = tuple({one: None for one in (*_plates(card), *_plates(first), *corrected) if one})
     return Standing(
-        hit_id, work_id, card, first, rows, scene_of(first, client_kind, roles, shown_at), work_from(first, rows),
+        hit_id, work_id, card, first, rows, replace(scene, plates=plates), work_from(first, rows),
         tuple(dict(row) for row in await connection.fetch(queries["tasks"], agency, [work_id])),
     )  # fmt: skip
+
+
+def _plates(card: Mapping[str, Any]) -> tuple[str, str]:
+    return card["plate"], card["entry_plate"]
 
 
 def scene_of(
