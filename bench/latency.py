@@ -1,7 +1,7 @@
 """Captured → on the dispatcher's screen, for one camera and at 80 % of what the machine can look at, leg by leg.
 
-`make bench-latency` starts the whole product in a temporary folder: cameras publish pictures of a drawn drive whose
-vehicles are all listed, the real models read them, and a dispatcher's session follows the console's stream and sends
+`make bench-latency` starts the whole product in a temporary folder: cameras publish pictures of a drawn drive some of
+whose vehicles are listed, the real models read them, and a dispatcher's session follows the console's stream and sends
 the receipts that its page would send. What the machine can look at is measured first. Each figure stands beside the
 design's target and what the makers of others publish of theirs. Writes bench/results/latency.md.
 """
@@ -35,6 +35,9 @@ TARGET_P50_S, TARGET_P99_S = 1.0, 3.0
 """design: captured → notification, unloaded and at 80 % load on CPU; here to the screen, which is later."""
 LOAD = 0.8
 CAMERAS = 8
+LISTED = 40
+"""Vehicles that are listed in each part: a hundred different ones within ten minutes would be an alert storm, which waits
+for a person."""
 RIVALS = (
     ("Rekor Scout, as published: plate group after the car has passed", "up to 10 s", "and 1 s of video buffer"),
     ("ParkPow cloud, as published: API call to alert", "1-3 s", "without the camera's way there"),
@@ -157,19 +160,23 @@ def capacity(stack: Stack, seconds: float, seed: int) -> float:
     return (looked_at(stack) - before) / (time.monotonic() - begun)
 
 
-def measure(stack: Stack, screen: Screen, cameras: int, fps: float, vehicles: int, report: Report) -> None:
-    """Play so many vehicles per camera and tell how long each took to the screen."""
+def measure(stack: Stack, screen: Screen, cameras: int, fps: float, vehicles: int, report: Report) -> float:
+    """Play so many vehicles per camera and tell how long each took to the screen; gives the frames a second in all.
+
+    A camera sends only while a vehicle is in its view, as those with motion detection do: its mean is below its `fps`.
+    """
     texts = plates(vehicles * cameras, cameras)
     drives = [rendered(texts[part::cameras], 100 * cameras + part, fps) for part in range(cameras)]
-    demo.load_list(stack, texts)
+    listed = texts[:: max(1, len(texts) // LISTED)]
+    demo.load_list(stack, listed)
     before, begun = done(stack), time.monotonic()
     asyncio.run(play_all(stack, drives))
     rate = (done(stack) - before) / (time.monotonic() - begun)
-    trails = screen.taken(len(texts), until=time.monotonic() + PATIENCE_S)
+    trails = screen.taken(len(listed), until=time.monotonic() + PATIENCE_S)
     what = f"{cameras} camera{'s' if cameras > 1 else ''}, {fps:.1f} frames/s each"
-    report.row(what, f"{len(trails)} of {len(texts)} vehicles shown", f"{rate:.1f} frames/s in all")
+    report.row(what, f"{len(trails)} of {len(listed)} hits shown, {len(texts)} vehicles", f"{rate:.1f} frames/s in all")
     if not trails:
-        return
+        return rate
     whole = [(trail["shown"] - trail["captured"]).total_seconds() for trail in trails]
     report.row("captured to shown, p50", f"{quantile(whole, 0.5):.2f} s", f"target {TARGET_P50_S:.0f} s")
     report.row("captured to shown, p99", f"{quantile(whole, 0.99):.2f} s", f"target {TARGET_P99_S:.0f} s")
@@ -180,6 +187,7 @@ def measure(stack: Stack, screen: Screen, cameras: int, fps: float, vehicles: in
             f"{quantile(leg, 0.5) * 1e3:.0f} ms",
             f"p99 {quantile(leg, 0.99) * 1e3:.0f} ms",
         )
+    return rate
 
 
 def main() -> int:
@@ -202,10 +210,10 @@ def main() -> int:
         most = capacity(stack, options.seconds, 77)
         screen.taken(0, until=0)
         report.row("frames the models look at in a second, flooded", f"{most:.1f}", f"{CAMERAS} cameras")
-        measure(stack, screen, 1, options.fps, options.vehicles, report)
-        cameras = max(1, min(CAMERAS, round(LOAD * most / options.fps)))
-        report.row("80 % of what it can look at", f"{LOAD * most:.1f} frames/s", "")
-        measure(stack, screen, cameras, LOAD * most / cameras, options.vehicles, report)
+        mean = measure(stack, screen, 1, options.fps, options.vehicles, report)
+        report.row("80 % of what it can look at", f"{LOAD * most:.1f} frames/s", f"{CAMERAS} cameras, in the mean")
+        fps = options.fps * LOAD * most / (CAMERAS * mean)  # of a camera while a vehicle is in its view
+        measure(stack, screen, CAMERAS, fps, options.vehicles // 2, report)
         screen.close()
         for name, megabytes in stack.resident_mb().items():
             report.row(f"resident: {name}", f"{megabytes:.0f} MB", "2,000 MB" if name == "recognizer" else "150 MB")

@@ -1,4 +1,4 @@
-"""Generates proto/gen and proto/asyncapi.yaml from proto/alpr and proto/topics with the pinned protoc; `--check` only says whether it is stale."""
+"""Generates proto/gen, proto/asyncapi.yaml and docs/topics.md from proto/alpr and proto/topics with the pinned protoc; `--check` only says whether it is stale."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import asyncapi  # beside this script
+import topics_page
 
 PROTO = Path(__file__).resolve().parents[1] / "proto"
 GENERATED = PROTO / "gen"
@@ -41,7 +42,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    return generate_code(check=check) or asyncapi.main(["--check"] if check else [])
+    told = ["--check"] if check else []
+    return generate_code(check=check) or asyncapi.main(told) or topics_page.main(told)
 
 
 def generate_code(*, check: bool) -> int:

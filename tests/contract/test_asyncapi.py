@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from tests.contract.contract import PROTO, TOPICS
@@ -10,8 +11,9 @@ from tests.contract.contract import PROTO, TOPICS
 DOCUMENT = yaml.safe_load((PROTO / "asyncapi.yaml").read_text("utf-8"))
 
 
-def test_no_drift():
-    tool = PROTO.parent / "tools/asyncapi.py"
+@pytest.mark.parametrize("maker", ["asyncapi.py", "topics_page.py"])
+def test_no_drift(maker):
+    tool = PROTO.parent / "tools" / maker
     done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -24,6 +24,8 @@ CODECS = {
     "hits": (wire.decode_hit, wire.encode_hit),
     "storm.releases": (wire.decode_storm_release, wire.encode_storm_release),
     "notifications": (wire.decode_notification, wire.encode_notification),
+    "purges": (wire.decode_purge_order, wire.encode_purge_order),
+    "purge.answers": (wire.decode_purge_answer, wire.encode_purge_answer),
     "audit": (wire.decode_audit_event, wire.encode_audit_event),
     "audit.checkpoints": (wire.decode_checkpoint, wire.encode_checkpoint),
 }

@@ -1,5 +1,6 @@
 """The whole product as six processes, started once for all end-to-end tests."""
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -10,7 +11,15 @@ from alpr_cli import demo
 from alpr_cli.stack import Stack
 from tests.fixtures.state import state_folder
 
-CAMERAS = 8
+CAMERAS = 10
+CANARIES = {"https": 9, "kafka": 10}
+"""Numbers of the cameras that show nothing but a test plate, one for each way in."""
+_TESTING = [f"demo-pole-{number}-a" for number in CANARIES.values()]
+SETTINGS = {
+    "ALPR_AUDIT_QUERIES_PER_MINUTE": "0",
+    "ALPR_RECOGNIZER_CANARY_CAMERAS": json.dumps(_TESTING),
+    "ALPR_CONSOLE_CANARY_CAMERAS": json.dumps({"demo": _TESTING}),
+}
 
 
 def wait_for(what, question, timeout_s=60.0):
@@ -29,7 +38,7 @@ def stack():
     heavy = Path(__file__).parents[2] / ".venv-recognizer/bin/python"
     if not heavy.exists():
         pytest.skip("the recognizer's environment .venv-recognizer is missing: make setup-models")
-    with state_folder() as folder, Stack(folder, settings={"ALPR_AUDIT_QUERIES_PER_MINUTE": "0"}) as running:
+    with state_folder() as folder, Stack(folder, settings=SETTINGS) as running:
         demo.prepare(running, cameras=CAMERAS, plates=None)
         yield running
 
@@ -49,15 +58,15 @@ def dispatcher(stack):
 class Player:
     """`alpr simulate` as a process, playing given plates once through given cameras."""
 
-    def __init__(self, stack, plates, *, cameras=(1,), fps=4.0, door="kafka", seed=1):
+    def __init__(self, stack, plates, *, cameras=(1,), fps=4.0, door="kafka", seed=1, source="drive", extra=()):
         devices = demo.device_ids(CAMERAS)
         self.command = demo.player(
             stack,
-            source="drive",
+            source=source,
             fps=fps,
             devices=[devices[number - 1] for number in cameras],
             door=door,
-            extra=("--plates", ",".join(plates), "--seed", str(seed)),
+            extra=("--plates", ",".join(plates), "--seed", str(seed), *extra),
         )
         self.process = None
 

@@ -1,6 +1,7 @@
 """A hit is worked to its end at a dispatcher's screen, by keys alone, under every profile; and what the screen must not do."""
 
 import secrets
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -143,7 +144,7 @@ def test_a_fixed_hit_is_worked_to_its_end_by_keys_alone(window, console, agency)
 
 def test_what_a_hit_still_takes_when_it_is_over_is_offered_until_it_is_closed(window, console):
     page = window
-    shown(page, console, "claremont", "7NOT001")
+    first = shown(page, console, "claremont", "7NOT001")
     page.keyboard.press("s")
     for step in ("read_check", "broadcast", "verify", "broadcast_result", "closure"):
         until(page, f"({FORM}) === {step!r}")
@@ -156,6 +157,12 @@ def test_what_a_hit_still_takes_when_it_is_over_is_offered_until_it_is_closed(wi
             page.keyboard.press("s")
     page.wait_for_selector(".step.done [data-step=closure]")
     assert page.locator(".step-form").count() == 0
+    # the work is over, the vehicle is not gone: its next passage is said aloud
+    later = datetime.now(UTC) + timedelta(seconds=5)
+    passed = stolen(console, "claremont", "7NOT001", ordinal=2, now=later)
+    console.publish(make_notification(passed, revision=2, first=first))
+    page.wait_for_selector(".ticket.ended:has-text('7NOT001') .tag:has-text('Seen again after closing')")
+    assert "Seen again after it was closed" in page.text_content("#shout")
 
 
 def test_what_is_being_typed_is_left_alone_by_whatever_arrives(window, console):

@@ -25,7 +25,7 @@ from alprcore.seal import ListKeys, SigningKey, sign_person
 
 TOPICS = {
     "frames", "devices", "hotlist", "hotlist.versions", "hotlist.partials", "hotlist.alarms", "reads", "audit",
-    "profiles",
+    "profiles", "purges", "purge.answers",
 }  # fmt: skip
 PLACE = Location(GeoPoint(38.7520952, -121.2880063), LocationQuality.REGISTERED)
 

@@ -260,7 +260,7 @@ async def test_the_trail_of_a_read_lists_what_came_of_it_in_order(pg_database, t
 async def test_every_kind_of_access_has_its_time_person_and_purpose(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         earlier = utc_now() - timedelta(hours=3)
-        foreign = sorted(set(ACCESS_KINDS) - {"query", "hit_query", "image_view", "export", "report_made", "report_read",
+        foreign = sorted(set(ACCESS_KINDS) - {"query", "hit_query", "image_view", "export", "report_made", "report_read", "shared_query",
                                               "trail_read", "log_read"})  # fmt: skip
         given = {"criteria": json.dumps({"hit_id": "h-1"}), "purpose_code": "criminal_investigation"}
         await tell(doors, *(event(kind, subject="h-1", at=earlier, **given) for kind in foreign))

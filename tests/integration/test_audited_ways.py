@@ -66,6 +66,7 @@ async def everything(database, folder):
 async def kinds_since(world, mark):
     """Kinds of what was recorded since: in the ledger, on its topic, in the console's outbox."""
     entries = await world.doors.sql("SELECT kind FROM audit.entries WHERE idx > $1", mark[0])
+    await world.doors.told()
     outbox = await world.doors.sql(
         "SELECT value, headers FROM console.outbox WHERE topic = 'audit' AND outbox_id > $1", mark[1]
     )

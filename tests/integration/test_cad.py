@@ -574,7 +574,7 @@ def test_what_nobody_took_in_a_day_is_given_up_and_counted(console, clients, rec
     cad = receiver(status=500)
     made = endpoint(cad.url)
     ring(console, "7CAD019")
-    console.run(console.console.cad.purge(datetime.now(UTC) + timedelta(hours=25)))
+    console.run(console.console.cad.tidy(datetime.now(UTC) + timedelta(hours=25)))
     rows = clients("alpr_admin").get("/v1/cad/endpoints").json()["endpoints"]
     row = next(row for row in rows if row["endpoint_id"] == made["endpoint_id"])
     assert (row["given_up"], row["waiting"], row["disabled_at"]) == (1, 0, None)

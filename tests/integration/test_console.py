@@ -20,8 +20,10 @@ import pytest
 from alpr_cli.local import free_port
 from alpr_console.accounts.rules import totp
 from alprcore import wire
+from alprcore.kafka import KafkaSettings, Publisher
 from alprcore.model import ClientKind, NotificationKind, make_id
 from alprcore.profiles import load_profiles, shipped_documents
+from alprcore.topics import Topic
 from tests.fixtures import people
 from tests.fixtures.console import (
     PASSWORD,
@@ -34,6 +36,7 @@ from tests.fixtures.console import (
     wait_for,
 )
 from tests.fixtures.postgres import _database
+from tests.fixtures.purges import message_of, order_of
 
 PREFIX = f"con{secrets.token_hex(3)}."
 TERMS = {
@@ -506,30 +509,30 @@ def test_profiles_are_published_and_kept(console):
     assert wait_for("an empty outbox", lambda: sql(console, "SELECT count(*) AS n FROM console.outbox")[0]["n"] == 0)
 
 
-def test_expired_hits_are_purged(console):
-    from alpr_console.hits.store import HitStore
-    from alprcore import postgres
+def test_a_purge_that_retention_orders_removes_a_hit_and_is_answered(console):
+    hit, kept = make_hit("7OLD001"), make_hit("7OLD002")
+    for one in (hit, kept):
+        console.publish(make_notification(one))
+        wait_for("the hit", lambda one=one: sql(console, "SELECT 1 FROM console.hits WHERE hit_id = $1", one.hit_id))
+    order = order_of("demo", hit, held=[kept])
+    message = message_of(order)
 
-    hit = make_hit("7OLD001")
-    console.publish(make_notification(hit))
-    wait_for("the hit", lambda: sql(console, "SELECT 1 FROM console.hits WHERE hit_id = $1", hit.hit_id))
+    async def send():
+        settings = KafkaSettings(bootstrap=console.bootstrap, topic_prefix=PREFIX)
+        async with Publisher(settings) as publisher:
+            await publisher.publish(
+                Topic.PURGES, key="demo", value=message.value, headers=list(message.headers.items())
+            )
 
-    async def purge():
-        pool = await postgres.connect(console.database.url("console"), max=2)
-        try:
-            store = HitStore(pool, postgres.load_queries("alpr_console"), None, {}, timedelta(days=7), None)
-            return await store.purge(datetime.now(UTC)), await store.purge(datetime.now(UTC) + timedelta(days=8))
-        finally:
-            await pool.close()
-
-    early, late = asyncio.run(purge())
-    assert early["hits"] == 0
-    assert late["hits"] >= 1
-    left = [
-        sql(console, f"SELECT count(*) AS n FROM console.{t}")[0]["n"]
-        for t in ("hits", "incidents", "events", "notifications", "presented")
-    ]
-    assert left == [0] * 5
+    asyncio.run(send())
+    tables = ("hits", "incidents", "notifications", "presented")
+    count = "SELECT count(*) AS n FROM console.{} WHERE hit_id = $1"
+    wait_for("the purge", lambda: not any(sql(console, count.format(t), hit.hit_id)[0]["n"] for t in tables))
+    assert sql(console, count.format("hits"), kept.hit_id)[0]["n"] == 1
+    read = wait_for("the answer", lambda: read_all(console.bootstrap, f"{PREFIX}purge.answers"))
+    (answer,) = [wire.decode_purge_answer(m.value, m.headers) for m in read]
+    assert (answer.order_id, answer.service, dict(answer.left)) == (order.order_id, "console", {})
+    assert (answer.gone["hits"], answer.gone["notifications"], answer.gone["incidents"]) == (1, 1, 1)
 
 
 def test_the_process_stays_small(console):

@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import io
 import time
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +12,7 @@ import httpx
 import pytest
 
 from alpr_cli import demo
+from alpr_cli.main import main as alpr
 from alpr_cli.stack import Stack
 from alprcore import plates, wire
 from alprcore.kafka import KafkaSettings, Publisher
@@ -216,3 +219,43 @@ def test_no_search_without_the_ledger_and_live_hits_go_on(stack):
         finally:
             stack.start_service("audit")
             stack.wait_ready("audit")
+
+
+@pytest.mark.requirement("RET-12")
+def test_evidence_goes_through_the_console_from_the_hold_to_the_booking_number(stack, tmp_path):
+    read = with_pictures(stack, make_read("8EVI061", number=61))
+    keep(stack, read)
+    with demo.Session(stack.console, "investigator", stack.demo_password) as investigator:
+        found(investigator, "8EVI061")
+        hold = {"ground": "evidence", "case_number": "26-77", "read_ids": [read.read_id]}
+        hold_id = investigator.call("POST", "/v1/holds", json=hold).json()["hold_id"]
+        wish = {"hold_id": hold_id, "medium": "dvd", "justification": "for the district attorney"}
+        began = investigator.http.post("/v1/evidence-exports", json=wish, headers=FORGED)
+        assert began.status_code == 202, began.text
+        path = f"/v1/evidence-exports/{began.json()['package_id']}"
+        deadline = time.monotonic() + 60
+        while (state := investigator.call("GET", path).json())["state"] in ("opened", "building"):
+            assert time.monotonic() < deadline, state
+            time.sleep(0.3)
+        assert state["state"] == "ready", state
+        (volume,) = state["volumes"]
+        taken = investigator.http.get(f"{path}/volumes/1")
+        assert taken.headers["content-disposition"] == f'attachment; filename="{volume["name"]}"'
+        assert hashlib.sha256(taken.content).hexdigest() == volume["sha256"]
+        with zipfile.ZipFile(io.BytesIO(taken.content)) as archive:
+            archive.extractall(tmp_path)
+        folder = tmp_path / volume["name"].removesuffix(".zip")
+        key = investigator.call("GET", "/v1/evidence-key").json()["sha256"]
+        assert alpr(["evidence", "verify", str(folder), "--fingerprint", key]) == 0
+        assert investigator.http.get(f"{path}/volumes/1").status_code == 409
+        media = {"medium": "dvd", "witness": "Sam Roe", "serials": {"1": "DVD-1"}}
+        assert investigator.http.post(f"{path}/media", json=media).status_code == 200
+        booked = investigator.http.post(f"{path}/bookings", json={"booking_number": "26-E-1"})
+        assert booked.json()["state"] == "closed"
+    exports = [one for one in entries(stack, "export") if one["entry"]["facts"].get("hold_id") == hold_id]
+    assert [one["personal"]["ip"] for one in exports] == ["127.0.0.1"]
+    deadline = time.monotonic() + 30
+    while not (told := entries(stack, "evidence_booked")):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert told[0]["entry"]["facts"]["hold_id"] == hold_id

@@ -10,7 +10,7 @@ import pytest
 from alpr_ingest import metrics
 from alprcore import wire
 from alprcore.plates import skeleton
-from alprcore.seal import SigningKey
+from alprcore.seal import SigningKey, open_once
 from tests.integration.ingest_world import World, jpeg
 
 
@@ -328,7 +328,9 @@ def test_a_large_image_travels_by_reference(world):
             assert (await world.post(frame)).status_code == 202
             [(*_, value, headers)] = await world.lying("frames")
             found = wire.decode_frame(value, headers)
-            assert (world.folder / "images" / found.image.key).read_bytes() == frame.image
+            lying = (world.folder / "images" / found.image.key).read_bytes()
+            assert frame.image[:64] not in lying  # sealed until it is read, to a key that only this message has
+            assert open_once(found.image.once_key, lying, aad=found.image.key.encode()) == frame.image
             assert found.image.sha256 == frame.sha256
             assert found.image.key.startswith("frame/demo/")
 

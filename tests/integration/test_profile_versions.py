@@ -24,7 +24,7 @@ async def test_rules_change_only_by_the_responsible_authority(pg_database, tmp_p
     async with desk(pg_database, tmp_path) as made:
         manager, admin = made.as_("program_manager", agency), made.as_("alpr_admin", agency)
         before = made.policies[agency].version
-        edit = {"note": NOTE, "changes": {"retention_years_fixed": 3}}
+        edit = {"note": NOTE, "changes": {"retention.fixed": "3 years"}}
         refused = await made.post("/v1/profiles", admin, edit, 403)
         assert refused["reason_code"] == "ROLE_NOT_AUTHORISED"
         assert (await made.get(f"/v1/profiles/{agency}/versions", manager))["versions"] == []
@@ -43,13 +43,13 @@ async def test_rules_change_only_by_the_responsible_authority(pg_database, tmp_p
         assert approved["effective_at"] == made.now.isoformat().replace("+00:00", "Z")
         after = made.policies[agency]
         assert after.version == approved["version"] != before
-        assert after.retention_years_fixed == 3
+        assert after.retention.fixed == "3 years"
 
         shown = await made.get(f"/v1/profiles/{agency}/versions/2", manager)
         assert shown["author_name"] == "Program Manager"
         assert shown["author_title"] == after.governance.program_manager
-        assert [change["key"] for change in shown["changes"]] == ["retention_years_fixed"]
-        assert shown["changes"][0]["after"] == 3
+        assert [change["key"] for change in shown["changes"]] == ["retention.fixed"]
+        assert shown["changes"][0]["after"] == "3 years"
 
         # old events keep the version in force at their time; the new one is told with both
         drafted = await made.events("profile_drafted")
@@ -61,7 +61,7 @@ async def test_rules_change_only_by_the_responsible_authority(pg_database, tmp_p
         # and every service hears of it: the topic carries the document
         told = [record for record in await made.sent("profiles") if record.agency == agency]
         assert [record.version for record in told] == [before, after.version]
-        assert profile_from_json(told[-1].document).retention_years_fixed == 3
+        assert profile_from_json(told[-1].document).retention.fixed == "3 years"
         history = (await made.get(f"/v1/profiles/{agency}", manager))["history"]
         assert [row["version"] for row in history] == [after.version, before]
 
@@ -80,7 +80,7 @@ async def test_a_new_version_is_read_by_everybody_at_their_next_sign_in(pg_datab
             return may_access(standing, made.policies[agency], "access_data", made.now)
 
         assert await decided() is ADMITTED
-        await made.put_in_force(agency, {"retention_years_fixed": 3})
+        await made.put_in_force(agency, {"retention.fixed": "3 years"})
         assert (await decided()).reason_code == "POLICY_NOT_READ"
         begun = made.now - timedelta(seconds=1)  # a session that began before goes on under what was read then
         standing = await made.console.training.standing(f"p-{agency}-officer", made.now)
@@ -118,7 +118,7 @@ async def test_the_demonstrations_grants_are_on_record_and_stay_away_once_taken(
 
         # a manager took one away: neither a start nor papers for a new version of the policy gives it back
         await made.sql("UPDATE console.people SET grants = '{}' WHERE username = 'officer'")
-        await made.put_in_force("demo", {"retention_years_fixed": 3})
+        await made.put_in_force("demo", {"retention.fixed": "3 years"})
         assert await seeded() == on_hits - {"officer"}
 
 
@@ -204,11 +204,11 @@ async def test_what_does_not_hold_is_refused_by_key(pg_database, tmp_path):
         async def wrong(changes, status=422):
             return await made.post("/v1/profiles", manager, {"note": NOTE, "changes": changes}, status)
 
-        answer = await wrong({"retention_years_fixed": 0, "governance.access_managers": ["chief"], "whistle": 1})
+        answer = await wrong({"retention.fixed": "0 years", "governance.access_managers": ["chief"], "whistle": 1})
         assert answer["reason_code"] == "PROFILE_INVALID"
         assert [error["key"] for error in answer["errors"]] == ["whistle"]
-        answer = await wrong({"retention_years_fixed": 0, "governance.access_managers": ["chief"]})
-        assert {error["key"] for error in answer["errors"]} == {"retention_years_fixed", "governance.access_managers"}
+        answer = await wrong({"retention.fixed": "0 years", "governance.access_managers": ["chief"]})
+        assert {error["key"] for error in answer["errors"]} == {"retention.fixed", "governance.access_managers"}
         assert (await wrong({"agency": "escondido"}))["errors"][0]["key"] == "agency"
         assert (await wrong({"name.first": "x"}))["errors"][0]["key"] == "name.first"
         assert (await wrong({"audible": True}))["reason_code"] == "NOTHING_CHANGED"

@@ -142,13 +142,12 @@ async def test_the_privacy_page_follows_the_settings(pg_database, tmp_path):
                 return {row["measure"]: row["words"] for row in page["privacy"]}
 
             before, profile = await measures(), made.policies[agency]
-            years = "1 year" if profile.retention_years_fixed == 1 else f"{profile.retention_years_fixed} years"
-            assert years in before["Retention period"]
+            assert profile.retention.fixed in before["Retention period"]
             assert "every calendar quarter" in before["Audit interval"]
             assert "law enforcement" in before["Sharing"]
             await made.put_in_force(
                 agency,
-                {"retention_years_fixed": 5, "retention_years_mobile": 4, "audit.interval": "month",
+                {"retention.fixed": "5 years", "retention.mobile": "4 years", "audit.interval": "month",
                  "sharing.recipients": ["prosecutorial"]},
             )  # fmt: skip
             after = await measures()

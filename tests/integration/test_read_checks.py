@@ -16,6 +16,7 @@ from alprcore.policy import due_day
 from alprcore.profiles import load_profiles
 from tests.fixtures.console import make_hit, make_notification, read_all, running_console, sql, wait_for
 from tests.fixtures.postgres import _database
+from tests.fixtures.purges import message_of, order_of
 
 PREFIX = f"chk{secrets.token_hex(3)}."
 DEVICE = "demo-pole-1"
@@ -170,6 +171,7 @@ def test_a_finding_that_corrects_nothing_and_a_person_who_may_not_are_refused(co
 
 def test_texts_go_with_their_record_and_the_count_stays(console):
     from alpr_console.doors import Outbox
+    from alpr_console.purging.store import PurgeStore
     from alpr_console.workflow.store import Hooks, WorkflowStore, no_change, nobody
 
     hit = _on(make_hit("7OLD777"), "demo-pole-3", NEWER)
@@ -177,20 +179,21 @@ def test_texts_go_with_their_record_and_the_count_stays(console):
         shown(console, client, hit)
         assert check(client, hit, corrected="7OLD778").status_code == 201
 
-    async def purge(days):
+    async def purge(*hits):
         pool = await postgres.connect(console.database.url("console"), max=2)
         try:
             hooks = Hooks(no_change, no_change, nobody, no_change, no_change, lambda *_: None)
             outbox = Outbox(pool, postgres.load_queries("alpr_console"))
             store = WorkflowStore(outbox, {}, None, hooks, no_change, timedelta(days=1), lambda *_: "manual")
-            return (await store.purge(datetime.now(UTC) + timedelta(days=days)))["read_checks"]
+            purges = PurgeStore(outbox, [store.remove], lambda: datetime.now(UTC))
+            await purges.take(message_of(order_of("demo", *hits)))
         finally:
             await pool.close()
 
-    assert asyncio.run(purge(300)) == 0  # beyond the console's copy of the hit, within the record's year
+    asyncio.run(purge(make_hit("7OLD779")))  # another hit's
     texts = "SELECT plate_text, corrected_text FROM console.read_checks WHERE hit_id = $1"
     assert sql(console, texts, hit.hit_id) == [{"plate_text": "7OLD777", "corrected_text": "7OLD778"}]
-    assert asyncio.run(purge(2200)) >= 1
+    asyncio.run(purge(hit))
     assert sql(console, texts, hit.hit_id) == [{"plate_text": None, "corrected_text": None}]
     with console.sign_in() as client:
         assert client.get("/v1/devices/demo-pole-3/statistics").json()["misreads"] == 1

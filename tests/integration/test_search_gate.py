@@ -28,6 +28,21 @@ RETENTION = {
     "used_entries": "SELECT DELETE",
     "purge_runs": "SELECT INSERT UPDATE",
     "alembic_version": "SELECT",
+    "packages": "SELECT INSERT UPDATE",
+    "package_items": "SELECT INSERT UPDATE",
+    "package_volumes": "SELECT INSERT UPDATE",
+    "release_requests": "SELECT INSERT UPDATE",  # what was submitted and decided stands, a trigger sees to it
+    "release_acts": "SELECT INSERT",
+    "release_filings": "SELECT INSERT UPDATE",
+    "share_deliveries": "SELECT INSERT UPDATE",
+    "share_items": "SELECT INSERT",
+    "agreements": "SELECT INSERT",  # and UPDATE of how it was decided and stopped
+    "agreement_approvals": "SELECT INSERT",
+    "agreement_uses": "SELECT",  # written by the search itself
+    "repositories": "SELECT INSERT UPDATE",
+    "repository_items": "SELECT INSERT UPDATE DELETE",
+    "repository_batches": "SELECT INSERT UPDATE",
+    "demands": "SELECT INSERT",  # and UPDATE of what was answered
 }
 """What alpr_retention holds; of every other table, the partitions and the notes of days among them, nothing."""
 LEDGER = {
@@ -39,12 +54,13 @@ LEDGER = {
 }
 """What alpr_audit holds of the ledger: it adds, and changes nothing."""
 EXECUTABLE = {
-    "alpr_reader": {"retention.search_reads", "retention.search_hits"},
+    "alpr_reader": {"retention.search_reads", "retention.search_hits", "retention.agreements_of",
+                    "retention.subject_answer"},
     "alpr_retention": {
         "retention.stored_day", "retention.ensure_day", "retention.due_days", "retention.held", "retention.drop_day",
-        "retention.open_view", "retention.note_day", "retention.unnoted_days",
+        "retention.open_view", "retention.open_package", "retention.note_day", "retention.unnoted_days",
     },
-    "alpr_retention_owner": {"audit.permitted"},
+    "alpr_retention_owner": {"audit.permitted", "audit.asked_by"},
 }  # fmt: skip
 """Functions that lead to plate data, and who may call them; nobody else, and never PUBLIC."""
 WITHOUT_PLATES = {"alembic_version", "captured_days", "used_entries", "purge_runs"}

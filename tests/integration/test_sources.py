@@ -3,15 +3,18 @@
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
 from alpr_cli.registration import OWNER, PATH, answer
 from alpr_cli.simulated import simulator
+from alprcore.model import machine
 from alprcore.seal import ListKeys
 from tests.fixtures.console import make_hit
 from tests.fixtures.desk import desk, put_hit
+from tests.fixtures.purges import message_of, order_of
 
 pytestmark = pytest.mark.asyncio
 TEXT = "RECORD OF THE STATE SYSTEM: HOLD FOR PRINTS"
@@ -74,7 +77,7 @@ async def test_alpr_access_alone_opens_no_other_source(pg_database, tmp_path, ag
         assert [event.facts["source"] for event in await made.events("hit_verified")] == ["OTHER", "CLETS"]
 
 
-@pytest.mark.requirement("SEC-06", partial="release packages are not built yet")
+@pytest.mark.requirement("SEC-06", partial="what a package leaves out is tested with the packages")
 @pytest.mark.parametrize("agency", ["irvine"])
 async def test_the_answers_text_lies_sealed_and_apart(pg_database, tmp_path, agency):
     async with desk(pg_database, tmp_path) as made:
@@ -91,6 +94,12 @@ async def test_the_answers_text_lies_sealed_and_apart(pg_database, tmp_path, age
             answer = await made.http.get(where, headers=granted)
             assert TEXT not in answer.text
         await no_trace(made, TEXT)
+        exporter = replace(machine(agency), person_id="p-7", username="exporter", grants=("clets",))
+        for clets in (False, True):  # what a package is told of the hit
+            asked = (exporter, made.policies[agency], [hit.hit_id], clets, "a-package", made.now)
+            (said,) = await made.console.workflow.said_of(*asked)
+            assert (said["has_text"], said["text"], said["source"]) == (True, TEXT if clets else "", "CLETS")
+        assert [event.facts["hit_id"] for event in await made.events("verification_read")] == [hit.hit_id]
         async with made.pool.acquire() as connection, connection.transaction():  # nobody reads past their agency
             await connection.execute("SELECT set_config('console.agency', 'escondido', true)")
             assert await connection.fetch("SELECT * FROM console.verification_texts") == []
@@ -99,7 +108,7 @@ async def test_the_answers_text_lies_sealed_and_apart(pg_database, tmp_path, age
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await made.pool.execute(statement)
         made.later(days=400)
-        assert (await made.console.workflow.purge(made.now))["steps"] == 2  # the read check and the verification
+        await made.console.purges.take(message_of(order_of(agency, hit)))
         assert await made.sql("SELECT * FROM console.verification_texts") == []
 
 
@@ -145,9 +154,10 @@ async def test_a_registration_is_looked_up_for_a_permissible_use_only(pg_databas
             for where in (f"/v1/hits/{hit.hit_id}", "/v1/hits", path):
                 assert OWNER["owner_name"] not in (await made.http.get(where, headers=officer)).text
             await no_trace(made, OWNER["owner_name"])
-            # and it goes with the entry's copy
+            # and it goes when the hit leaves the screens, long before the hit's own record
             made.later(days=8)
-            await made.console.hits.purge(made.now)
+            await made.console.hits.tidy(made.now)
+            assert len(await made.sql("SELECT 1 FROM console.hits")) == 1
             assert await made.sql("SELECT * FROM console.registration_lookups") == []
 
 

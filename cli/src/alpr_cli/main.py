@@ -20,8 +20,11 @@ COMMANDS: Final = {
     "simulate": ("alpr_cli.simulate", "cameras that play photographs, a video or a rendered drive"),
     "simulate-list": ("alpr_cli.list_source", "write the file that a list's source would send"),
     "simulate-cad": ("alpr_cli.cad", "a simulated CAD system that answers hits; nobody is sent anywhere"),
+    "simulate-rms": ("alpr_cli.rms", "a simulated records system that knows case files; no real case is in it"),
+    "simulate-repository": ("alpr_cli.repository", "a simulated standing repository that takes and gives back reads"),
     "hotlist": ("alpr_cli.hotlist", "load a list, show the state of lists"),
     "device": ("alpr_cli.device", "copies of lists on a device: pull, check, compare plates with them"),
+    "settle": ("alpr_cli.settle", "take what was deleted out of the database's files too"),
     "topics": ("alpr_cli.topics", "create and list the topics"),
     "dlq": ("alpr_cli.dlq", "list, show and replay dead letters"),
     "registration": (
@@ -31,6 +34,7 @@ COMMANDS: Final = {
     "confirmation": ("alpr_cli.confirmation", "check an agency's switch, or simulate one"),
     "learn": ("alpr_cli.learn", "a simulated external LEARN tenant, for tests and demonstrations"),
     "audit": ("alpr_cli.verify", "verify a copy of the ledger offline"),
+    "evidence": ("alpr_cli.evidence", "verify an evidence or release package offline"),
 }
 """Subcommands: module with `add_arguments(parser)` and `run(options) -> int`, and what it is for."""
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from typing_extensions import override
 
@@ -29,7 +29,7 @@ class Switch:
 
     def answer(self, body: bytes, headers: Mapping[str, str], now: datetime) -> tuple[int, dict[str, Any]]:
         """Give status and content for a request."""
-        if self._secrets and not self._signed(body, headers, now):
+        if self._secrets and not signed(self._secrets, body, headers, now):
             return 401, {"error": "the signature does not hold"}
         try:
             asked = json.loads(body)
@@ -56,13 +56,22 @@ class Switch:
         self._answers[question.request_id] = (body, given)
         return 200, given
 
-    def _signed(self, body: bytes, headers: Mapping[str, str], now: datetime) -> bool:
-        name, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-        if not sent.isdigit() or len(sent) > 12 or abs(now - datetime.fromtimestamp(int(sent), UTC)) > FRESH:
-            return False
-        shown = headers.get("webhook-signature", "").split()
-        right = signatures(self._secrets, name, int(sent), body).split()
-        return any(hmac.compare_digest(one, other) for one in shown for other in right)
+
+def signed(secrets: tuple[str, ...], body: bytes, headers: Mapping[str, str], now: datetime) -> bool:
+    """Tell whether one of these secrets signed this question, not more than 5 minutes ago."""
+    name, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not sent.isdigit() or len(sent) > 12 or abs(now - datetime.fromtimestamp(int(sent), UTC)) > FRESH:
+        return False
+    shown = headers.get("webhook-signature", "").split()
+    right = signatures(secrets, name, int(sent), body).split()
+    return any(hmac.compare_digest(one, other) for one in shown for other in right)
+
+
+class Answers(Protocol):
+    """A simulated system: gives status and content for a request."""
+
+    def answer(self, body: bytes, headers: Mapping[str, str], now: datetime) -> tuple[int, dict[str, Any]]:
+        """Answer one request; header names in lower case."""
 
 
 def utc_now() -> datetime:
@@ -70,8 +79,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def server(port: int, switch: Switch, clock: Callable[[], datetime] = utc_now) -> ThreadingHTTPServer:
-    """Let a switch answer POST on a loopback port (0: any free one), whatever the path."""
+def server(port: int, switch: Answers, clock: Callable[[], datetime] = utc_now) -> ThreadingHTTPServer:
+    """Let a simulated system answer POST on a loopback port (0: any free one), whatever the path."""
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -90,6 +99,6 @@ def server(port: int, switch: Switch, clock: Callable[[], datetime] = utc_now) -
 
         @override
         def log_message(self, *_arguments: Any) -> None:
-            """Say nothing: questions hold plates."""
+            """Say nothing: questions hold plates and case numbers."""
 
     return ThreadingHTTPServer(("127.0.0.1", port), Door)

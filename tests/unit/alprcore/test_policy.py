@@ -201,7 +201,7 @@ QUERY_KEYS = (
     "governance",
     "access",
 )
-DUE_KEYS = ("retention_years_mobile", "retention_years_fixed", "retention_clock", "timezone")
+DUE_KEYS = ("retention", "timezone")
 
 
 @pytest.mark.parametrize("left", sorted(PROFILES))

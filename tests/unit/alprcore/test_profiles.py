@@ -17,6 +17,9 @@ from alprcore.profiles import (
     shipped_documents,
 )
 
+YEAR = {"mobile": "1 year", "fixed": "1 year", "clock": "received"}
+ENTRY = {"series": "ALPR-1", "period": "18 months", "approved_by": "City Clerk", "approved_on": "2026-01-05"}
+
 
 def test_the_five_agencies_and_the_demonstration_ship() -> None:
     assert set(load_profiles()) == {"irvine", "westminster", "claremont", "escondido", "roseville", "demo"}
@@ -25,7 +28,7 @@ def test_the_five_agencies_and_the_demonstration_ship() -> None:
 def test_the_version_follows_the_content() -> None:
     document = json.loads(shipped_documents()["roseville"])
     before = profile_from_json(json.dumps(document))
-    document["retention_years_fixed"] = 3
+    document["retention"]["fixed"] = "3 years"
     after = profile_from_json(json.dumps(document))
     assert before.version.startswith("426@")
     assert after.version.startswith("426@")
@@ -35,8 +38,36 @@ def test_the_version_follows_the_content() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("retention_years_fixed", 0, "RET-01"),
-        ("retention_clock", "whenever", "retention_clock"),
+        (
+            "retention",
+            {"mobile": "1 year", "fixed": "364 days", "clock": "received"},
+            r"retention\.fixed: at least 1 year \(RET-01\)",
+        ),
+        (
+            "retention",
+            {"mobile": "1 year", "fixed": "365 days", "clock": "received"},
+            r"retention\.fixed: at least 1 year \(RET-01\)",
+        ),
+        ("retention", {"mobile": "61 months", "fixed": "1 year", "clock": "received"}, r"retention\.mobile: at most 5"),
+        ("retention", {"mobile": "a year", "fixed": "1 year", "clock": "received"}, r"retention\.mobile: a number and"),
+        ("retention", {"mobile": "1 year", "fixed": "1 year", "clock": "whenever"}, r"retention\.clock"),
+        ("retention", {"mobile": "1 year", "clock": "received"}, r"retention\.fixed: is missing"),
+        ("retention", {**YEAR, "mode": "sometimes"}, r"retention\.mode: one of"),
+        ("retention", {**YEAR, "hits": "11 months"}, r"retention\.hits: at least 1 year \(RET-01\)"),
+        ("retention", {**YEAR, "fixed": "2 years", "hits": "18 months"}, r"retention\.hits: no shorter"),
+        ("retention", {**YEAR, "statute": "Va. Code 2.2-5517"}, r"retention\.statute: names a law"),
+        ("retention", {**YEAR, "mode": "fixed", "schedule": [ENTRY]}, r"retention\.mode: fixed takes no schedule"),
+        (
+            "retention",
+            {**YEAR, "schedule": [{**ENTRY, "period": "300 days"}]},
+            r"schedule\[0\]\.period: at least 1 year \(RET-01\)",
+        ),
+        ("retention", {**YEAR, "schedule": [{**ENTRY, "approved_on": ""}]}, r"schedule\[0\]\.approved_on: a day"),
+        ("retention", {**YEAR, "schedule": [{**ENTRY, "approved_by": " "}]}, r"schedule\[0\]\.approved_by: is empty"),
+        ("retention", {**YEAR, "schedule": [{**ENTRY, "devices": ["boat"]}]}, r"schedule\[0\]\.devices: of fixed"),
+        ("retention", {**YEAR, "hold_grounds": ["curiosity"]}, r"retention\.hold_grounds: of discovery_request"),
+        ("retention", {**YEAR, "hold_end": []}, r"retention\.hold_end: at least one"),
+        ("retention", {**YEAR, "hold_review_days": 91}, r"retention\.hold_review_days: 1 to 90"),
         ("timezone", "Mars/Olympus", "timezone"),
         ("gates", {"verify": "maybe"}, "gates"),
         ("second_factor", "never", "second_factor"),
@@ -67,6 +98,16 @@ def test_the_version_follows_the_content() -> None:
         ("hits", {"call_types": {"tas_hit": "TAS hit"}}, "HIT-24, HIT-25"),
         ("hits", {"call_types": ["tas_hit"]}, r"hits\.call_types: a mapping"),
         ("hits", {"confirm_after_s": 0}, "HIT-10"),
+        ("sharing", {"recipients": ["commercial"]}, r"sharing\.recipients: of .*SHR-01, USE-08"),
+        ("sharing", {"request_fields": ["agency_name"]}, r"sharing\.request_fields: agency_name, .*SHR-02"),
+        ("sharing", {"request_fields": ["agency_name", "requester_name", "intended_purpose", "shoe"]}, "SHR-02"),
+        ("sharing", {"file_scope": "some"}, r"sharing\.file_scope: one of all, approved"),
+        ("sharing", {"file_keeper": "janitor"}, r"sharing\.file_keeper: a role"),
+        ("sharing", {"file_years": 0}, "RET-16"),
+        ("sharing", {"non_le_route": "lobby"}, r"sharing\.non_le_route: one of records, refuse"),
+        ("sharing", {"non_le_route": "records"}, r"sharing\.other_requests: names the policy"),
+        ("sharing", {"public_basis": []}, "SHR-08"),
+        ("sharing", {"confidentiality": " "}, "SHR-09"),
         ("display_targets", [{"target": "dispatch", "client": "fax"}], r"display_targets\[0\]: target and client"),
     ],
 )

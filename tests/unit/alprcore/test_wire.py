@@ -27,6 +27,8 @@ DECODERS = {
     Topic.HITS: wire.decode_hit,
     Topic.NOTIFICATIONS: wire.decode_notification,
     Topic.STORM_RELEASES: wire.decode_storm_release,
+    Topic.PURGES: wire.decode_purge_order,
+    Topic.PURGE_ANSWERS: wire.decode_purge_answer,
     Topic.AUDIT: wire.decode_audit_event,
     Topic.AUDIT_CHECKPOINTS: wire.decode_checkpoint,
 }

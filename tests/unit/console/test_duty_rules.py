@@ -9,6 +9,7 @@ from alpr_console.duty import rules
 from alpr_console.figures import rules as figures_rules
 from alprcore.model import DeviceKind, Person, Refused
 from alprcore.profiles import load_profiles
+from alprcore.workflow import ENDS
 
 NOW = datetime(2027, 3, 1, 17, 0, tzinfo=UTC)
 PROFILES = load_profiles()
@@ -36,7 +37,7 @@ def test_only_what_dispatch_monitors_waits_for_dispatch(kind):
     assert late is (None if kind == "mobile" else rules.Late.ACKNOWLEDGE)
 
 
-@pytest.mark.parametrize("state", sorted(rules.OVER))
+@pytest.mark.parametrize("state", sorted(ENDS))
 def test_nothing_is_late_about_a_hit_that_is_over(state):
     assert rules.late(open_hit(state=state), LIMITS, (), NOW + timedelta(days=1)) is None
     assert rules.late(open_hit(state=state, owner_id="gone"), LIMITS, (), NOW + timedelta(days=1)) is None

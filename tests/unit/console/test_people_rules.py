@@ -70,6 +70,7 @@ def test_powers_belong_to_the_roles_that_the_profile_names():
     assert rules.power_owners("record_training", PROFILES["roseville"]) == ("alpr_admin",)
     assert rules.power_owners("fly", PROFILES["irvine"]) == ()
     assert all(rules.power_owners(one, PROFILES["roseville"]) for one in rules.POWERS)
+    assert rules.power_owners("approve_release", PROFILES["claremont"]) == ()  # its approvers have no designees
 
 
 def test_guarded_accounts_are_the_program_managers():

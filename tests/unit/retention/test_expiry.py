@@ -59,4 +59,4 @@ def test_images_of_a_day_lie_in_folders_of_that_day_alone():
     assert set(expiry.image_prefixes("demo", day)) == {
         "closeup/demo/2027-01-02", "context/demo/2027-01-02", "frame/demo/2027-01-02",
     }  # fmt: skip
-    assert expiry.held_key("demo", "r1", "closeup") == "held/demo/r1-closeup.jpg"
+    assert expiry.held_key("demo", "h1", "r1", "closeup") == "held/demo/h1/r1-closeup.jpg"

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from alprcore.errors import InvalidMessage
-from alprcore.hooks import signatures
+from alprcore.hooks import keys_once, signed_headers
 from alprcore.workflow import Result, Route, Source
 
 FORM: Final = "alpr.confirmation.v1"
@@ -94,18 +94,7 @@ def headers_of(question: Question, secrets: tuple[str, ...], now: datetime) -> d
     """Give the request's headers; with secrets it is signed as Standard Webhooks 1.0. Raises `ValueError` for a
     secret that is none.
     """
-    timestamp = int(now.timestamp())
-    headers = {
-        "content-type": "application/json",
-        "accept": "application/json",
-        "accept-encoding": "identity",
-        "idempotency-key": question.request_id,
-        "webhook-id": question.request_id,
-        "webhook-timestamp": str(timestamp),
-    }
-    if secrets:
-        headers["webhook-signature"] = signatures(secrets, question.request_id, timestamp, body_of(question))
-    return headers
+    return signed_headers(question.request_id, body_of(question), secrets, now)
 
 
 def read_answer(
@@ -121,7 +110,7 @@ def read_answer(
     if len(body) > LARGEST:
         raise InvalidMessage("TOO_LARGE", f"more than {LARGEST} bytes")
     try:
-        answer = _Answer.model_validate_json(body) if _keys_once(body) else None
+        answer = _Answer.model_validate_json(body) if keys_once(body) else None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "body"
@@ -182,18 +171,3 @@ def answer_of(question: Question, found: Confirmation, now: datetime) -> dict[st
         "answered_at": at,
         "test": found.test,
     }
-
-
-def _keys_once(body: bytes) -> bool:
-    """Tell whether it is JSON in which no name stands twice: two readers could believe different ones."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise ValueError("a name stands twice")
-        return dict(pairs)
-
-    try:
-        json.loads(body, object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        return False
-    return True

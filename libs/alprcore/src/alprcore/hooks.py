@@ -1,11 +1,13 @@
-"""The signature of messages to other organizations' systems, as Standard Webhooks 1.0 has it."""
+"""Messages to other organizations' systems: their signature, as Standard Webhooks 1.0 has it, and what is read back."""
 
 from __future__ import annotations
 
 import hmac
+import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of one
 
@@ -23,3 +25,34 @@ def signatures(secrets: Sequence[str], webhook_id: str, timestamp: int, body: by
         key = b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
         made.append("v1," + b64encode(hmac.digest(key, signed, "sha256")).decode())
     return " ".join(made)
+
+
+def signed_headers(request_id: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
+    """Give the headers of a question in JSON; with secrets it is signed. Raises `ValueError` for a secret that is none."""
+    timestamp = int(now.timestamp())
+    headers = {
+        "content-type": "application/json",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "idempotency-key": request_id,
+        "webhook-id": request_id,
+        "webhook-timestamp": str(timestamp),
+    }
+    if secrets:
+        headers["webhook-signature"] = signatures(secrets, request_id, timestamp, body)
+    return headers
+
+
+def keys_once(body: bytes) -> bool:
+    """Tell whether it is JSON in which no name stands twice: two readers could believe different ones."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValueError("a name stands twice")
+        return dict(pairs)
+
+    try:
+        json.loads(body, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from alprcore.errors import Misconfigured, Transient
+
+_LISTED: Final = 1000
+"""Objects listed and deleted together: what an S3 server takes in one call."""
 
 
 class ImageStore:
@@ -60,12 +64,35 @@ class ImageStore:
                 keys.extend(entry["path"] for entry in batch)
         return keys
 
+    async def older(self, prefix: str, before: datetime) -> Sequence[str]:
+        """List the keys below a prefix that were last written before a time."""
+        keys: list[str] = []
+        with _translated(prefix):
+            async for batch in self._store.list(prefix=_checked(prefix)):
+                keys.extend(entry["path"] for entry in batch if entry["last_modified"] < before)
+        return keys
+
+    async def count(self, prefix: str) -> int:
+        """Count the objects below a prefix."""
+        found = 0
+        with _translated(prefix):
+            async for batch in self._store.list(prefix=_checked(prefix), chunk_size=_LISTED):
+                found += len(batch)
+        return found
+
     async def delete_prefix(self, prefix: str) -> int:
-        """Delete everything below a prefix; answers how many objects that were."""
-        keys = await self.list(prefix)
-        for key in keys:
-            await self.delete(key)
-        return len(keys)
+        """Delete everything below a prefix, a thousand at a time; answers how many objects that were."""
+        gone = 0
+        with _translated(prefix):
+            async for batch in self._store.list(prefix=_checked(prefix), chunk_size=_LISTED):
+                keys = [entry["path"] for entry in batch]
+                try:
+                    await self._store.delete_async(keys)
+                except FileNotFoundError:  # another one deletes too: one by one, those that are gone are fine
+                    for key in keys:
+                        await self.delete(key)
+                gone += len(keys)
+        return gone
 
 
 def _checked(key: str) -> str:

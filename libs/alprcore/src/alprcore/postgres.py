@@ -37,6 +37,8 @@ def translated() -> Iterator[None]:
     """Turn errors that pass by themselves into `Transient`; all others are the caller's and stay what they are."""
     try:
         yield
+    except PermissionError:  # a rule's refusal on its way out of a transaction; to Python it is an OSError too
+        raise
     except _AWAY as error:
         raise Transient(f"database: {type(error).__name__}") from error
     except asyncpg.InterfaceError as error:
@@ -57,6 +59,11 @@ async def connect(dsn: str, *, min: int = 1, max: int = 10) -> asyncpg.Pool:  # 
             max_inactive_connection_lifetime=_IDLE_S,
             server_settings={"timezone": "UTC", "application_name": "plateline"},
         )
+
+
+def changed(status: object) -> int:
+    """Read from the server's answer to a statement (`DELETE 3`) how many rows it changed."""
+    return int(str(status).rpartition(" ")[2])
 
 
 def load_queries(package: str, name: str = "queries.sql") -> dict[str, str]:

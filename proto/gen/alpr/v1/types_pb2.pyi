@@ -105,6 +105,7 @@ class ImageRef(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     SEALED_TO_FIELD_NUMBER: _builtins.int
+    ONCE_KEY_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Key inside the configured store, never a URL of a host."""
     sha256: _builtins.bytes
@@ -115,6 +116,8 @@ class ImageRef(_message.Message):
     """"front", "rear" or "unknown": which side of the vehicle the context view shows."""
     sealed_to: _builtins.str
     """Due day (YYYY-MM-DD) of the public key that the image is sealed to; empty: not sealed."""
+    once_key: _builtins.bytes
+    """AES-256-GCM key, 32 bytes, of an image that was sealed for this message alone; empty: not sealed so."""
     def __init__(
         self,
         *,
@@ -123,10 +126,11 @@ class ImageRef(_message.Message):
         role: _builtins.str = ...,
         view: _builtins.str = ...,
         sealed_to: _builtins.str = ...,
+        once_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "role", b"role", "sealed_to", b"sealed_to", "sha256", b"sha256", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "once_key", b"once_key", "role", b"role", "sealed_to", b"sealed_to", "sha256", b"sha256", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -18,7 +18,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from alprcore.errors import InvalidMessage, Misconfigured
-from alprcore.kafka import DeadLetters, KafkaSettings, Message, Publisher, follow_whole, run_batches
+from alprcore.kafka import DeadLetters, KafkaSettings, Message, Publisher, follow_whole, run_batches, watch_streams
 from alprcore.model import AuditEvent, Checkpoint, Device, DeviceKind, GeoPoint
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
 from alprcore.postgres import connect, require_schema
@@ -296,6 +296,7 @@ async def serve(settings: AuditSettings, stop: asyncio.Event) -> None:
             consume_while_leading(settings.kafka, app.writer, letters, stop),
             upkeep_of(settings, app, announcer(publisher)).run(stop),
             app.reviewing.run(settings.review_seconds, stop),
+            watch_streams(settings.kafka, app.health, app.profiles, stop),
         )
 
 

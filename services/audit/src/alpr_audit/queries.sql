@@ -22,6 +22,15 @@ SELECT retention.search_reads($1);
 -- run as alpr_reader, like search: the function finds query and scope in the intent
 SELECT retention.search_hits($1);
 
+-- agreements_of --
+-- run as alpr_reader; whether an agreement still stands is judged again at the search
+SELECT agreement_id, giver, purposes, device_ids, max_age_days, with_images, with_hits, expires_at
+FROM retention.agreements_of($1);
+
+-- subject_answer --
+-- run as alpr_reader, like search: the function finds the plate in the intent
+SELECT retention.subject_answer($1);
+
 -- handed_out --
 SELECT p.content FROM audit.entries AS e JOIN audit.personal AS p USING (idx)
 WHERE e.about = $1 AND e.kind IN ('query_result', 'hit_query_result') LIMIT 1;
@@ -63,3 +72,30 @@ WHERE e.kind IN ('use_approval', 'protected_event') AND e.kind = $1 AND e.agency
       p.content #> '{declared,area,south}' <= $7 -> 'north' AND p.content #> '{declared,area,north}' >= $7 -> 'south'
       AND p.content #> '{declared,area,west}' <= $7 -> 'east' AND p.content #> '{declared,area,east}' >= $7 -> 'west'))
 ORDER BY e.idx DESC LIMIT $4;
+
+-- custody --
+-- what opened a read, what answered it, and what is about it or its hit; the newest of each read
+WITH wanted AS (SELECT unnest($2::text[]) AS read_id),
+hit AS (SELECT * FROM unnest($3::text[], $4::text[]) AS h (hit_id, read_id)),
+found AS (
+    SELECT a.idx, w.read_id FROM wanted AS w JOIN audit.access_events AS a
+        ON a.criteria ? 'read_id' AND a.criteria ->> 'read_id' = w.read_id WHERE a.agency = $1 AND a.kind <> 'trail_read'
+    UNION
+    SELECT p.idx, w.read_id FROM wanted AS w JOIN audit.personal AS p
+        ON p.content ? 'reads' AND p.content -> 'reads' ? w.read_id
+    UNION
+    SELECT l.idx, w.read_id FROM wanted AS w JOIN audit.links AS l ON l.subject = 'read_id ' || w.read_id
+    UNION
+    SELECT l.idx, h.read_id FROM hit AS h JOIN audit.links AS l ON l.subject = 'hit_id ' || h.hit_id
+),
+newest AS (
+    SELECT f.idx, f.read_id, row_number() OVER (PARTITION BY f.read_id ORDER BY f.idx DESC) AS n
+    FROM found AS f JOIN audit.entries AS e USING (idx) WHERE e.agency = $1
+)
+SELECT e.idx, e.leaf, p.content, o.read_ids
+FROM (SELECT idx, array_agg(read_id ORDER BY read_id) AS read_ids FROM newest WHERE n <= $5 GROUP BY idx) AS o
+JOIN audit.entries AS e USING (idx) LEFT JOIN audit.personal AS p USING (idx) ORDER BY e.idx;
+
+-- custody_of --
+SELECT e.idx, e.leaf, p.content FROM audit.entries AS e LEFT JOIN audit.personal AS p USING (idx)
+WHERE e.agency = $1 AND e.idx = $2;

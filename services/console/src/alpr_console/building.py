@@ -17,6 +17,7 @@ from alprcore.model import Decision, Person, Refused
 from alprcore.policy import AgencyProfile, may_access, valid_training
 from alprcore.refusals import RefusalLog
 from alprcore.seal import ListKeys, SigningKey
+from alprcore.workflow import LIVE_FOR, may_watch
 
 from .accounts import api as accounts_api
 from .accounts import pages as accounts_pages
@@ -27,6 +28,9 @@ from .administration import rules as administration_rules
 from .administration.store import AdministrationStore
 from .audits import pages as audits_pages
 from .audits import rules as audits_rules
+from .breaches import api as breaches_api
+from .breaches import pages as breaches_pages
+from .breaches.store import BreachStore
 from .cad import api as cad_api
 from .cad import pages as cad_pages
 from .cad import rules as cad_rules
@@ -60,6 +64,8 @@ from .operations import api as operations_api
 from .operations import pages as operations_pages
 from .operations import rules as operations_rules
 from .operations.store import OperationStore
+from .packages import api as packages_api
+from .packages.store import Gathering
 from .profiles import api as profiles_api
 from .profiles import pages as profiles_pages
 from .profiles import rules as profiles_rules
@@ -69,9 +75,13 @@ from .publication import api as publication_api
 from .publication import pages as publication_pages
 from .publication import rules as publication_rules
 from .publication.store import Gathered, PublicationStore
+from .purging.store import PurgeStore
 from .queries import api as queries_api
 from .queries import pages as queries_pages
 from .queries import rules as queries_rules
+from .records import api as records_api
+from .records import pages as records_pages
+from .records import rules as records_rules
 from .settings import Settings
 from .sources import api as sources_api
 from .sources import pages as sources_pages
@@ -93,7 +103,7 @@ PLACES: Final = (
     Place(
         "/hits",
         "Live hits",
-        lambda session: not session.client_id and not isinstance(hits_rules.may_watch(session.person), Refused),
+        lambda session: not session.client_id and not isinstance(may_watch(session.person), Refused),
     ),
     Place("/unit", "Unit", lambda session: bool(units_rules.kinds_open(session.person, session.profile))),
     Place("/search", "Search", lambda session: queries_rules.may_search(session.person)),
@@ -110,6 +120,7 @@ PLACES: Final = (
         "People",
         lambda session: administration_rules.looks_after_people(session.person.roles, session.profile),
     ),
+    Place("/records", "Records", lambda session: bool(records_rules.first(session.person))),
     Place("/audits", "Audit", lambda session: audits_rules.may_look(session.person)),
 )
 """The navigation, in the order it is shown."""
@@ -121,6 +132,7 @@ MENU: Final = (
         "/guidelines", "Guidelines", lambda session: not isinstance(publication_rules.may_read(session.person), Refused)
     ),
     Place("/public/policy", "Published policy", lambda _: True),
+    Place("/records/breaches/new", "Report a breach", lambda _: True),
     Place("/glossary", "Glossary", lambda _: True),
     Place("/account", "My account", lambda session: session.limit is None),
 )
@@ -153,6 +165,7 @@ class Console:
     webhooks: Webhooks
     confirmations: Confirmations
     workflow: WorkflowStore
+    purges: PurgeStore
 
 
 def assemble(
@@ -167,7 +180,7 @@ def assemble(
     outbox = Outbox(pool, queries)
     training = TrainingStore(pool, postgres.load_queries("alpr_console.training"), outbox, policies)
 
-    versions = ProfileStore(pool, outbox, policies, keep_needs)
+    versions = ProfileStore(pool, outbox, policies, keep_needs, settings.statutory_retention)
 
     async def papers(person_id: str, profile: AgencyProfile, now: datetime, since: datetime | None) -> Papers:
         standing = await training.standing(person_id, now)
@@ -213,6 +226,7 @@ def assemble(
     confirmations = Confirmations(settings.confirmations, clock)
     confirmations.check(policies)
     canvasses = CanvassStore(outbox, keys)
+    breaches = BreachStore(outbox)
     cad = CadStore(outbox, hits.hit_of, hits.tell, keys, settings.public_url, settings.link_minutes)
     more.append(cad.facts)
     also.append(cad.notified)
@@ -226,10 +240,12 @@ def assemble(
         keys,
         Hooks(hits.tell, hits.hit_of, units.signed_on, cad.call_opened, cad.work_changed, hits_rules.check_expires_at),
         hits_rules.device_checks,
-        hits_rules.LIVE_FOR,
+        LIVE_FOR,
         confirmations.adapter_of,
     )
     more.append(workflow.facts)
+    gathering = Gathering(doors, workflow.said_of, clock)
+    purges = PurgeStore(outbox, (units.remove, cad.remove, workflow.remove, hits.remove), clock)
     operations = OperationStore(outbox, units.prompt)
     chain = ChainStore(outbox, policies, settings)
     figures = FigureStore(outbox, policies)
@@ -252,9 +268,9 @@ def assemble(
         accounts_pages.router(accounts, provider),
         hits_api.router(hits, wakeups, units),
         hits_pages.router(duty_rules.may_own),
-        units_api.router(units, may_operate, hits_rules.may_watch),
+        units_api.router(units, may_operate, may_watch),
         units_pages.router(
-            hits_rules.may_watch,
+            may_watch,
             hits_rules.NOTICE,
             hits_rules.MUTE_LIMIT // timedelta(minutes=1),
             lambda session: lists_rules.enters_plates(session.person, session.profile),
@@ -279,16 +295,21 @@ def assemble(
         cad_api.router(cad, endpoints, keys),
         cad_pages.router(cad, endpoints),
         canvasses_api.router(canvasses),
+        breaches_api.router(breaches),
+        breaches_pages.router(breaches, records_rules.tabs),
         canvasses_pages.router(canvasses, queries_rules.positions),
         queries_api.router(),
         queries_pages.router(),
+        packages_api.router(gathering),  # before the forwards: a package takes an entry of the ledger first
+        records_api.router(administration.acting),
+        records_pages.router(),
         audits_pages.router(),
     )
     app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)
     audited.require("console", app.routes)
     return Console(
         app, accounts, administration, training, hits, units, outbox, wakeups, doors, refusals, versions, sources, publication,
-        canvasses, duty, figures, chain, cad, deliveries, webhooks, confirmations, workflow,
+        canvasses, duty, figures, chain, cad, deliveries, webhooks, confirmations, workflow, purges,
     )  # fmt: skip
 
 

@@ -7,16 +7,11 @@ text (`stub`). Whatever goes wrong on the way is an answer of result `error`, wh
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
-import httpx
-
+from alprcore.calling import Caller, CallFailed
 from alprcore.confirming import (
     LARGEST,
     TEST,
@@ -28,7 +23,6 @@ from alprcore.confirming import (
     stub_answer,
 )
 from alprcore.errors import InvalidMessage, Misconfigured
-from alprcore.hooks import signatures
 from alprcore.policy import AgencyProfile
 from alprcore.workflow import Result
 
@@ -87,68 +81,33 @@ class Confirmations:
 
 
 class _Switch:
-    """An agency's switch: one address, asked by POST, never followed elsewhere."""
+    """An agency's switch, asked in the agreed form."""
 
     def __init__(self, agency: str, settings: ConfirmationSettings) -> None:
-        place = f"confirmations.{agency}"
-        parts = urlsplit(settings.url)
-        if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
-            raise Misconfigured(f"{place}.url: an address without name, password or query")
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname)):
-            raise Misconfigured(f"{place}.url: answers are believed over HTTPS, or from this machine, only")
-        if not settings.secret_file and not settings.cert_file:
-            raise Misconfigured(f"{place}: secret_file (HMAC) or cert_file (mTLS) lets the switch know who asks")
-        self._url = settings.url
-        self._patience_s = settings.timeout_s
-        try:
-            lines = settings.secret_file.read_text("ascii").split() if settings.secret_file else []
-            context = ssl.create_default_context(cafile=settings.ca_file)
-            if settings.cert_file:
-                context.load_cert_chain(settings.cert_file, settings.key_file)
-            self._secrets = tuple(lines)
-            if settings.secret_file and not lines:
-                raise ValueError("no secret")
-            signatures(lines, "", 0, b"")  # a secret that is none shows here, not at the first question
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            raise Misconfigured(f"{place}: {type(error).__name__} in its files") from error
-        self._client = httpx.AsyncClient(
-            timeout=settings.timeout_s, follow_redirects=False, trust_env=False, verify=context
+        self._caller = Caller(
+            f"confirmations.{agency}",
+            settings.url,
+            secret_file=settings.secret_file,
+            cert_file=settings.cert_file,
+            key_file=settings.key_file,
+            ca_file=settings.ca_file,
+            timeout_s=settings.timeout_s,
         )
 
     async def ask(self, question: Question, clock: Callable[[], datetime]) -> Confirmation:
         """Ask once; the whole answer has to be here within the patience."""
-        body, headers = body_of(question), headers_of(question, self._secrets, clock())
+        headers = headers_of(question, self._caller.secrets, clock())
         try:
-            async with asyncio.timeout(self._patience_s):
-                async with self._client.stream("POST", self._url, content=body, headers=headers) as response:
-                    return read_answer(question, response.status_code, response.headers, await _read(response), clock())
-        except TimeoutError:
-            return _failed(f"the switch gave no answer within {self._patience_s:g} s")
+            reply = await self._caller.post(body_of(question), headers, LARGEST)
+            return read_answer(question, reply.status, reply.headers, reply.body, clock())
+        except CallFailed as error:
+            return _failed(f"the switch: {error}")
         except InvalidMessage as error:
             return _failed(f"the switch did not answer as agreed: {error.detail}")
-        except (httpx.HTTPError, OSError) as error:
-            return _failed(f"the switch cannot be reached: {type(error).__name__}")
 
     async def close(self) -> None:
-        await self._client.aclose()
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """Read an answer's body as it came, and no more of it than is believed."""
-    body = bytearray()
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > LARGEST:
-            break
-    return bytes(body)
+        await self._caller.close()
 
 
 def _failed(words: str) -> Confirmation:
     return Confirmation(Result.ERROR, failure=words)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

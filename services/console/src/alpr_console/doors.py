@@ -31,7 +31,7 @@ ENTERED: Final[ContextVar[bool]] = ContextVar("refusal_entered", default=False)
 """Whether this call's refusal is in the ledger's queue: written here, with the refused act, or behind another door."""
 RELAY_BATCH: Final = 100
 _PASSED_ON: Final = ("content-type", "content-length", "content-disposition", "retry-after", "etag")
-_REQUEST_HEADERS: Final = ("content-type", "content-length", "accept", "traceparent")
+_REQUEST_HEADERS: Final = ("content-type", "content-length", "accept", "traceparent", "x-document-name")
 
 
 class DoorAway(Exception):
@@ -148,6 +148,29 @@ class Outbox:
         """Add a message to the caller's open transaction."""
         packed = json.dumps([[name, base64.b64encode(content).decode()] for name, content in headers])
         await connection.execute(self._queries["put_outbox"], topic.value, key, value, packed, now)
+
+    async def lock_events(self, connection: Any, agency: str) -> None:
+        """Give out an agency's event numbers in the order in which they are committed, until the transaction ends.
+
+        A stream that resumes after a number would else miss an event with a lower one that is committed later.
+        """
+        await connection.execute(self._queries["lock_events"], agency)
+
+    async def alert(
+        self,
+        connection: Any,
+        alert_id: str,
+        agency: str,
+        kind: str,
+        facts: Mapping[str, str],
+        now: datetime,
+        about: tuple[str, str, str] = ("", "", ""),
+    ) -> None:
+        """Put an alert before an agency's administrators in the caller's transaction, once for each id.
+
+        `about`: id, short and full name of the person or thing that it is about.
+        """
+        await connection.execute(self._queries["raise_alert"], alert_id, agency, kind, *about, json.dumps(facts), now)
 
     async def record(
         self,

@@ -1,14 +1,19 @@
-"""Ways whose `/v1` path another service owns: passed on with the person's token, the answer passed on as it comes."""
+"""Ways whose `/v1` path another service owns: passed on with the person's token, the answer passed on as it comes.
+
+Pages that show what another service owns ask it here, too: its refusals and its silence come as words for the person.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from alprcore.model import Person
 
+from .doors import DoorAway
 from .web import Problem, SignedIn, signed_in, web_of
 
 AsWhom = Callable[[Request, SignedIn], Awaitable[Person]]
@@ -53,3 +58,38 @@ def _forward(  # type: ignore[no-untyped-def]  # noqa: ANN202 - FastAPI reads th
         return StreamingResponse(answer.body(), answer.status, headers=answer.headers)
 
     return forward
+
+
+class Closed(Exception):
+    """A door did not answer as asked: the status and words for the person."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+async def ask(
+    request: Request, session: SignedIn, door: str, path: str, *, query: str = "", away: str
+) -> dict[str, Any]:
+    """Ask a door for what a page shows. Raises `Closed`, with `away` as its words when the door is silent."""
+    try:
+        answer = await web_of(request).doors.call(door, "GET", path, session.person, query=query)
+        found = await answer.json()
+    except DoorAway as silent:
+        raise Closed(503, away) from silent
+    if answer.status >= 500:
+        raise Closed(503, away)
+    if answer.status >= 400 or not isinstance(found, dict):
+        detail = str(found.get("detail") or "") if isinstance(found, dict) else ""
+        raise Closed(max(answer.status, 400), f"{detail[:1].upper()}{detail[1:]}" or "This was refused.")
+    return found
+
+
+async def ask_maybe(request: Request, session: SignedIn, door: str, path: str, *, away: str) -> dict[str, Any]:
+    """Ask for what may be missing; {} where there is none. Raises `Closed` for every other failure."""
+    try:
+        return await ask(request, session, door, path, away=away)
+    except Closed as closed:
+        if closed.status != 404:
+            raise
+        return {}

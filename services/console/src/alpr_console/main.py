@@ -16,7 +16,7 @@ from alprcore import kafka, postgres, profiles, wire
 from alprcore.errors import Misconfigured, Transient
 from alprcore.model import Person, Refused
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
-from alprcore.policy import ACTIVITIES, AgencyProfile, local_day, may_access
+from alprcore.policy import ACTIVITIES, AgencyProfile, local_day, may_access, may_keep_less
 from alprcore.runtime import run, serve_http, together
 from alprcore.topics import Topic, physical
 
@@ -33,7 +33,7 @@ SCHEMA: Final = "console"
 GROUP: Final = "alpr-console"
 DEMO: Final = "demo"
 RELAY_PAUSE_S: Final = 0.25
-PURGE_EVERY_S: Final = 600.0
+TIDY_EVERY_S: Final = 600.0
 DUTY_EVERY_S: Final = 5.0
 PROFILES_EVERY_S: Final = 1.0
 SESSIONS_KEPT: Final = timedelta(days=30)
@@ -107,7 +107,12 @@ async def seed_demo(console: Console, settings: Settings, policies: Mapping[str,
 def shipped_policies(settings: Settings) -> dict[str, AgencyProfile]:
     """Read the profiles that ship and those of the operator's folder. Raises `Misconfigured` naming agency and key."""
     documents = profiles.shipped_documents(settings.profiles_folder)
-    return {agency: profiles.profile_from_json(document) for agency, document in documents.items()}
+    policies = {agency: profiles.profile_from_json(document) for agency, document in documents.items()}
+    for agency, policy in policies.items():
+        fits = may_keep_less(policy.retention, settings.statutory_retention)
+        if isinstance(fits, Refused):
+            raise Misconfigured(f"profile {agency}: {fits.detail} (ALPR_CONSOLE_STATUTORY_RETENTION)")
+    return policies
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -131,6 +136,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 console.wakeups.listen(stop),
                 by_itself(console, publisher, health, stop),
                 follow_cad(console, settings, publisher, policies, health, stop),
+                follow_purges(console, settings, health, stop),
+                kafka.watch_streams(settings.kafka, health, policies, stop),
             )
         await console.deliveries.end()
         await console.webhooks.close()
@@ -187,7 +194,7 @@ async def consume(console: Console, settings: Settings, publisher: kafka.Publish
 
 
 async def by_itself(console: Console, publisher: kafka.Publisher, health: Health, stop: asyncio.Event) -> None:
-    """Empty the outbox, follow the profiles in force, tell what is late, and remove what is due."""
+    """Empty the outbox, follow the profiles in force, tell what is late, and forget what nobody needs."""
 
     async def relay() -> bool:
         await console.refusals.flush()
@@ -205,29 +212,37 @@ async def by_itself(console: Console, publisher: kafka.Publisher, health: Health
         await console.chain.on_timer(now)
         return False
 
-    async def purge() -> bool:
+    async def tidy() -> bool:
         now = utc_now()
         await console.figures.on_timer(now)  # what became of hits, before they go
-        counts = await console.hits.purge(now)
-        counts |= await console.workflow.purge(now)
+        counts = await console.hits.tidy(now)
         counts["canvasses"] = await console.canvasses.purge(now)
         if late := await console.publication.check_posting():
             log.warning("posting_outdated", extra={"agencies": late})
         counts |= await console.administration.on_timer(now)
-        counts["deliveries"] = await console.units.purge(now)
+        counts["clients"] = await console.units.tidy(now)
         counts["clients_signed_off"] = await console.units.sweep(now)
         counts["suspensions"] = await console.training.note_suspensions(now)
         await console.accounts.sessions.forget(now - SESSIONS_KEPT, now)
-        counts["cad_events"] = await console.cad.purge(now)
+        counts["cad_events"] = await console.cad.tidy(now)
         counts["handovers"] = await console.duty.purge(now)
-        log.info("console_purged", extra=counts)
+        log.info("console_tidied", extra=counts)
         return False
 
     await together(
         every("relay", RELAY_PAUSE_S, relay, health, stop),
         every("profiles", PROFILES_EVERY_S, profiles_in_force, health, stop),
         every("duty", DUTY_EVERY_S, duty, health, stop),
-        every("purge", PURGE_EVERY_S, purge, health, stop),
+        every("tidy", TIDY_EVERY_S, tidy, health, stop),
+    )
+
+
+async def follow_purges(console: Console, settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """Remove what retention orders; not ready before every order is applied that this database has not seen (RET-10)."""
+    ready = asyncio.Event()
+    health.check("purges", lambda: "" if ready.is_set() else "purge orders are not applied yet")
+    await kafka.follow_from(
+        settings.kafka, Topic.PURGES, console.purges.position, console.purges.take, ready=ready, stop=stop
     )
 
 

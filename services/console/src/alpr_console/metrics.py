@@ -47,8 +47,8 @@ DOOR_CALLS: Final = Counter(  # outcome="away" growing: that service is down or 
 OUTBOX_PUBLISHED: Final = Counter(  # stands still while rows wait in console.outbox: Kafka is away
     "alpr_console_outbox_published_total", "Messages relayed from the outbox", ["topic"]
 )
-PURGED: Final = Counter(  # zero for days: the purge timer is not running
-    "alpr_console_rows_purged_total", "Expired rows removed", ["table"]
+PURGED: Final = Counter(  # zero while retention purges: its orders do not arrive, and its certificates say incomplete
+    "alpr_console_rows_purged_total", "Rows removed on retention's orders", ["table"]
 )
 CAD_STATUSES: Final = Counter(  # outcome="not_applied" growing: a CAD answers out of order, its page says which
     "alpr_console_cad_statuses_total", "Answers of CAD systems", ["outcome"]

@@ -32,7 +32,7 @@ _PROTECTION: Final = (
 
 
 _ENTRANCES: Final = ("/login", "/logout", "/locked", "/account", "/v1/session", "/v1/sign-in", "/v1/me")
-_STREAMED: Final = ("/v1/hotlists", "/v1/devices")
+_STREAMED: Final = ("/v1/hotlists", "/v1/devices", "/v1/release-requests")
 """Paths whose bodies are passed on as they come, to a service that bounds them itself."""
 _WAIT: Final = 429
 _WAIT_S: Final = 60

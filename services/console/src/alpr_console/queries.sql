@@ -30,6 +30,10 @@ RETURNING notification_id
 -- lock_events --
 SELECT pg_advisory_xact_lock(hashtext('console.events'), hashtext($1))
 
+-- raise_alert --
+INSERT INTO console.alerts (alert_id, agency, kind, person_id, username, full_name, facts, raised_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+
 -- put_incident --
 INSERT INTO console.incidents (incident_id, agency, notification_id, revision, hit_id, opened_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -164,20 +168,24 @@ FROM (SELECT DISTINCT ON (read_id) device_id, camera_id, reader, result FROM con
       ORDER BY read_id, checked_at DESC, check_no DESC) AS newest
 GROUP BY device_id, camera_id, reader ORDER BY device_id, camera_id, reader
 
--- purge_hits --
-DELETE FROM console.hits WHERE expires_at <= $1
+-- remove_hits --
+DELETE FROM console.hits WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
--- purge_notifications --
-DELETE FROM console.notifications WHERE expires_at <= $1
+-- remove_notifications --
+DELETE FROM console.notifications WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
--- purge_incidents --
-DELETE FROM console.incidents WHERE expires_at <= $1
+-- remove_incidents --
+DELETE FROM console.incidents WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
--- purge_events --
+-- tidy_events --
 DELETE FROM console.events WHERE expires_at <= $1
 
--- purge_presented --
-DELETE FROM console.presented WHERE expires_at <= $1
+-- tidy_registrations --
+DELETE FROM console.registration_lookups r USING console.hits h
+WHERE h.agency = r.agency AND h.hit_id = r.hit_id AND h.expires_at <= $1
+
+-- remove_presented --
+DELETE FROM console.presented WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
 -- put_outbox --
 INSERT INTO console.outbox (topic, key, value, headers, created_at) VALUES ($1, $2, $3, $4, $5)

@@ -69,10 +69,16 @@ class Settings(ServiceSettings):
     confirmations: dict[str, ConfirmationSettings] = Field(
         default={}, description="who tells whether an entry is active, by agency, as JSON; without: a person types it"
     )
+    statutory_retention: str = Field(
+        "",
+        description="name of the statute under which this deployment keeps records for less than a year; its own only",
+    )
     profiles_folder: Path | None = Field(
         default=None, description="folder with the first profiles of further agencies, one YAML file each"
     )
-    keep_hits_days: int = Field(default=7, ge=1, le=365, description="days the console keeps its copy of a hit")
+    keep_hits_days: int = Field(
+        default=7, ge=1, le=365, description="days a hit stays on screens; its record stays until retention purges it"
+    )
     canary_cameras: dict[str, tuple[str, ...]] = Field(
         default={}, description="cameras that send a test plate each minute, by agency, as a JSON object of lists"
     )

@@ -1,4 +1,4 @@
-"""What ingest does beside answering: loading lists, relaying the outbox, cleaning up closed entries."""
+"""What ingest does beside answering: loading lists, relaying the outbox, applying purges."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from datetime import datetime
 from typing import Final
 
 from alpr_ingest import metrics
+from alpr_ingest.hotlists import over
 from alpr_ingest.store import Outgoing, Store
 from alprcore.errors import Transient
-from alprcore.kafka import Publisher
-from alprcore.model import AuditEvent, Device, Person, Refused, event_id
+from alprcore.kafka import Message, Publisher
+from alprcore.model import AuditEvent, Device, DeviceKind, Person, PurgeAnswer, Refused, event_id
+from alprcore.policy import AgencyProfile, due_day
 from alprcore.refusals import RefusalLog
 from alprcore.topics import Topic
-from alprcore.wire import encode_audit_event, headers_for
+from alprcore.wire import decode_purge_order, encode_audit_event, encode_purge_answer, headers_for
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +102,41 @@ def refusal_log(store: Store, clock: Callable[[], datetime]) -> RefusalLog:
         await store.put_out([Outgoing(Topic.AUDIT, event.event_id, value, event.event_id, now)])
 
     return RefusalLog(enter, clock)
+
+
+class PurgeDoor:
+    """Applies the purges that retention orders (RET-06).
+
+    Ingest keeps no reads: frames are passed on. What goes here are plates that people entered and that ended so long
+    ago that a read of that time would have fallen due; until then they explain the hits they made (HOT-19).
+    """
+
+    def __init__(self, store: Store, profiles: Mapping[str, AgencyProfile], clock: Callable[[], datetime]) -> None:
+        self._store, self._profiles, self._clock = store, profiles, clock
+
+    async def take(self, message: Message) -> None:
+        """Apply one order, and answer in the same transaction. Raises `Transient`, `InvalidMessage` for no order."""
+        order, now = decode_purge_order(message.value or b"", message.headers), self._clock()
+        profile = self._profiles.get(order.agency)
+
+        def ended(moment: datetime) -> bool:
+            return profile is not None and all(
+                due_day(moment, moment, kind, profile) <= order.due_day for kind in DeviceKind
+            )
+
+        def answer(gone: Mapping[str, int]) -> Outgoing:
+            told = PurgeAnswer(
+                order.order_id, order.run_id, order.agency, order.due_day, order.part, "ingest",
+                {table: number for table, number in gone.items() if number}, {}, now,
+            )  # fmt: skip
+            value = encode_purge_answer(told)
+            return Outgoing(Topic.PURGE_ANSWERS, order.order_id, value, f"{order.order_id}/ingest", now)
+
+        place = (message.partition, message.offset)
+        gone = await self._store.apply_purge(
+            order.agency, (order.order_id, order.part), place, lambda rows: over(rows, ended), answer, now
+        )
+        metrics.PURGED.inc(gone["entered"])
 
 
 class Relay:

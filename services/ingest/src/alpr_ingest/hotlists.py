@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from alprcore.layouts import Line
 from alprcore.model import EntryDetails, ListVersion, Refused
 from alprcore.policy import ENTERED, SPECIAL, basis_missing
 
+T = TypeVar("T", bound=Hashable)
 SHRINK_LIMIT: Final = 0.5
 """A list that loses more than half of its entries at once is taken for a broken file (HOT-04)."""
 GROWTH_LIMIT: Final = 3
@@ -124,3 +125,19 @@ def version_of(
         entries=entries,
         end_offsets=end_offsets or {},
     )
+
+
+def over(entries: Iterable[tuple[T, T | None, datetime | None]], ended: Callable[[datetime], bool]) -> set[T]:
+    """Choose the entered plates that are over for good: `ended` tells it of the time at which one ended.
+
+    Each entry is its id, the one it extends and its end (None: it lives). One that a kept entry goes back to is kept
+    too, so that what is kept stays whole (HOT-17).
+    """
+    known = {entry: (extends, end) for entry, extends, end in entries}
+    gone = {entry for entry, (_, end) in known.items() if end is not None and ended(end)}
+    for entry in known.keys() - gone:
+        before = known[entry][0]
+        while before is not None and before in gone:
+            gone.discard(before)
+            before = known[before][0]
+    return gone

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alpr_ingest.api import Doors, build_app
-from alpr_ingest.app import Relay, refusal_log
+from alpr_ingest.app import PurgeDoor, Relay, refusal_log
 from alpr_ingest.entering import PARTIALS, Entering
 from alpr_ingest.loading import DryRuns, ListLoader, Republishing, Resealing
 from alpr_ingest.packing import Packing
@@ -20,7 +20,7 @@ from alpr_ingest.pulling import Limits, Puller, Watch
 from alpr_ingest.settings import Settings
 from alpr_ingest.store import Store
 from alprcore.errors import Transient
-from alprcore.kafka import DeadLetters, Publisher, follow_whole
+from alprcore.kafka import DeadLetters, Publisher, follow_from, follow_whole, watch_streams
 from alprcore.layouts import shipped, with_own
 from alprcore.objects import ImageStore
 from alprcore.ops import Health, ops_routes
@@ -111,6 +111,8 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             _tell_crowds(doors.refusals, stop),
             follow_whole(settings.kafka, Topic.PROFILES, apply, ready=followed, stop=stop),
             _name_lists(store, profiles, changed, stop),
+            _follow_purges(settings, store, PurgeDoor(store, profiles, clock), health, followed, stop),
+            watch_streams(settings.kafka, health, profiles, stop),
             answer(),
         )
     finally:
@@ -153,6 +155,18 @@ async def _name_lists(
                 changed.set()  # asked again: the database is away
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _LISTS_S)
+
+
+async def _follow_purges(
+    settings: Settings, store: Store, door: PurgeDoor, health: Health, policies: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Apply retention's purges once the policies are read; not ready before all are that this database has not seen."""
+    ready = asyncio.Event()
+    health.check("purges", lambda: "" if ready.is_set() else "purge orders are not applied yet")
+    while not (policies.is_set() or stop.is_set()):
+        await asyncio.sleep(0.05)
+    if not stop.is_set():
+        await follow_from(settings.kafka, Topic.PURGES, store.purge_positions, door.take, ready=ready, stop=stop)
 
 
 async def _probe(store: Store, health: Health, stop: asyncio.Event) -> None:

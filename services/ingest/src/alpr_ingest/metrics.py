@@ -37,6 +37,8 @@ LIST_STALE: Final = Gauge("alpr_ingest_list_stale", "Lists that are older than t
 PACKAGES: Final = Counter(
     "alpr_ingest_packages_total", "Packages of lists by whether they were written whole", ["outcome"]
 )
+# Plates that people entered and that went with the records of their time, on retention's orders.
+PURGED: Final = Counter("alpr_ingest_entered_purged_total", "Entered plates removed on retention's orders")
 # Entries that another key than the current one has sealed. It falls to 0 after a key was replaced; what stays was sealed
 # with a key that is not in the key file. At 0 ingest needs the older keys no more (see docs/lists.md).
 OLD_SEALS: Final = Gauge("alpr_ingest_entries_of_older_keys", "Entries sealed with another key than the current one")

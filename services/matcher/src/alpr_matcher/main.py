@@ -9,7 +9,7 @@ from typing import Final
 
 from alpr_matcher.app import Matcher, create_app, run_streams
 from alpr_matcher.settings import Settings
-from alprcore.kafka import DeadLetters, Publisher, follow_whole
+from alprcore.kafka import DeadLetters, Publisher, follow_whole, watch_streams
 from alprcore.ops import Health, ops_routes
 from alprcore.runtime import run, serve_http, together
 from alprcore.seal import ListKeys
@@ -60,6 +60,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             matcher.recalls.follow(done),
             matcher.recalls.run(lambda: matcher.assigned or frozenset(), done),
             matcher.watch(done),
+            watch_streams(settings.kafka, health, matcher.profiles, done),
             streams(),
         )
 

@@ -12,7 +12,7 @@ from alpr_recognizer.models import ModelProcess, Reader
 from alpr_recognizer.models.fake import FakeReader
 from alpr_recognizer.settings import Settings
 from alprcore.errors import Misconfigured
-from alprcore.kafka import DeadLetters, Publisher, follow_whole, run_batches
+from alprcore.kafka import DeadLetters, Publisher, follow_whole, run_batches, watch_streams
 from alprcore.objects import ImageStore
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
 from alprcore.runtime import run, serve_http, together
@@ -83,6 +83,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         follow_whole(settings.kafka, Topic.DEVICES, registry.take_device, ready=ready[Topic.DEVICES], stop=stop),
         follow_whole(settings.kafka, Topic.PROFILES, registry.take_profile, ready=ready[Topic.PROFILES], stop=stop),
         follow_whole(settings.kafka, Topic.IMAGE_KEYS, registry.take_key, ready=ready[Topic.IMAGE_KEYS], stop=stop),
+        watch_streams(settings.kafka, health, registry.profiles, stop),
         recognize(),
     )
 

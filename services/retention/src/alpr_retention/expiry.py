@@ -64,6 +64,11 @@ def image_prefixes(agency: str, day: date) -> tuple[str, ...]:
     return tuple(f"{role.value}/{agency}/{day.isoformat()}" for role in ImageRole)
 
 
-def held_key(agency: str, read_id: str, role: str) -> str:
-    """Name an image that is kept beyond its due day by a hold."""
-    return f"held/{agency}/{read_id}-{role}.jpg"
+def held_key(agency: str, hold_id: str, read_id: str, role: str) -> str:
+    """Name an image that a hold keeps beyond its due day."""
+    return f"{held_prefix(agency, hold_id)}/{read_id}-{role}.jpg"
+
+
+def held_prefix(agency: str, hold_id: str) -> str:
+    """Name the folder of the images that a hold keeps."""
+    return f"held/{agency}/{hold_id}"

@@ -1,76 +1,116 @@
-"""Puts the keeper of reads, hits and images together and runs it."""
+"""Runs the keeper of reads, hits and images."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import sys
-from datetime import UTC, datetime
+from collections.abc import Coroutine
+from typing import Any, Final
 
-from alprcore.errors import Misconfigured
-from alprcore.kafka import DeadLetters, Publisher, follow_whole, run_batches
-from alprcore.objects import ImageStore
+from alprcore.kafka import DeadLetters, Publisher, follow_whole, run_batches, run_consumer, run_letters, watch_streams
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
-from alprcore.postgres import connect, require_schema
 from alprcore.runtime import run, serve_http, together
 from alprcore.topics import Topic
 
-from .api import create_app
-from .app import House, Images, Keeper, Profiles, every
+from .app import Keeper, Profiles, every
+from .building import Parts, build
 from .settings import RetentionSettings
-from .store import ImageKeys, Records
 
-
-def utc_now() -> datetime:
-    """The clock of this service."""
-    return datetime.now(UTC)
-
-
-async def build(settings: RetentionSettings, profiles: Profiles, publisher: Publisher) -> tuple[House, bytes]:
-    """Put the parts together; raises `Misconfigured` for a setting or schema that does not do."""
-    try:
-        person_key = base64.b64decode(settings.person_public_key, validate=True)
-    except ValueError as error:
-        raise Misconfigured("ALPR_RETENTION_PERSON_PUBLIC_KEY: not base64") from error
-    pool = await connect(settings.database_url.get_secret_value())
-    await require_schema(pool, "retention", "alpr_retention")
-    images = Images(ImageStore(settings.objects_url), ImageKeys(settings.image_keys_dir))
-    return House(Records(pool), images, profiles, publisher, utc_now), person_key
+_RELAY_S: Final = 0.3
+_VOUCH_S: Final = 2.0
+"""How often a database that began anew is looked at: searches wait that long after its restart."""
 
 
 async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
     """Run until `stop`."""
-    profiles, followed = Profiles(), asyncio.Event()
+    profiles, followed, vouched = Profiles(), asyncio.Event(), asyncio.Event()
+    profiles.statute = settings.statutory_retention
     health = Health("retention")
     health.check("profiles", lambda: "" if followed.is_set() else "profiles are not read yet")
+    health.check("purges", lambda: "" if vouched.is_set() else "purges of before are not done again yet")
     async with Publisher(settings.kafka) as publisher:
-        house, person_key = await build(settings, profiles, publisher)
+        parts = await build(settings, profiles, publisher)
+
+        async def vouch() -> None:
+            await parts.purges.vouch()
+            vouched.set()
 
         async def housekeeping() -> None:
             while not (followed.is_set() or stop.is_set()):
                 await asyncio.sleep(0.1)
-            await asyncio.gather(
-                every(settings.keys_every_seconds, stop, house.prepare_days),
-                every(settings.purge_every_hours * 3600, stop, house.purge),
-                every(settings.notes_every_seconds, stop, house.note_days),
-                every(60.0, stop, house.tell_counted_refusals),
-            )
+            looking = asyncio.create_task(every(_VOUCH_S, stop, vouch))
+            while not (vouched.is_set() or stop.is_set() or looking.done()):
+                await asyncio.sleep(0.1)
+            await asyncio.gather(looking, *_by_itself(parts, settings, stop))
 
+        async def relay() -> None:
+            while await parts.outbox.relay(publisher):
+                continue
+
+        letters = DeadLetters(publisher, "retention")
         await together(
-            serve_http(ops_routes(health, create_app(house, person_key, utc_now)), settings, stop),
+            serve_http(ops_routes(health, parts.app), settings, stop),
             follow_whole(settings.kafka, Topic.PROFILES, profiles.apply, ready=followed, stop=stop),
             run_batches(
                 settings.kafka,
                 [Topic.READS, Topic.HITS],
                 group="alpr-retention",
-                handler=Keeper(house.records, profiles, settings.topic_prefix),
-                dead_letters=DeadLetters(publisher, "retention"),
+                handler=Keeper(parts.records, profiles, settings.topic_prefix),
+                dead_letters=letters,
                 stop=stop,
                 metrics=ConsumerMetrics("retention"),
                 max_records=200,
             ),
+            run_consumer(
+                settings.kafka,
+                [Topic.PURGE_ANSWERS],
+                group="alpr-retention-answers",
+                handle=parts.purges.accounts.take_answer,
+                dead_letters=letters,
+                stop=stop,
+                metrics=ConsumerMetrics("retention_answers"),
+            ),
+            run_letters(
+                settings.kafka,
+                [Topic.FRAMES, Topic.READS, Topic.HITS],
+                group="alpr-retention-letters",
+                handle=parts.quarantine.take,
+                dead_letters=letters,
+                stop=stop,
+                metrics=ConsumerMetrics("retention_letters"),
+            ),
+            watch_streams(settings.kafka, health, profiles, stop),
+            every(_RELAY_S, stop, relay),
             housekeeping(),
         )
+        await parts.close()
+
+
+def _by_itself(parts: Parts, settings: RetentionSettings, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+    """What every feature does without being asked, and how often."""
+
+    async def send() -> None:
+        await parts.repositories.turn(parts.clock())
+
+    async def tidy() -> None:
+        await parts.packages.tidy(parts.clock())
+
+    return [
+        every(settings.keys_every_seconds, stop, parts.house.prepare_days),
+        every(settings.purge_every_hours * 3600, stop, parts.purges.purge),
+        every(5.0, stop, parts.purges.accounts.settle),
+        every(settings.notes_every_seconds, stop, parts.house.note_days),
+        every(60.0, stop, parts.refusals.flush),
+        every(5.0, stop, parts.schedule.work),
+        every(60.0, stop, parts.schedule.measure),
+        every(60.0, stop, parts.schedule.report),
+        every(60.0, stop, parts.watch.look),
+        every(settings.case_files_every_seconds, stop, parts.watch.ask_case_files),
+        every(settings.repositories_every_seconds, stop, send),
+        every(2.0, stop, parts.builder.work),
+        every(60.0, stop, tidy),
+        every(3600.0, stop, parts.quarantine.sweep_frames),
+    ]
 
 
 def main() -> int:

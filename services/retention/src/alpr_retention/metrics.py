@@ -12,10 +12,40 @@ IMAGES = Counter("alpr_retention_images_total", "Images opened at the doors, by 
 # opened, refused, gone, damaged. Any `damaged` deserves a look: an image is not the one that was read.
 
 PURGED = Counter("alpr_retention_purged_total", "Records purged, by kind", ["kind"])
-# reads, hits, images, keys.
+# reads, hits, images, keys; letters: what could not be read; frames: images whose messages are gone.
+
+LETTERS = Counter("alpr_retention_letters_total", "Dead letters kept, by topic and owner", ["topic", "owner"])
+# kept: an agency's; unattributed: nobody's. A rise: see which codes in GET /v1/retention/quarantine, and `alpr dlq list`.
 
 OVERDUE = Gauge("alpr_retention_overdue_days", "Due days that have passed and are not purged")
 # Must return to 0 with every purge. Above 0 for a day: the purge fails, look at /v1/retention/runs.
 
-UNTOLD = Counter("alpr_retention_untold_total", "Ledger events that could not be handed over at once")
-# Live images shown while the ledger's topic was away. Any growth: look at the broker.
+OVERDUE_RECORDS = Gauge("alpr_retention_overdue_records", "Reads past their due day and under no hold", ["agency"])
+# Must be 0. Above 0 for a day: no purge runs for the agency; GET /v1/retention/stock says why.
+
+PREMATURE = Gauge(
+    "alpr_retention_premature_records", "Reads, days or keys that were gone before their time", ["agency"]
+)
+# Must be 0, always. Above 0: somebody or something deletes records past the purge; look at GET /v1/retention/stock.
+
+MOVED = Counter(
+    "alpr_retention_moved_total", "Reads moved to another due day by an approved change or because they hit"
+)
+# Grows while a change of retention is worked through: GET /v1/retention/changes shows how far it is.
+
+TOLD = Counter("alpr_retention_told_total", "Messages handed over from the outbox")
+# Ledger entries, purge orders, keys that are gone. None while things are done here: look at the broker.
+
+REPOSITORY = Counter("alpr_retention_repository_batches_total", "Batches to standing repositories", ["kind", "outcome"])
+# reads, withdrawals; taken, failed. Withdrawals that fail for an hour: what was purged here still lies there, call them.
+
+HOLDS = Gauge("alpr_retention_holds_binding", "Holds that keep records beyond their period")
+# Of every agency. Only grows for months: look which ones nobody reviews.
+
+REVIEWS_OVERDUE = Gauge("alpr_retention_hold_reviews_overdue", "Holds whose review day has passed")
+# Must be 0. Above: GET /v1/holds?state=overdue names them; each keeps data that perhaps nobody needs any more.
+
+CASE_FILES_UNANSWERED = Gauge(
+    "alpr_retention_case_files_unanswered", "Holds whose records system did not answer last time"
+)
+# Above 0 for a day: these holds cannot end, and what they keep becomes overdue. Look at the records system.

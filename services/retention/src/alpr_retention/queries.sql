@@ -8,6 +8,19 @@ FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) AS o (id, agency, capture
 -- ensure_day --
 SELECT retention.ensure_day($1);
 
+-- move_generation --
+SELECT generation FROM retention.move_generation;
+
+-- keep_lock --
+-- whoever moves reads between days waits; the number says whether somebody did since it was looked up where they lie
+SELECT retention.keep_lock();
+
+-- ask_settling --
+INSERT INTO retention.resettle AS r (agency, read_id, to_day, reason, captured_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (agency, read_id) DO UPDATE SET
+    to_day = CASE WHEN r.reason = 'hit' THEN greatest(r.to_day, excluded.to_day) ELSE excluded.to_day END,
+    reason = CASE WHEN r.reason = 'hit' THEN 'hit' ELSE excluded.reason END, look_at = '-infinity';
+
 -- keep_captured_day --
 INSERT INTO retention.captured_days (agency, captured_on, due_day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 

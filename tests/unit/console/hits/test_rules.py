@@ -8,6 +8,7 @@ import pytest
 from alpr_console.hits import rules
 from alprcore.model import ADMITTED, ClientKind, EntryDetails, Person, StateScore, Vehicle
 from alprcore.profiles import load_profiles
+from alprcore.workflow import may_watch
 from tests.fixtures.console import make_hit, make_notification
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -52,9 +53,9 @@ def test_only_the_dispatch_consoles_notifications_reach_the_queue():
 
 
 def test_live_hits_are_open_to_those_who_act_on_them():
-    assert rules.may_watch(person("dispatcher")) is ADMITTED
+    assert may_watch(person("dispatcher")) is ADMITTED
     for role in ("contractor", "auditor", "retention_officer"):
-        assert rules.may_watch(person(role)).reason_code == "ROLE_NOT_AUTHORISED"
+        assert may_watch(person(role)).reason_code == "ROLE_NOT_AUTHORISED"
 
 
 @pytest.mark.parametrize(("minutes", "code"), [(0, ""), (15, ""), (16, "MUTE_TOO_LONG"), (-1, "MUTE_TOO_LONG")])

@@ -5,12 +5,13 @@ dead letter; what is away for now is waited for in place; anything else ends the
 """
 
 from alprcore.kafka.batches import BatchHandler, run_batches
-from alprcore.kafka.consume import run_consumer
-from alprcore.kafka.follow import AssignedFollower, follow_since, follow_whole, read_at
+from alprcore.kafka.consume import run_consumer, run_letters
+from alprcore.kafka.follow import AssignedFollower, follow_from, follow_since, follow_whole, read_at
 from alprcore.kafka.letters import lying, replay
 from alprcore.kafka.loop import DeadLetterLimit, Message
 from alprcore.kafka.publish import Ack, DeadLetters, Publisher
 from alprcore.kafka.settings import KafkaSecurity, KafkaSettings, Plaintext, Sasl, Tls
+from alprcore.kafka.streams import stream_faults, watch_streams
 from alprcore.kafka.topics import TopicSpec, create_topics, existing_topics, load_topic_specs
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "TopicSpec",
     "create_topics",
     "existing_topics",
+    "follow_from",
     "follow_since",
     "follow_whole",
     "load_topic_specs",
@@ -37,4 +39,7 @@ __all__ = [
     "replay",
     "run_batches",
     "run_consumer",
+    "run_letters",
+    "stream_faults",
+    "watch_streams",
 ]

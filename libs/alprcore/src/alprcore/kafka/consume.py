@@ -128,3 +128,21 @@ async def run_consumer(
     work = _OneByOne(handle, dead_letters, metrics, Refusals(outsiders=outsiders))
     # 50 messages a turn: small enough that a rebalance waits for one message at most, see `ours`
     await Loop(settings, topics, group, metrics, agencies).run(work, stop, idle_ms=100, max_records=50)
+
+
+async def run_letters(
+    settings: KafkaSettings,
+    topics: Sequence[Topic],
+    *,
+    group: str,
+    handle: Handle,
+    dead_letters: DeadLetters,
+    stop: asyncio.Event,
+    metrics: ConsumerMetrics,
+) -> None:
+    """Handle every dead letter of the topics like `run_consumer`; what put a message aside was somebody else's rule.
+
+    `handle` refuses none: a dead letter of a dead letter has no topic, and ends the consumer.
+    """
+    work = _OneByOne(handle, dead_letters, metrics, Refusals(outsiders=True))
+    await Loop(settings, topics, group, metrics, letters=True).run(work, stop, idle_ms=100, max_records=50)

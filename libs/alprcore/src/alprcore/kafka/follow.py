@@ -1,10 +1,11 @@
-"""Reading compacted topics whole, without a group: the state they carry, then every change."""
+"""Reading topics without a group: compacted ones whole, then every change; orders from where their effect ended."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import Counter
 
-from alprcore.errors import InvalidMessage
+from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka.loop import Message
 from alprcore.kafka.publish import translated
 from alprcore.kafka.settings import MAX_REQUEST_BYTES, KafkaSettings
@@ -88,6 +89,69 @@ async def follow_since(
         apply(Message.of(record))
 
     await _follow(settings, topic, take, since, ready=ready, stop=stop)
+
+
+async def follow_from(
+    settings: KafkaSettings,
+    topic: Topic,
+    position: Callable[[], Awaitable[Mapping[int, int]]],
+    take: Callable[[Message], Awaitable[None]],
+    *,
+    ready: asyncio.Event,
+    stop: asyncio.Event,
+) -> None:
+    """Take every message of a topic once, from the offsets that the service keeps beside what they did.
+
+    `position` answers the next offset by partition (none: from the beginning) out of the service's own database, and
+    `take` stores offset and effect in one transaction. A database that is brought back from a backup thus comes again
+    to everything since. Sets `ready` at the end found at the start. A message whose effect is away for now (`Transient`)
+    is tried again in its place; one that cannot be read is counted, logged and passed over, as by `follow_whole`.
+    """
+    name = physical(topic, prefix=settings.topic_prefix)
+    consumer = _consumer(settings)
+    with translated():
+        await consumer.start()
+    try:
+        partitions = await _partitions(settings, name, stop)
+        if not partitions:
+            return
+        consumer.assign(partitions)
+        with translated():
+            first = await consumer.beginning_offsets(partitions)
+            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+        kept = await position()
+        for tp in partitions:
+            at = kept.get(tp.partition, first[tp])
+            consumer.seek(tp, at if first[tp] <= at <= ends[tp] else first[tp])  # another broker, or long away
+        while not stop.is_set():
+            if not ready.is_set() and all([await consumer.position(tp) >= ends[tp] for tp in partitions]):
+                ready.set()
+                logger.info("topic_followed", extra={"topic": topic.value})
+            with translated():
+                fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_FOLLOWED)
+            for tp, records in fetched.items():
+                for record in records:
+                    if not await _taken(topic, record, take, stop):
+                        consumer.seek(tp, record.offset)
+                        break
+    finally:
+        await consumer.stop()
+
+
+async def _taken(topic: Topic, record: Any, take: Callable[[Message], Awaitable[None]], stop: asyncio.Event) -> bool:
+    """Take one message, however long what it needs is away; False when `stop` came first."""
+    while not stop.is_set():
+        try:
+            await take(Message.of(record))
+        except InvalidMessage as error:
+            _skip(topic, record, error)
+        except Transient as error:
+            logger.warning("followed_message_waits", extra={"topic": topic.value, "reason": str(error)})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _RETRY_S)
+            continue
+        return True
+    return False
 
 
 async def _follow(

@@ -24,7 +24,7 @@ from alprcore.errors import AlprError
 from alprcore.kafka.publish import translated
 from alprcore.kafka.settings import MAX_REQUEST_BYTES, KafkaSettings
 from alprcore.ops import ConsumerMetrics
-from alprcore.topics import Topic, physical
+from alprcore.topics import Topic, dead_letters, physical
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +114,8 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc] # the library bring
         group: str,
         metrics: ConsumerMetrics,
         agencies: Sequence[str] = (),
+        *,
+        letters: bool = False,
     ) -> None:
         self._settings = settings
         self._group = settings.topic_prefix + group
@@ -122,6 +124,8 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc] # the library bring
             for topic in topics
             for agency in (agencies if "<agency>" in topic.value else [""])
         ]
+        if letters:
+            self._names = [dead_letters(name) for name in self._names]
         self._metrics = metrics
         self._busy = asyncio.Lock()
         self._generation = 0

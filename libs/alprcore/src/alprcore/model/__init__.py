@@ -57,15 +57,26 @@ from alprcore.model.ids import (
     to_us,
 )
 from alprcore.model.lists import Entry, EntryDetails, HitReason, ListAlarm, ListVersion, PackagePart
-from alprcore.model.people import ADMITTED, Admitted, Decision, Person, Refused
+from alprcore.model.people import ADMITTED, Admitted, Decision, Person, Refused, machine
 from alprcore.model.reads import Alternative, Character, Plate, Provenance, Read, StateScore, Vehicle
-from alprcore.model.records import AuditEvent, Checkpoint, ImageKey, ProfileRecord
+from alprcore.model.records import (
+    PURGE_HELD,
+    PURGE_PART,
+    AuditEvent,
+    Checkpoint,
+    ImageKey,
+    ProfileRecord,
+    PurgeAnswer,
+    PurgeOrder,
+)
 
 __all__ = [
     "ADMITTED",
     "EPOCH",
     "INLINE_JPEG_LIMIT",
     "NAMESPACE",
+    "PURGE_HELD",
+    "PURGE_PART",
     "UNKNOWN",
     "Admitted",
     "Alternative",
@@ -111,6 +122,8 @@ __all__ = [
     "Point",
     "ProfileRecord",
     "Provenance",
+    "PurgeAnswer",
+    "PurgeOrder",
     "Read",
     "Refused",
     "Siting",
@@ -126,6 +139,7 @@ __all__ = [
     "from_us",
     "hit_id",
     "incident_id",
+    "machine",
     "make_id",
     "notification_id",
     "read_id",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -40,13 +40,18 @@ Corners: TypeAlias = tuple[Point, Point, Point, Point]
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Key of an image in the object store and the SHA-256 of its plain bytes."""
+    """Key of an image in the object store and the SHA-256 of its plain bytes.
+
+    `sealed_to` names the due day to whose public key it is sealed; `once_key` opens one that was sealed for its message
+    alone, as a frame that waits to be read.
+    """
 
     key: str
     sha256: bytes
     role: ImageRole
     view: View = View.UNKNOWN
     sealed_to: date | None = None
+    once_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

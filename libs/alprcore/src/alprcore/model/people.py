@@ -33,6 +33,11 @@ class Person:
     powers: tuple[str, ...] = ()
 
 
+def machine(agency: str) -> Person:
+    """Name the machine itself, where a timer acts and no person."""
+    return Person("", "system", "system", "", agency, (), "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The rule lets it pass."""

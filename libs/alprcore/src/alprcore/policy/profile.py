@@ -6,15 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from alprcore.model import ClientKind, DeviceKind
+from alprcore.model import ClientKind
 
 ROLES: Final = frozenset(
     {"officer", "dispatcher", "investigator", "supervisor", "alpr_admin", "program_manager", "training_manager"}
-    | {"clets_coordinator", "custodian", "retention_officer", "auditor", "contractor"}
+    | {"clets_coordinator", "custodian", "retention_officer", "auditor", "contractor", "chief_admin_assistant"}
 )
 HOT_PLATE_FIELDS: Final = frozenset({"contact_phone", "case_number", "synopsis"})
 ACTIVITIES: Final = frozenset({"access_data", "query", "operate_device", "device_session"})
 SOURCES: Final = frozenset({"clets", "department_rms", "state", "federal"})
+HOLD_GROUNDS: Final = frozenset(
+    {"evidence", "reasonable_belief", "reasonable_likelihood", "discovery_request", "lawful_demand"}
+    | {"linked_investigation"}
+)
+HOLD_ENDS: Final = frozenset({"booked", "action_ends", "case_file"})
+EXPORT_MEDIA: Final = frozenset({"dvd", "cd", "usb", "disk"})
+CUSTODY: Final = frozenset({"owner", "custodian", "repository"})
+COUNTERPARTIES: Final = frozenset({"in_state", "out_of_state", "federal"})
+"""Kinds of agencies with which another one may close an agreement; private parties are none, whatever a profile says."""
+RECIPIENTS: Final = frozenset(
+    {"law_enforcement", "prosecutorial", "as_permitted_by_law", "governmental_law_enforcement_or_public_safety"}
+)
+WRITTEN_FIELDS: Final = frozenset({"agency_name", "requester_name", "intended_purpose"})
+REQUEST_FIELDS: Final = WRITTEN_FIELDS | {"requester_title", "requester_contact", "case_number"}
+"""What a written request for data may be asked to say; the three above it says always (SHR-02)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +129,120 @@ class AuditRules:
     report_years: int = 2
 
 
+_LEGAL_BASES: Final = {
+    "official_purpose": "Official law enforcement purpose of the receiving agency",
+    "search_warrant": "Search warrant",
+    "court_order": "Court order",
+    "subpoena": "Subpoena",
+    "discovery": "Discovery in a criminal case",
+    "statute": "Another statute",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Custodian:
+    """A party that owns, controls or holds an agency's data: name, what it is, since when.
+
+    `roles` are of owner, custodian and repository; `since` is a year or a day, empty where the policy says none (SHR-11).
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleEntry:
+    """One line of the department's records retention schedule that covers ALPR records (RET-05).
+
+    `period` is written as `18 months`; `approved_on` is a day; `devices` are the kinds it covers, empty: all.
+    """
+
+    series: str
+    period: str
+    approved_by: str
+    approved_on: str
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRules:
+    """How long records are kept, what keeps them longer, and who has a say in it (section ret).
+
+    Periods are texts of a number and a unit (`1 year`, `18 months`, `21 days`, `3 minutes`). `mode` minimum keeps the
+    period at least and then as long as the department's schedule says, fixed keeps exactly the period (RET-01, RET-02).
+    `mobile` and `fixed` are the periods by device, trailers as fixed ones (RET-03); `hits` is a longer one for reads
+    that hit a list, empty: as other reads. `clock` says from when it counts (RET-04). Where `schedule_required` holds,
+    nothing is purged while `schedule` has no entry for a device kind (RET-05). `custodian_approval` asks the custodian
+    of records before the first purge under changed rules (RET-14). `statute` names the law that allows less than one
+    year; that takes a deployment of its own. `hold_grounds` are the grounds of a hold (RET-07), `hold_end` what ends
+    one: booked into evidence, the action ends, the case file's own purge date (RET-08, RET-09, RET-12);
+    `hold_review_days` the time between two looks at it; `dvd_question` asks whether a DVD was considered (RET-13);
+    `export_media` are the media offered (RET-12), and `purge_after_booking` lets booked records go. Backups expire
+    within `backup_window_days` (RET-10).
+    """
+
+    mobile: str
+    fixed: str
+    clock: str
+    mode: str = "minimum"
+    hits: str = ""
+    schedule_required: bool = False
+    schedule: tuple[ScheduleEntry, ...] = ()
+    custodian_approval: bool = False
+    statute: str = ""
+    hold_grounds: tuple[str, ...] = ("evidence", "reasonable_belief", "discovery_request", "lawful_demand")
+    hold_end: tuple[str, ...] = ("booked", "action_ends")
+    hold_review_days: int = 90
+    dvd_question: bool = False
+    export_media: tuple[str, ...] = ("dvd", "cd", "usb", "disk")
+    purge_after_booking: bool = True
+    backup_window_days: int = 35
+
+
 @dataclass(frozen=True, slots=True)
 class SharingRules:
-    """To whom data may go outside the agency, and who owns it (section shr; USE-13 shows it to the public)."""
+    """To whom data may go outside the agency, how it is asked for, and who owns it (section shr; USE-13).
+
+    `recipients` are the classes that may receive (SHR-01), `request_fields` what a written request says at least
+    (SHR-02). Who approves stands in `Governance.release_approvers`; `approver_designees` says whether a delegation
+    counts too (SHR-03). `legal_bases`, where there are any, are those of which an approval cites one, `policy_bases`
+    the outside policies of which it names one (SHR-07). `file_scope` says which requests go on file, approved or all,
+    `file_keeper` which role keeps the file (SHR-04, SHR-05); `file_years` None: without an end (RET-16).
+    `non_le_route` says what becomes of a request from nobody the policy knows: handed to `other_requests`, a records
+    policy, or refused (SHR-06), with `public_basis` as the reason (SHR-08). `confidentiality` stands on the cover of
+    everything that is handed over (SHR-09).
+
+    `standing_adapter` names the form in which reads go to the `standing_repository`; empty: none goes (SHR-10).
+    `custodians` are the parties that own, control or hold the data (SHR-11). An agreement is closed only with agencies
+    of `agreement_kinds`; where out-of-state ones are not among them, only within `home_state`. Two of
+    `agreement_approvers` approve it.
+    """
 
     recipients: tuple[str, ...] = ("law_enforcement",)
     other_requests: str = ""
     standing_repository: str = ""
     owner: str = "the department"
+    request_fields: tuple[str, ...] = ("agency_name", "requester_name", "intended_purpose")
+    purpose_label: str = "Intended purpose of obtaining the information"
+    approver_designees: bool = True
+    legal_bases: Mapping[str, str] = field(default_factory=lambda: dict(_LEGAL_BASES))
+    policy_bases: tuple[str, ...] = ()
+    file_scope: str = "all"
+    file_keeper: str = "program_manager"
+    file_policy: str = "records retention schedule"
+    file_years: int | None = None
+    non_le_route: str = "refuse"
+    public_basis: tuple[str, ...] = ("License plate data is confidential and not open to public review.",)
+    confidentiality: str = (
+        "Confidential. For official law enforcement purposes of the named recipient only. Not open to the public; not to "
+        "be handed on, published or used for another purpose."
+    )
+    standing_adapter: str = ""
+    custodians: tuple[Custodian, ...] = ()
+    home_state: str = ""
+    agreement_kinds: tuple[str, ...] = ("in_state",)
+    agreement_approvers: tuple[str, ...] = ("program_manager", "supervisor")
 
 
 _VAGUE: Final = (
@@ -242,9 +363,7 @@ class AgencyProfile:
     need_to_know_required: bool
     case_number: str
     first_amendment_block: bool
-    retention_years_mobile: int
-    retention_years_fixed: int
-    retention_clock: str
+    retention: RetentionRules
     lists: tuple[ListRule, ...]
     display_targets: tuple[tuple[str, ClientKind], ...]
     audible: bool
@@ -274,7 +393,3 @@ class AgencyProfile:
             return self.governance.program_manager
         words = role.replace("_", " ").capitalize().replace("Alpr", "ALPR").replace("Clets", "CLETS")
         return self.governance.role_titles.get(role, words)
-
-    def retention_years(self, kind: DeviceKind) -> int:
-        """Years that reads of this device kind are kept; trailers follow fixed devices (RET-03)."""
-        return self.retention_years_mobile if kind is DeviceKind.MOBILE else self.retention_years_fixed

@@ -54,6 +54,7 @@ from alprcore.wire.lists import (
     encode_partial,
 )
 from alprcore.wire.packages import decode_part, encode_begin, encode_end, encode_put, encode_removed
+from alprcore.wire.purges import decode_purge_answer, decode_purge_order, encode_purge_answer, encode_purge_order
 from alprcore.wire.reads import ReadHeading, decode_read, encode_read, read_heading
 
 __all__ = [
@@ -79,6 +80,8 @@ __all__ = [
     "decode_part",
     "decode_partial",
     "decode_profile",
+    "decode_purge_answer",
+    "decode_purge_order",
     "decode_read",
     "decode_storm_release",
     "encode_audit_event",
@@ -99,6 +102,8 @@ __all__ = [
     "encode_notification",
     "encode_partial",
     "encode_profile",
+    "encode_purge_answer",
+    "encode_purge_order",
     "encode_put",
     "encode_read",
     "encode_removed",

@@ -43,6 +43,8 @@ CE_TYPE: Final[Mapping[Topic, str]] = {
     Topic.HITS: "alpr.v1.hit",
     Topic.STORM_RELEASES: "alpr.v1.storm_release",
     Topic.NOTIFICATIONS: "alpr.v1.notification",
+    Topic.PURGES: "alpr.v1.purge_order",
+    Topic.PURGE_ANSWERS: "alpr.v1.purge_answer",
     Topic.AUDIT: "alpr.v1.audit_event",
     Topic.AUDIT_CHECKPOINTS: "alpr.v1.checkpoint",
 }
@@ -217,6 +219,7 @@ def to_image_ref(image: ImageRef) -> types_pb2.ImageRef:
         role=image.role.value,
         view=image.view.value,
         sealed_to="" if image.sealed_to is None else image.sealed_to.isoformat(),
+        once_key=image.once_key,
     )
 
 
@@ -225,12 +228,15 @@ def from_image_ref(field: str, message: types_pb2.ImageRef) -> ImageRef:
     key = need(field, message.key)
     if key.startswith("/") or ".." in key.split("/") or "\\" in key or not key.isprintable():
         raise InvalidMessage("FIELD_INVALID", f"{field}.key")
+    if len(message.once_key) not in {0, 32}:
+        raise InvalidMessage("FIELD_INVALID", f"{field}.once_key")
     return ImageRef(
         key,
         digest(f"{field}.sha256", message.sha256),
         choice(f"{field}.role", ImageRole, message.role),
         choice(f"{field}.view", View, message.view, View.UNKNOWN),
         day(f"{field}.sealed_to", message.sealed_to) if message.sealed_to else None,
+        message.once_key,
     )
 
 

@@ -51,16 +51,32 @@ from .facts import (
     step_of,
 )
 from .fields import CONTENT, FIELD_CODES, forms, status_of
-from .progress import RECOVERY, STOLEN_VEHICLE, answer, device_sequence, ends, is_active, sequence_of, state_of, tasks
+from .progress import (
+    ENDS,
+    RECOVERY,
+    STOLEN_VEHICLE,
+    answer,
+    device_sequence,
+    ends,
+    is_active,
+    sequence_of,
+    state_of,
+    tasks,
+)
+from .watching import DISPATCH, LIVE_FOR, WATCHERS, may_watch
 
 __all__ = [
     "CLOSERS",
     "CONTENT",
+    "DISPATCH",
     "DOERS",
+    "ENDS",
     "FIELD_CODES",
+    "LIVE_FOR",
     "RECOVERY",
     "STOLEN_VEHICLE",
     "STOPS",
+    "WATCHERS",
     "Action",
     "ActionType",
     "Basis",
@@ -102,6 +118,7 @@ __all__ = [
     "forms",
     "is_active",
     "may_confirm_call",
+    "may_watch",
     "plan",
     "sequence_of",
     "state_of",

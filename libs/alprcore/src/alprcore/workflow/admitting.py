@@ -65,16 +65,16 @@ from .progress import (
     stolen_and_active,
     to_do,
 )
+from .watching import DISPATCH
 
 _WORKERS: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor"})
-_DISPATCH: Final = frozenset({"dispatcher", "supervisor"})
 DOERS: Final[Mapping[Step, frozenset[str]]] = {
     Step.READ_CHECK: frozenset({"dispatcher", "officer", "supervisor"}),
     Step.VERIFY: _WORKERS,
     Step.BROADCAST: _WORKERS,
-    Step.BROADCAST_RESULT: _DISPATCH,
-    Step.CALL: _DISPATCH,
-    Step.DESCRIBE: _DISPATCH,
+    Step.BROADCAST_RESULT: DISPATCH,
+    Step.CALL: DISPATCH,
+    Step.DESCRIBE: DISPATCH,
     Step.NATURE_REVIEW: _WORKERS,
     Step.ACTION: _WORKERS,
     Step.DISPOSITION: _WORKERS,

@@ -14,7 +14,7 @@ from alprcore.errors import Transient
 
 from .. import ledger, metrics
 from ..store.reviews import Reviews
-from . import approvals, audits, cases, exports, queries, reports
+from . import approvals, audits, cases, exports, packages, queries, reports, sharing
 from . import reviews as reviewing
 from .answers import Refusal, SearchAway, problem
 from .door import Door
@@ -70,7 +70,7 @@ def create_app(door: Door, reviews: Reviews, digest: Callable[[str], bytes]) -> 
         places = sorted({str(item["loc"][-1]) for item in error.errors()})
         return await refused(request, of_asker(request, "FIELD_INVALID", ", ".join(places)[:500]))
 
-    for part in (queries, cases, exports, approvals, audits):
+    for part in (queries, cases, exports, approvals, audits, sharing, packages):
         app.include_router(part.router(door))
     app.include_router(reports.router(door, reviews))
     app.include_router(reviewing.router(door, reviews, digest))

@@ -11,6 +11,7 @@ from alprcore.model import Person, Refused
 from alprcore.plates import lookalike_positions, normalize, skeleton
 from alprcore.policy import Criteria, Known, Query, approval_lacks, by_place, case_number_state, may_query
 
+from ..store.questions import Agreement
 from .answers import Refusal, refusal_of
 from .door import UUID, Answered, Ask, Door
 from .shapes import QueryBody, SourceSystem, in_utc
@@ -65,8 +66,13 @@ def match_of(search: Mapping[str, Any], asked_plate: str, plate: str) -> dict[st
     return {"kind": "lookalike" if positions else "exact", "positions": list(positions or ())}
 
 
-def put(door: Door, kind: str, body: QueryBody, person: Person, known: Known) -> tuple[Ask, Query]:
-    """Judge a posted question by the policy and make it ready for the ledger; raises `Refusal`."""
+def put(
+    door: Door, kind: str, body: QueryBody, person: Person, known: Known, agreement: Agreement | None = None
+) -> tuple[Ask, Query]:
+    """Judge a posted question by the policy and make it ready for the ledger; raises `Refusal`.
+
+    `agreement` is what a question to another agency rests on.
+    """
     asked = body.asked()
     profile = door.profile(person)
     query = body.query(person)
@@ -86,8 +92,8 @@ def put(door: Door, kind: str, body: QueryBody, person: Person, known: Known) ->
         act = "learn"
         if door.learn is None or not door.learn.serves(person.agency):
             raise Refusal(422, "SOURCE_NOT_CONFIGURED", "no LEARN tenant is set up", person=person, asked=asked)
-        if kind == "hit_query" or query.after:
-            raise Refusal(422, "CRITERIA_INVALID", "LEARN answers one page of reads", person=person, asked=asked)
+        if kind == "hit_query" or query.after or agreement is not None:
+            raise Refusal(422, "CRITERIA_INVALID", "LEARN answers one page of own reads", person=person, asked=asked)
     case = case_number_state(query, profile)
     facts: dict[str, Any] = {
         "purpose_code": query.purpose_code,
@@ -105,7 +111,9 @@ def put(door: Door, kind: str, body: QueryBody, person: Person, known: Known) ->
     }
     if case == "due" and not query.after:
         personal["case_number"] = "due"
-    return Ask(kind, act, search, {**facts, **more_facts}, personal, body.source.value), query
+    giver, agreement_id = (agreement.giver, agreement.agreement_id) if agreement is not None else ("", "")
+    ask = Ask(kind, act, search, {**facts, **more_facts}, personal, body.source.value, giver, agreement_id)
+    return ask, query
 
 
 def rests_on(known: Known, query: Query, person: Person, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -116,13 +124,17 @@ def rests_on(known: Known, query: Query, person: Person, now: datetime) -> tuple
 
 
 async def known_of(door: Door, body: QueryBody, person: Person) -> Known:
-    """Look up what the policy must know beside the question: named approvals, events, where fixed devices stand."""
+    """Look up what the policy must know beside the question: named approvals, events, where fixed devices stand.
+
+    Events and devices are those of the agency whose reads are asked for.
+    """
+    owner = body.agency or person.agency
     approvals = await door.questions.approvals_named(body.approvals(), person.agency)
     criteria = body.criteria.criteria(person)
     if not by_place(criteria):
         return Known(approvals)
-    events = await door.questions.events(person.agency, criteria)
-    positions = {name: point for name, point in door.devices(person.agency).items() if point is not None}
+    events = await door.questions.events(owner, criteria)
+    positions = {name: point for name, point in door.devices(owner).items() if point is not None}
     return Known(approvals, events, positions)
 
 

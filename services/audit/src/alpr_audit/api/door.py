@@ -36,6 +36,8 @@ RESULT_OF: Final[Mapping[str, str]] = {
 }
 """Kind of the entry that says how an intent was answered."""
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_AGREED: Final = "AGREEMENT_"
+"""How the reasons begin for which the database lets nobody search another agency's reads."""
 _NOBODY: Final[Mapping[str, GeoPoint | None]] = {}
 
 
@@ -43,7 +45,8 @@ _NOBODY: Final[Mapping[str, GeoPoint | None]] = {}
 class Ask:
     """One question as the ledger keeps it: kind of entry, what PostgreSQL or a source executes, and its reasons.
 
-    `facts` stand in the entry, `personal` beside it; `source` is `local` or `learn`.
+    `facts` stand in the entry, `personal` beside it; `source` is `local` or `learn`. `agency` is the other agency whose
+    reads are asked for, under the agreement `agreement_id`; empty: the asker's own.
     """
 
     kind: str
@@ -52,6 +55,8 @@ class Ask:
     facts: Mapping[str, Any]
     personal: Mapping[str, Any]
     source: str = "local"
+    agency: str = ""
+    agreement_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Followed:
     content: Mapping[str, Any]
     search: Mapping[str, Any]
     source: str
+    agency: str = ""
 
 
 @dataclass(slots=True)
@@ -134,10 +140,14 @@ class Door:
         act: Mapping[str, Any] | None = None,
         outcome: str = "ok",
         once: str = "",
+        agency: str = "",
     ) -> Receipt:
-        """Commit an entry about what a person does; `once` names an act that is entered a single time."""
+        """Commit an entry about what a person does; `once` names an act that is entered a single time.
+
+        `agency` is the one whose records an act goes to; the person's own where empty.
+        """
         profile = self.profiles.get(person.agency)
-        scope = (person.agency,)
+        scope = (agency or person.agency,)
         return await self.writer.append(
             ledger.Draft(
                 kind=kind,
@@ -164,26 +174,64 @@ class Door:
 
     async def intend(self, person: Person, ask: Ask) -> Receipt:
         """Commit the intent: who asks what, why, in which source and over which cameras (SB 34 1798.90.52)."""
-        named = ask.search.get("device_ids") or self.devices(person.agency)
+        named = ask.search.get("device_ids") or self.devices(ask.agency or person.agency)
         facts = {
             "offense_code": "",
-            "sharing_agreement_id": "",
             **ask.facts,
+            "sharing_agreement_id": ask.agreement_id,
             "source_system": ask.source,
             "cameras": ledger.camera_scope(named),
         }
         personal = {"on_behalf_of": "", "supervisor_id": "", **ask.personal}
-        act = {"act": ask.act, "search": ask.search}
-        return await self.record(ask.kind, person, facts=facts, personal=personal, act=act)
+        act = {"act": ask.act, "search": ask.search, **under(ask.agreement_id, ask.facts.get("purpose_code", ""))}
+        intent = await self.record(ask.kind, person, facts=facts, personal=personal, act=act, agency=ask.agency)
+        if ask.agency:
+            told = {"elements": ask.facts.get("elements", []), "purpose_code": ask.facts.get("purpose_code", "")}
+            await self.tell_giver(
+                "shared_query", person, ask.agency, ask.agreement_id, intent, ask.kind, told, personal
+            )
+        return intent
+
+    async def tell_giver(
+        self,
+        kind: str,
+        person: Person,
+        giver: str,
+        agreement_id: str,
+        intent: Receipt,
+        act: str,
+        facts: Mapping[str, Any],
+        personal: Mapping[str, Any],
+    ) -> None:
+        """Enter with the agency whose records they are what another one asked of them, and what it was given."""
+        profile = self.profiles.get(giver)
+        await self.writer.append(
+            ledger.Draft(
+                kind=kind,
+                agency=giver,
+                profile_version=profile.version if profile else "",
+                facts={
+                    "query_id": str(intent.index),
+                    "sharing_agreement_id": agreement_id,
+                    "by_agency": person.agency,
+                    "act": act,
+                    **facts,
+                },
+                personal={"person": asdict(person), "ip": person.source_ip, **personal},
+            )
+        )
 
     async def fetch(self, person: Person, ask: Ask, intent: Receipt) -> list[dict[str, Any]]:
         """Let the data's keeper answer a committed intent; a failure is an entry and `SearchAway`."""
         try:
             return await self._asked(person, ask, intent.index)
         except (Transient, asyncpg.PostgresError) as error:
+            code = (error.message or "") if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
             facts = {"error": type(error).__name__, "source_system": ask.source}
             kind = RESULT_OF[ask.kind]
             await self.record(kind, person, facts=facts, personal={}, about=intent.index, outcome="error")
+            if code.startswith(_AGREED):  # stopped between the look at it and the search
+                raise Refusal(403, code, "no agreement in force permits it", person=person) from error
             raise SearchAway("the search could not be answered") from error
 
     def _asked(self, person: Person, ask: Ask, index: int) -> Awaitable[list[dict[str, Any]]]:
@@ -193,6 +241,8 @@ class Door:
             return self.learn.search(person.agency, index, ask.search)
         if ask.act == "hits":
             return self.questions.search_hits(index)
+        if ask.act == "subject":
+            return self.questions.subject_answer(index)
         return self.store.search(index)
 
     async def conclude(
@@ -205,6 +255,12 @@ class Door:
         facts: Mapping[str, Any],
     ) -> Receipt:
         """Commit the result: rows, bytes, duration and the digest of what was handed out."""
+        digest, given = ledger.read_ids_digest(row.get("hit_id") or row["read_id"] for row in rows), _handed_out(rows)
+        if ask.agency:
+            told = {"rows": len(rows), "read_ids_sha256": digest}
+            await self.tell_giver(
+                "shared_query_result", person, ask.agency, ask.agreement_id, intent, ask.kind, told, given
+            )
         return await self.record(
             RESULT_OF[ask.kind],
             person,
@@ -212,11 +268,11 @@ class Door:
                 "rows": len(rows),
                 "bytes": len(json.dumps(rows).encode()),
                 "duration_ms": round(spent_s * 1000),
-                "read_ids_sha256": ledger.read_ids_digest(row.get("hit_id") or row["read_id"] for row in rows),
+                "read_ids_sha256": digest,
                 "source_system": ask.source,
                 **facts,
             },
-            personal=_handed_out(rows),
+            personal=given,
             about=intent.index,
         )
 
@@ -247,8 +303,15 @@ class Door:
             raise Refusal(403, "QUERY_UNKNOWN", "a look at one read is no question to follow", person=person)
         if self.clock() - found["committed_at"] > FOLLOW_UP:
             raise Refusal(403, "QUERY_EXPIRED", "the query is older than 15 minutes", person=person)
-        source = "learn" if found["query"]["act"] == "learn" else "local"
-        return Followed(query_id, found["kind"], found["content"], found["query"]["search"], source)
+        query, (scope, *_) = found["query"], found["agency_scope"]
+        return Followed(
+            query_id,
+            found["kind"],
+            found["content"],
+            query["search"],
+            "learn" if query["act"] == "learn" else "local",
+            scope if scope != person.agency else "",
+        )
 
     async def follow_up(self, person: Person, query_id: int, read_id: str) -> tuple[Followed, datetime]:
         """An own query, and when the read it handed out was captured."""
@@ -310,6 +373,11 @@ class Door:
         if "auditor" not in person.roles:
             raise Refusal(403, "ROLE_NOT_AUTHORISED", "auditors only", person=person)
         return person
+
+
+def under(agreement_id: str, purpose_code: str) -> dict[str, str]:
+    """Name the agreement and the purpose to the database, where an act rests on one."""
+    return {"agreement": agreement_id, "purpose": purpose_code} if agreement_id else {}
 
 
 def around(captured: Iterable[datetime]) -> dict[str, str]:

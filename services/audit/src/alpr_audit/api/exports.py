@@ -133,6 +133,9 @@ async def _judge(
         raise refusal_of(decision, person, asked)
     if followed.source != "local":
         raise Refusal(409, "SOURCE_EXTERNAL", "reads of an external source are not kept here", person=person)
+    if followed.agency:
+        words = "another agency's reads are not taken away; it releases them on a written request"
+        raise Refusal(403, "AGREEMENT_NO_EXPORT", words, person=person, asked=asked)
     question = QueryBody.model_validate(
         {**reasons, "criteria": criteria, "purpose_code": body.purpose_code, "justification": body.justification}
     )

@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse, Response
 from .. import metrics
 from .answers import Refusal
 from .asking import known_of, put, rows_of
-from .door import Ask, Door, around
+from .door import Ask, Door, around, under
 from .shapes import ImageViewBody, QueryBody, read_body
+from .sharing import agreed
 
 
 def router(door: Door) -> APIRouter:
@@ -22,13 +23,17 @@ def router(door: Door) -> APIRouter:
         person = door.person(request)
         door.count(person, "queries", "agency_queries")
         body: QueryBody = await read_body(request, QueryBody, person)
-        ask, query = put(door, kind, body, person, await known_of(door, body, person))
+        hits = kind == "hit_query" or bool(body.criteria.list_code)
+        agreement = await agreed(door, person, body.agency, body.purpose_code, hits=hits, asked=body.asked())
+        ask, query = put(door, kind, body, person, await known_of(door, body, person), agreement)
         answered = await door.answer(person, ask)
         metrics.QUERIES.labels("answered").inc()
         rows = rows_of(answered, ask, str.__str__(query.criteria.plate))
         answer: dict[str, Any] = {
             "query_id": answered.intent.index,
             "source_system": ask.source,
+            "agency": ask.agency or person.agency,
+            "sharing_agreement_id": ask.agreement_id,
             "case_number_due": ask.facts["case_number"] == "due",
             "receipt": await door.receipt(answered.intent, answered.result),
             "rows": rows,
@@ -53,6 +58,7 @@ def router(door: Door) -> APIRouter:
             raise Refusal(422, "FIELD_MISSING", "query_id: the query that answered this read", person=person)
         followed, captured = await door.follow_up(person, int(query_id), read_id)
         reasons = followed.content.get("reasons", {})
+        agreement = await agreed(door, person, followed.agency, reasons.get("purpose_code", ""))
         ask = Ask(
             kind="query",
             act="search",
@@ -65,6 +71,8 @@ def router(door: Door) -> APIRouter:
                 "elements": ["read_id"],
             },
             personal={"reasons": reasons, "criteria": {"read_id": read_id}},
+            agency=followed.agency,
+            agreement_id=agreement.agreement_id if agreement else "",
         )
         answered = await door.answer(person, ask)
         if not answered.rows:
@@ -80,13 +88,23 @@ def router(door: Door) -> APIRouter:
         followed, captured = await door.follow_up(person, body.query_id, body.read_id)
         criteria = {"read_id": body.read_id, "role": body.role.value}
         reasons = followed.content.get("reasons", {})
+        purpose = reasons.get("purpose_code", "")
+        agreement = await agreed(door, person, followed.agency, purpose, images=True)
+        agreement_id = agreement.agreement_id if agreement else ""
+        personal = {"reasons": reasons, "criteria": criteria}
         receipt = await door.record(
             "image_view",
             person,
-            facts={"follows": body.query_id, "purpose_code": reasons.get("purpose_code", ""), "source_system": "local"},
-            personal={"reasons": reasons, "criteria": criteria},
-            act={"act": "image", **criteria, "captured_at": captured.isoformat()},
+            facts={"follows": body.query_id, "purpose_code": purpose, "source_system": "local"},
+            personal=personal,
+            act={"act": "image", **criteria, "captured_at": captured.isoformat(), **under(agreement_id, purpose)},
+            agency=followed.agency,
         )
+        if followed.agency:
+            told = {"elements": sorted(criteria), "purpose_code": purpose}
+            await door.tell_giver(
+                "shared_query", person, followed.agency, agreement_id, receipt, "image_view", told, personal
+            )
         return JSONResponse({"entry": receipt.index, "checkpoint": receipt.note}, 201)
 
     return routes

@@ -48,7 +48,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 EntryNumber = Annotated[int, Field(ge=0, lt=INDEX_LIMIT)]
 """The number of an entry of the ledger."""
 
-_NO_REASONS: Final = frozenset({"criteria", "limit", "after", "source"})
+_NO_REASONS: Final = frozenset({"criteria", "limit", "after", "source", "agency"})
 
 
 class Body(BaseModel):
@@ -134,6 +134,7 @@ class QueryBody(Body):
     approval_ids: list[EntryNumber] = Field([], max_length=NAMED_APPROVALS)
     on_behalf_of: str = Field("", max_length=200)
     source: SourceSystem = SourceSystem.LOCAL
+    agency: str = Field("", max_length=100)
     criteria: CriteriaBody
     limit: int = 100
     after: str = Field("", max_length=100)

@@ -48,7 +48,7 @@ OWN_KINDS: Final = frozenset(
         *REQUIRED, REDACTION, "epoch_opened", "image_view", "log_read", "proof_read", "ledger_verified",
         "use_approval", "use_approval_revoked", "use_approvals_read", "protected_event", "protected_event_ended",
         "protected_events_read", "case_number_added", "incomplete_queries_read", "report_made", "report_read",
-        "report_removed", "trail_read", "audit_finding", "audit_closed", "finding_disposed", "employee_plate_added",
+        "report_removed", "shared_query", "shared_query_result", "trail_read", "audit_finding", "audit_closed", "finding_disposed", "employee_plate_added",
         "employee_plate_removed",
     }
 )  # fmt: skip

@@ -30,6 +30,7 @@ ACCESS_KINDS: Final[Mapping[str, str]] = {
     "release_delivered": "release_fulfilment",
     "report_made": AUDIT,
     "report_read": AUDIT,
+    "shared_query": "",
     "trail_read": AUDIT,
     "verification_read": HIT_RESPONSE,
 }

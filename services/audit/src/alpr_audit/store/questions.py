@@ -24,6 +24,33 @@ class HandedOut:
     hits: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What another agency lets this one search: for which purposes, its hits and images too or not, until when."""
+
+    agreement_id: str
+    giver: str
+    purposes: tuple[str, ...]
+    device_ids: tuple[str, ...]
+    max_age_days: int | None
+    with_images: bool
+    with_hits: bool
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """An entry about reads: its number, bytes, time and kind, who acted, and which of the reads it is about."""
+
+    index: int
+    leaf: bytes
+    at: str
+    kind: str
+    username: str
+    full_name: str
+    read_ids: tuple[str, ...]
+
+
 class Questions:
     """Look-ups of the query door. An approval, an event and a promise are entries: there is no second truth."""
 
@@ -36,12 +63,50 @@ class Questions:
             rows = await self._reader.fetch(_QUERIES["search_hits"], index)
         return [json.loads(row[0]) for row in rows]
 
+    async def subject_answer(self, index: int) -> list[dict[str, Any]]:
+        """Let PostgreSQL count what a committed intent asks about a person's vehicle: one row of counts and days."""
+        with translated():
+            rows = await self._reader.fetch(_QUERIES["subject_answer"], index)
+        return [json.loads(row[0]) for row in rows]
+
+    async def agreements(self, agency: str) -> tuple[Agreement, ...]:
+        """The agreements in force under which an agency may search others' reads."""
+        with translated():
+            rows = await self._reader.fetch(_QUERIES["agreements_of"], agency)
+        return tuple(
+            Agreement(
+                agreement_id=str(row["agreement_id"]),
+                giver=row["giver"],
+                purposes=tuple(row["purposes"]),
+                device_ids=tuple(row["device_ids"]),
+                max_age_days=row["max_age_days"],
+                with_images=row["with_images"],
+                with_hits=row["with_hits"],
+                expires_at=row["expires_at"],
+            )
+            for row in rows
+        )
+
     async def handed_out(self, index: int) -> HandedOut:
         """What the committed result of a query handed out; nothing where there is no such result."""
         with translated():
             found = await self._pool.fetchval(_QUERIES["handed_out"], index)
         content = json.loads(found) if found else {}
         return HandedOut(content.get("reads", {}), frozenset(content.get("hits", ())))
+
+    async def custody(self, agency: str, read_ids: Sequence[str], hits: Mapping[str, str], each: int) -> list[Custody]:
+        """Entries that opened, answered or are about these reads and hits (hit: read), in order; the newest of each."""
+        with translated():
+            rows = await self._pool.fetch(
+                _QUERIES["custody"], agency, list(read_ids), list(hits), list(hits.values()), each
+            )
+        return [_custody(row, tuple(row["read_ids"])) for row in rows]
+
+    async def custody_of(self, agency: str, index: int, read_ids: Sequence[str]) -> Custody:
+        """The entry under which a package is made, as one about all its reads."""
+        with translated():
+            row = await self._pool.fetchrow(_QUERIES["custody_of"], agency, index)
+        return _custody(row, tuple(read_ids))
 
     async def cases_due(self, agency: str, person_id: str, limit: int) -> list[dict[str, Any]]:
         """Queries whose case number is still to come, newest first; of one person, or of the agency where empty."""
@@ -142,4 +207,19 @@ def _event(row: dict[str, Any]) -> ProtectedEvent:
         ends_at=datetime.fromisoformat(row["ends_at"]),
         ended_at=row["ended_at"],
         ended_by=row["ended_by"],
+    )
+
+
+def _custody(row: Any, read_ids: tuple[str, ...]) -> Custody:
+    entry = json.loads(row["leaf"])
+    content = json.loads(row["content"]) if row["content"] else {}
+    person = content.get("person", content)
+    return Custody(
+        row["idx"],
+        bytes(row["leaf"]),
+        entry["facts"].get("occurred_at") or entry["time"],
+        entry["kind"],
+        person.get("username", ""),
+        person.get("full_name", ""),
+        read_ids,
     )

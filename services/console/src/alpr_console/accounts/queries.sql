@@ -180,10 +180,6 @@ ON CONFLICT DO NOTHING RETURNING person_id
 DELETE FROM console.provider_people v USING console.people p
 WHERE p.username = $1 AND p.agency = $2 AND v.person_id = p.person_id RETURNING v.person_id
 
--- raise_alert --
-INSERT INTO console.alerts (alert_id, agency, kind, person_id, username, full_name, facts, raised_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
-
 -- alerts_of --
 SELECT alert_id, kind, person_id, username, full_name, facts, raised_at, seen_at, seen_by FROM console.alerts
 WHERE agency = $1 ORDER BY (seen_at IS NULL) DESC, raised_at DESC LIMIT $2

@@ -88,12 +88,16 @@ POWERS: Final = (
     "approve_guidelines",
     "approve_special_list",
     "authorise_share",
+    "approve_release",
 )
 """What a holder "or designee" does here (ACC-10): only powers that some act asks for can be given."""
 
 
 def power_owners(power: str, profile: AgencyProfile) -> tuple[str, ...]:
-    """Name the roles that hold a power in their own right; unknown powers are nobody's."""
+    """Name the roles that hold a power in their own right; unknown powers are nobody's.
+
+    Where the policy knows no designee of a release approver, that power is nobody's to give (SHR-03).
+    """
     governance = profile.governance
     owners = {
         "manage_access": governance.access_managers,
@@ -104,6 +108,7 @@ def power_owners(power: str, profile: AgencyProfile) -> tuple[str, ...]:
         "approve_guidelines": ("program_manager",),
         "approve_special_list": profile.listing.special_approvers,
         "authorise_share": profile.listing.share_authorizers,
+        "approve_release": governance.release_approvers if profile.sharing.approver_designees else (),
     }
     return owners.get(power, ())
 

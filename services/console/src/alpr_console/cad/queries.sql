@@ -11,9 +11,6 @@ ORDER BY n.kind = 'storm', n.revision DESC LIMIT 1
 SELECT i.hit_id, h.expires_at FROM console.incidents i JOIN console.hits h ON h.hit_id = i.hit_id
 WHERE i.agency = $1 AND i.incident_id = $2
 
--- lock_events --
-SELECT pg_advisory_xact_lock(hashtext('console.events'), hashtext($1))
-
 -- put_status --
 INSERT INTO console.cad_statuses
     (agency, event_id, incident_id, hit_id, status, reason, call_number, unit, simulated, said_at, stored_at, expires_at)
@@ -142,8 +139,11 @@ FROM (SELECT d.endpoint_id, count(*) AS number FROM console.cad_deliveries d JOI
       WHERE d.delivered_at IS NULL AND v.expires_at <= $1 GROUP BY d.endpoint_id) g
 WHERE e.endpoint_id = g.endpoint_id RETURNING g.number
 
--- purge_events --
+-- forget_events --
 DELETE FROM console.cad_events WHERE expires_at <= $1
 
--- purge_statuses --
-DELETE FROM console.cad_statuses WHERE expires_at <= $1
+-- remove_events --
+DELETE FROM console.cad_events WHERE agency = $1 AND hit_id = ANY ($2::text[])
+
+-- remove_statuses --
+DELETE FROM console.cad_statuses WHERE agency = $1 AND hit_id = ANY ($2::text[])

@@ -18,7 +18,3 @@ RETURNING camera_id
 -- canary_back --
 UPDATE console.canaries SET missing_since = NULL WHERE agency = $1 AND camera_id = $2 AND missing_since IS NOT NULL
 RETURNING camera_id
-
--- raise_alert --
-INSERT INTO console.alerts (alert_id, agency, kind, person_id, username, full_name, facts, raised_at)
-VALUES ($1, $2, $3, '', '', '', $4, $5) ON CONFLICT DO NOTHING

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from alprcore.model import ClientKind, Notification, Person, make_id
+from alprcore.model import ClientKind, Notification, machine, make_id
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries
 
@@ -71,16 +70,13 @@ class ChainStore:
         self, connection: Any, agency: str, camera_id: str, since: datetime, gone: bool, now: datetime
     ) -> None:
         facts = {"camera_id": camera_id, "since": since.isoformat()}
-        system = Person("", "system", "system", "", agency, (), "", "")
         await self._outbox.record(
-            connection, system, "chain_broken" if gone else "chain_armed", camera_id, now.isoformat(), now, facts=facts,
+            connection, machine(agency), "chain_broken" if gone else "chain_armed", camera_id, now.isoformat(), now, facts=facts,
             profile_version=self._profiles[agency].version,
         )  # fmt: skip
         if gone:
-            await connection.execute(
-                self._queries["raise_alert"], make_id("alert", agency, camera_id, since.isoformat()), agency,
-                "chain_broken", json.dumps(facts), now,
-            )  # fmt: skip
+            alert_id = make_id("alert", agency, camera_id, since.isoformat())
+            await self._outbox.alert(connection, alert_id, agency, "chain_broken", facts, now)
 
     async def _rows(self, connection: Any, agency: str) -> list[dict[str, Any]]:
         """List the cameras that count: those of the setting, or, without one, those whose plates ever arrived."""

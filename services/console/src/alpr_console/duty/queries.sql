@@ -1,6 +1,3 @@
--- lock_events --
-SELECT pg_advisory_xact_lock(hashtext('console.events'), hashtext($1))
-
 -- incidents_held --
 -- the incidents of a hit, its own and a storm announced with it, with their owners
 SELECT i.incident_id, i.owner_id, i.owner_name, i.owned_since FROM console.incidents i
@@ -110,7 +107,3 @@ RETURNING began_at
 
 -- end_unattended --
 UPDATE console.unattended SET ended_at = $2 WHERE agency = $1 AND ended_at IS NULL RETURNING began_at, alarmed_at
-
--- raise_alert --
-INSERT INTO console.alerts (alert_id, agency, kind, person_id, username, full_name, facts, raised_at)
-VALUES ($1, $2, $3, '', '', '', $4, $5) ON CONFLICT DO NOTHING

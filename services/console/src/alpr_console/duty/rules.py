@@ -40,17 +40,12 @@ from alprcore.model import (
     read_id,
 )
 from alprcore.policy import AgencyProfile
+from alprcore.workflow import DISPATCH, ENDS
 
-LIVE_FOR: Final = timedelta(hours=24)
-"""What is older is no live hit any more, and no timer runs for it."""
 WATCHED_WITHIN: Final = timedelta(seconds=90)
 """A screen that shows the queue says so every 20 s; after this time without a word nobody looks at it."""
-OWNER_ROLES: Final = frozenset({"dispatcher", "supervisor"})
-SUPERVISORS: Final = frozenset({"supervisor"})
 MONITORED: Final = frozenset({DeviceKind.FIXED.value, DeviceKind.TRAILER.value})
 """Cameras whose hits dispatch answers for (HIT-15); a trailer is worked like a fixed camera (DEF-05)."""
-OVER: Final = frozenset({"misread", "wrong_state", "not_current", "closed", "withdrawn"})
-"""States of a hit in which nothing is due of it any more."""
 NOTE_LENGTH: Final = 1000
 EXERCISE: Final = "EXERCISE"
 """Plate, list and device of a hit that is an exercise: whoever sees any of them alone sees that it is one."""
@@ -105,11 +100,6 @@ UNATTENDED: Final = timedelta(minutes=2)
 """A change of shift at one screen takes less; after it, a queue that nobody watches is alarmed."""
 
 
-def nobody(agency: str) -> Person:
-    """Name the machine itself, where a timer acts and no person."""
-    return Person("", "system", "system", "", agency, (), "", "")
-
-
 def limits(profile: AgencyProfile) -> Limits:
     """Take an agency's times from its profile (HIT-15)."""
     return Limits(timedelta(seconds=profile.hits.acknowledge_s), UNATTENDED)
@@ -117,15 +107,8 @@ def limits(profile: AgencyProfile) -> Limits:
 
 def may_own(person: Person) -> Decision:
     """Decide whether a person can answer for a hit: dispatch has the primary responsibility (HIT-15)."""
-    if OWNER_ROLES.isdisjoint(person.roles):
+    if DISPATCH.isdisjoint(person.roles):
         return Refused("HIT-15", "ROLE_NOT_AUTHORISED", "hits are taken by: dispatcher, supervisor")
-    return ADMITTED
-
-
-def may_supervise(person: Person) -> Decision:
-    """Decide whether a person judges what went wrong on a shift."""
-    if SUPERVISORS.isdisjoint(person.roles):
-        return Refused("HIT-15", "ROLE_NOT_AUTHORISED", "reviews are closed by: supervisor")
     return ADMITTED
 
 
@@ -134,7 +117,7 @@ def may_receive(by: Person, to: Mapping[str, Any] | None) -> Decision:
 
     `to`: person_id, roles, watching; None: there is no such person.
     """
-    if to is None or OWNER_ROLES.isdisjoint(to["roles"]) or not to["signed_in"]:
+    if to is None or DISPATCH.isdisjoint(to["roles"]) or not to["signed_in"]:
         return NOBODY_THERE
     if to["person_id"] == by.person_id:
         return Refused("HIT-15", "RECEIVER_NOT_ON_DUTY", "a shift is handed to somebody else")
@@ -143,7 +126,7 @@ def may_receive(by: Person, to: Mapping[str, Any] | None) -> Decision:
 
 def late(hit: OpenHit, limits: Limits, on_duty: Collection[str], now: datetime) -> Late | None:
     """Find whether a hit has nobody who answers for it (HIT-15). `on_duty`: ids of the people who are signed in."""
-    if hit.state in OVER:
+    if hit.state in ENDS:
         return None
     if hit.owner_id:
         return None if hit.owner_id in on_duty else Late.LEFT

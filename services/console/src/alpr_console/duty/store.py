@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import Any, Final
 import asyncpg
 
 from alprcore import wire
-from alprcore.model import DeviceKind, Hit, Notification, Person, Refused, make_id
+from alprcore.model import DeviceKind, Hit, Notification, Person, Refused, machine, make_id
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries
 from alprcore.topics import Topic
+from alprcore.workflow import DISPATCH, ENDS, LIVE_FOR
 
 from .. import metrics
 from ..doors import SOURCE, Outbox
@@ -71,7 +71,7 @@ class DutyStore:
                 if isinstance(decision, Refused) or found is None:
                     return decision if isinstance(decision, Refused) else None
                 owner = found
-            await connection.execute(self._queries["lock_events"], person.agency)
+            await self._outbox.lock_events(connection, person.agency)
             held = await connection.fetch(self._queries["incidents_held"], person.agency, hit_id)
             if not held:
                 return None
@@ -92,7 +92,7 @@ class DutyStore:
         async with self._outbox.change(agency) as connection:
             on_duty = await self._on_duty(connection, agency, now)
             handovers = await connection.fetch(
-                self._queries["handovers_open"], agency, person.person_id, now - rules.LIVE_FOR, now
+                self._queries["handovers_open"], agency, person.person_id, now - LIVE_FOR, now
             )
             limits, present = rules.limits(profile), {one["person_id"] for one in on_duty}
             rows = [
@@ -107,14 +107,14 @@ class DutyStore:
             "dispatchers": [
                 {"person_id": one["person_id"], "name": one["full_name"], "watching": one["watching"]}
                 for one in on_duty
-                if not rules.OWNER_ROLES.isdisjoint(one["roles"])
+                if not DISPATCH.isdisjoint(one["roles"])
             ],
             "mine": [
                 {
                     "incident_id": row["incident_id"], "hit_id": row["hit_id"], "reason_words": row["reason_words"],
                     "place": row["place"], "since": row["owned_since"].isoformat(),
                 }
-                for row in rows if row["owner_id"] == person.person_id and row["state"] not in rules.OVER
+                for row in rows if row["owner_id"] == person.person_id and row["state"] not in ENDS
             ],
             "handovers": [
                 {
@@ -160,7 +160,7 @@ class DutyStore:
         """
         agency = person.agency
         async with self._outbox.change(agency) as connection:
-            await connection.execute(self._queries["lock_events"], agency)
+            await self._outbox.lock_events(connection, agency)
             offered = await connection.fetchrow(
                 self._queries["accept_handover"], agency, handover_id, person.person_id, now
             )
@@ -251,7 +251,7 @@ class DutyStore:
             if why is None:
                 continue
             async with self._outbox.change(agency) as connection:
-                await connection.execute(self._queries["lock_events"], agency)
+                await self._outbox.lock_events(connection, agency)
                 if why is rules.Late.ACKNOWLEDGE:
                     done = await connection.fetchval(self._queries["escalate"], agency, row["incident_id"], now)
                 else:
@@ -267,7 +267,7 @@ class DutyStore:
     async def _open_tasks(self, agency: str, now: datetime) -> list[str]:
         """See that hits have their tasks from when they were shown, before anybody does a first step (HIT-19)."""
         async with self._outbox.change(agency) as connection:
-            rows = await connection.fetch(self._queries["shown"], agency, now - rules.LIVE_FOR)
+            rows = await connection.fetch(self._queries["shown"], agency, now - LIVE_FOR)
         shown = [row["hit_id"] for row in rows]
         for hit_id in shown:
             if hit_id in self._asked:  # once here; another replica's second time changes nothing
@@ -289,7 +289,7 @@ class DutyStore:
             async with self._outbox.change(agency) as connection:
                 # the task, the lock, the incident: as a step takes them, so that the two never wait for each other
                 if await connection.fetchval(self._queries["task_told"], agency, row["about"], now):
-                    await connection.execute(self._queries["lock_events"], agency)
+                    await self._outbox.lock_events(connection, agency)
                     kind = "task_overdue"
                     if why is rules.Late.BROADCAST:  # what HIT-19 counts; nothing else makes a hit overdue
                         kind = "overdue_broadcast"
@@ -307,7 +307,7 @@ class DutyStore:
         if hit is not None:
             await self._send(connection, rules.escalation(hit, row, why, profile, now), now)
         facts = {"hit_id": hit_id, "why": why.value, "status": row["status"]}
-        await self._record(connection, rules.nobody(agency), profile, kind, row["incident_id"], now, facts, {})
+        await self._record(connection, machine(agency), profile, kind, row["incident_id"], now, facts, {})
         metrics.ESCALATIONS.labels(why.value).inc()
 
     async def _attend(self, agency: str, profile: AgencyProfile, now: datetime) -> int:
@@ -318,7 +318,7 @@ class DutyStore:
             gap = await connection.fetchrow(self._queries["unattended"], agency)
             began_at = gap["began_at"] if gap else None
             since, alarmed = rules.unattended(watched, began_at, rules.limits(profile), now)
-            system = rules.nobody(agency)
+            system = machine(agency)
             if since is None:
                 ended = gap and await connection.fetchrow(self._queries["end_unattended"], agency, now)
                 if ended and ended["alarmed_at"]:
@@ -331,14 +331,12 @@ class DutyStore:
                 return 0
             facts = {"since": since.isoformat()}
             await self._record(connection, system, profile, "dispatch_unattended", agency, now, facts, {})
-            await connection.execute(
-                self._queries["raise_alert"], make_id("alert", agency, "unattended", since.isoformat()), agency,
-                "dispatch_unattended", json.dumps(facts), now,
-            )  # fmt: skip
+            alert_id = make_id("alert", agency, "unattended", since.isoformat())
+            await self._outbox.alert(connection, alert_id, agency, "dispatch_unattended", facts, now)
         return 1
 
     async def _open(self, connection: Any, agency: str, now: datetime, owner: str = "") -> list[dict[str, Any]]:
-        rows = await connection.fetch(self._queries["open_incidents"], agency, now - rules.LIVE_FOR, now, owner)
+        rows = await connection.fetch(self._queries["open_incidents"], agency, now - LIVE_FOR, now, owner)
         return [{**dict(row), "state": ""} for row in rows]
 
     async def _with_state(self, connection: Any, agency: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from alprcore.model import Person, make_id
+from alprcore.model import Person, machine, make_id
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries
 
@@ -63,9 +63,8 @@ class FigureStore:
                 )  # fmt: skip
                 if new:
                     facts = {"hit_id": row["work_id"], "device_id": row["device_id"], "grade": row["grade"]}
-                    system = Person("", "system", "system", "", agency, (), "", "")
                     await self._outbox.record(
-                        connection, system, "stop_review_opened", name, "1", now, facts=facts,
+                        connection, machine(agency), "stop_review_opened", name, "1", now, facts=facts,
                         profile_version=self._profiles[agency].version,
                     )  # fmt: skip
                     opened += 1

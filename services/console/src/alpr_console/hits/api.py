@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from alprcore.errors import Transient
 from alprcore.model import Refused
+from alprcore.workflow import may_watch
 
 from .. import metrics
 from ..web import Problem, SignedIn, event, session_token, signed_in, signed_in_quietly, web_of
@@ -64,7 +65,7 @@ class Mute(BaseModel):
 
 
 def _watching(session: SignedIn) -> SignedIn:
-    decision = rules.may_watch(session.person)
+    decision = may_watch(session.person)
     if isinstance(decision, Refused):
         raise Problem.of(decision)
     return session
@@ -191,7 +192,7 @@ def router(store: HitStore, wakeups: Wakeups, told: Told) -> APIRouter:
                 batch = [] if number is None else await _changed(session, number, now)
                 if batch or number is None or now - checked >= RECHECK:
                     found = await web.find_session(token, now)
-                    if found is None or found.limit is not None or isinstance(rules.may_watch(found.person), Refused):
+                    if found is None or found.limit is not None or isinstance(may_watch(found.person), Refused):
                         limit = found.limit.reason_code if found and found.limit else ""
                         yield event("signed-out", {"limit": limit})
                         return

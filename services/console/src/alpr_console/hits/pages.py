@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from alprcore.model import Decision, Person, Refused
+from alprcore.workflow import may_watch
 
 from ..web import SignedIn, page_person, pages_of, web_of
 from . import rules
@@ -61,14 +62,14 @@ def router(may_own: Callable[[Person], Decision]) -> APIRouter:
     async def start(session: SignedIn = Depends(page_person)) -> Response:
         if session.client_id:
             return RedirectResponse("/unit", 303)
-        refused = isinstance(rules.may_watch(session.person), Refused)
+        refused = isinstance(may_watch(session.person), Refused)
         return RedirectResponse("/search" if refused else "/hits", 303)
 
     @routes.get("/hits")
     async def live(request: Request, session: SignedIn = Depends(page_person)) -> Response:
         if session.client_id:  # a vehicle or a desktop is told on its own page
             return RedirectResponse("/unit", 303)
-        decision = rules.may_watch(session.person)
+        decision = may_watch(session.person)
         if isinstance(decision, Refused):
             return pages_of(request).render(request, "refused.html", session, 403, detail=decision.detail)
         minutes = int(rules.MUTE_LIMIT.total_seconds()) // 60

@@ -34,12 +34,7 @@ DOUBTFUL_BELOW: Final = 0.9
 """Characters the reader was less sure of than this are marked."""
 MUTE_LIMIT: Final = timedelta(minutes=15)
 """Muting is per session, ends by itself and never silences high priority (HIT-02)."""
-LIVE_FOR: Final = timedelta(hours=24)
-"""A hit younger than this is shown without a query; older ones are asked for through the query door (QRY-01)."""
-WATCH_ROLES: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
 SUMMED_FROM: Final = 5
-OWNER_ROLES: Final = frozenset({"dispatcher", "supervisor"})
-"""Whose acknowledgment makes them the owner of a hit: dispatch answers for it (HIT-15)."""
 RELEASE_ROLES: Final = frozenset({"supervisor", "alpr_admin"})
 HIGH: Final = frozenset(
     {"felony_vehicle", "felony_warrant", "wanted_person", "missing_child", "amber_alert", "terrorism_related"}
@@ -76,13 +71,6 @@ _STATES: Final = {
 
 
 _WITHDRAWN: Final = {WithdrawnReason.LIST_WITHDRAWN.value: "its list is no longer kept"}
-
-
-def may_watch(person: Person) -> Decision:
-    """Decide whether live hits go to this person (HIT-04)."""
-    if WATCH_ROLES.isdisjoint(person.roles):
-        return Refused("HIT-04", "ROLE_NOT_AUTHORISED", "live hits are not open to this role")
-    return ADMITTED
 
 
 def may_release(person: Person) -> Decision:
@@ -139,7 +127,7 @@ def legs(**stamps: datetime | None) -> dict[str, float]:
 
 
 def expires_at(hit: Hit, profile: AgencyProfile | None, stored_at: datetime, keep: timedelta) -> datetime:
-    """Fix when the console's copy of a hit goes: after `keep`, and never later than the agency's record itself."""
+    """Fix how long screens show a hit: for `keep`, and never longer than the agency's record lives; its rows stay with that."""
     if profile is None:
         return stored_at + keep
     read = hit.read
@@ -147,7 +135,7 @@ def expires_at(hit: Hit, profile: AgencyProfile | None, stored_at: datetime, kee
 
 
 def check_expires_at(card: Mapping[str, Any], profile: AgencyProfile) -> datetime:
-    """Fix when the texts of a read check go: with the agency's record of the read they speak of."""
+    """Fix when the record falls due that work on a hit belongs to; a hold keeps both longer."""
     captured, received = (datetime.fromisoformat(card[name]) for name in ("captured_at", "received_at"))
     return _due(captured, received, DeviceKind(card["device_kind"]), profile)
 

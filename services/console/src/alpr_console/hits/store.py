@@ -1,4 +1,4 @@
-"""Live hits in PostgreSQL: stored once, numbered per agency, purged when due; every screen is fed from here."""
+"""Live hits in PostgreSQL: stored once, numbered per agency, kept until retention purges them; every screen is fed from here."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from alprcore import wire
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.model import Hit, Notification, NotificationKind, Person, StormRelease, make_id
 from alprcore.policy import AgencyProfile
-from alprcore.postgres import translated
+from alprcore.postgres import changed, translated
 from alprcore.seal import ListKeys
 from alprcore.topics import Topic
+from alprcore.workflow import DISPATCH, LIVE_FOR
 
 from .. import metrics
 from ..doors import SOURCE, Outbox
@@ -27,7 +28,8 @@ CHANNEL: Final = "console_events"
 EVERY_AGENCY: Final = "*"
 QUEUE_LENGTH: Final = 200
 EVENTS_AT_ONCE: Final = 100
-_TABLES: Final = ("presented", "events", "incidents", "notifications", "hits")
+_TABLES: Final = ("presented", "incidents", "notifications", "hits")
+"""Tables of what is kept about a hit, in the order in which it goes."""
 
 More = Callable[[Any, str, Sequence[str]], Awaitable[Mapping[str, Mapping[str, Any]]]]
 """Finds facts of other features about an agency's hits, by hit_id, in the caller's transaction: they join each card."""
@@ -133,9 +135,7 @@ class HitStore:
         """Give the queue as it stands and the event number it is at least as new as."""
         async with self._speaking_for(agency) as connection:
             number = await connection.fetchval(self._queries["last_event"], agency) or 0
-            rows = await connection.fetch(
-                self._queries["newest_incidents"], agency, now, now - rules.LIVE_FOR, QUEUE_LENGTH
-            )
+            rows = await connection.fetch(self._queries["newest_incidents"], agency, now, now - LIVE_FOR, QUEUE_LENGTH)
             cards = await self.cards(connection, agency, [row["incident_id"] for row in rows])
         return number, [cards[row["incident_id"]] for row in rows if row["incident_id"] in cards]
 
@@ -151,7 +151,7 @@ class HitStore:
     async def hits(self, agency: str, before: datetime, limit: int, now: datetime) -> list[dict[str, Any]]:
         """List live hits, newest first."""
         async with self._speaking_for(agency) as connection:
-            rows = await connection.fetch(self._queries["newest_hits"], agency, now - rules.LIVE_FOR, before, limit)
+            rows = await connection.fetch(self._queries["newest_hits"], agency, now - LIVE_FOR, before, limit)
             found = [json.loads(row["card"]) for row in rows]
             more = await self._facts(connection, agency, [card["hit_id"] for card in found])
         return [card | more[card["hit_id"]] for card in found]
@@ -159,7 +159,7 @@ class HitStore:
     async def hit(self, agency: str, hit_id: str, now: datetime) -> dict[str, Any] | None:
         """Find a live hit with its incident and its presentations."""
         async with self._speaking_for(agency) as connection:
-            card = await connection.fetchval(self._queries["one_hit"], agency, hit_id, now - rules.LIVE_FOR)
+            card = await connection.fetchval(self._queries["one_hit"], agency, hit_id, now - LIVE_FOR)
             if card is None:
                 return None
             incident_id = await connection.fetchval(self._queries["incident_of_hit"], agency, hit_id)
@@ -236,7 +236,7 @@ class HitStore:
             rows = await connection.fetch(self._queries["incidents_of_hit"], person.agency, hit_id)
             if not rows:
                 return False
-            owner = "" if rules.OWNER_ROLES.isdisjoint(person.roles) else person.person_id
+            owner = "" if DISPATCH.isdisjoint(person.roles) else person.person_id
             await self._tell_lock(connection, person.agency)
             for incident_id in (row["incident_id"] for row in rows):  # its own, and a storm announced with it
                 row = await connection.fetchrow(
@@ -258,7 +258,7 @@ class HitStore:
         The ledger's entry and the message to the matcher are one transaction; a repeat changes nothing.
         """
         async with self._speaking_for(person.agency) as connection:
-            hits = await connection.fetchval(self._queries["storm_hits"], person.agency, storm_id, now - rules.LIVE_FOR)
+            hits = await connection.fetchval(self._queries["storm_hits"], person.agency, storm_id, now - LIVE_FOR)
             if not hits:
                 return False
             await self._outbox.record(
@@ -302,15 +302,20 @@ class HitStore:
         with translated():
             await self._pool.execute(self._queries["watched"], session_id, now)
 
-    async def purge(self, now: datetime) -> dict[str, int]:
-        """Remove every row whose time has come; answers how many by table."""
+    async def tidy(self, now: datetime) -> dict[str, int]:
+        """Forget what only screens need once a hit has left them: event numbers and registrations, which name persons."""
         counts = {}
         async with self._speaking_for(EVERY_AGENCY) as connection:
-            for table in _TABLES:
-                status: str = await connection.execute(self._queries[f"purge_{table}"], now)
-                counts[table] = int(status.rpartition(" ")[2])
-                metrics.PURGED.labels(table).inc(counts[table])
+            for table in ("events", "registrations"):
+                counts[table] = changed(await connection.execute(self._queries[f"tidy_{table}"], now))
         return counts
+
+    async def remove(self, connection: Any, agency: str, hit_ids: Sequence[str]) -> dict[str, int]:
+        """Remove hits with their notifications and incidents, in a purge's transaction; answers rows by table."""
+        return {
+            table: changed(await connection.execute(self._queries[f"remove_{table}"], agency, hit_ids))
+            for table in _TABLES
+        }
 
     @asynccontextmanager
     async def _speaking_for(self, agency: str) -> AsyncIterator[Any]:
@@ -331,7 +336,7 @@ class HitStore:
 
     async def _tell_lock(self, connection: Any, agency: str) -> None:
         # before the incident's row is locked: two transactions that take both in the same order never deadlock
-        await connection.execute(self._queries["lock_events"], agency)
+        await self._outbox.lock_events(connection, agency)
 
     async def _tell(self, connection: Any, agency: str, incident_id: str, now: datetime, expires_at: datetime) -> None:
         await self._tell_lock(connection, agency)

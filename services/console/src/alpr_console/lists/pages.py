@@ -14,7 +14,7 @@ from alprcore.layouts import shipped
 from alprcore.model import Person
 from alprcore.policy import PERMISSIBLE_USES, AgencyProfile
 
-from ..doors import DoorAway
+from ..forwarding import Closed, ask, ask_maybe
 from ..web import SignedIn, page_person, pages_of, web_of
 from . import rules
 
@@ -23,14 +23,6 @@ Decides = Callable[[Person, AgencyProfile, str, datetime], Awaitable[bool]]
 Named = Callable[[str], Awaitable[Mapping[str, str]]]
 """Gives the names of an agency's people by their ids (administration/)."""
 AWAY: Final = "Lists do not answer right now. Nothing was changed; matching goes on with what is in force."
-
-
-class _Closed(Exception):
-    """Ingest did not answer as asked: the status and words for the person."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.detail = status, detail
 
 
 def router(decides: Decides, named: Named) -> APIRouter:
@@ -169,28 +161,11 @@ async def _form(request: Request, session: SignedIn, template: str, **more: Any)
 
 
 async def _ask(request: Request, session: SignedIn, path: str, query: str = "") -> dict[str, Any]:
-    """Ask ingest. Raises `_Closed` with words when it does not answer or refuses."""
-    try:
-        answer = await web_of(request).doors.call("ingest", "GET", path, session.person, query=query)
-        found = await answer.json()
-    except DoorAway as away:
-        raise _Closed(503, AWAY) from away
-    if answer.status >= 500:
-        raise _Closed(503, AWAY)
-    if answer.status >= 400 or not isinstance(found, dict):
-        detail = str(found.get("detail") or "") if isinstance(found, dict) else ""
-        raise _Closed(max(answer.status, 400), f"{detail[:1].upper()}{detail[1:]}" or "This was refused.")
-    return found
+    return await ask(request, session, "ingest", path, query=query, away=AWAY)
 
 
 async def _maybe(request: Request, session: SignedIn, path: str) -> dict[str, Any]:
-    """Ask for what a list may lack, as a feed; {} where there is none. Raises `_Closed` for every other failure."""
-    try:
-        return await _ask(request, session, path)
-    except _Closed as closed:
-        if closed.status != 404:
-            raise
-        return {}
+    return await ask_maybe(request, session, "ingest", path, away=AWAY)
 
 
 async def _show(
@@ -204,7 +179,7 @@ async def _show(
     tabs = [(path, words) for path, words, which in rules.TABS if which(session.person, session.profile)]
     try:
         given = await values()
-    except _Closed as closed:
+    except Closed as closed:
         return pages_of(request).render(
             request, "lists/closed.html", session, closed.status, tabs=tabs, detail=closed.detail
         )

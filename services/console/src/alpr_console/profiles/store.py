@@ -10,7 +10,7 @@ from typing import Any
 
 from alprcore import profiles, wire
 from alprcore.model import Person, ProfileRecord, Refused, make_id
-from alprcore.policy import AgencyProfile
+from alprcore.policy import AgencyProfile, may_keep_less
 from alprcore.postgres import load_queries, translated
 from alprcore.topics import Topic
 
@@ -45,12 +45,15 @@ class ProfileStore:
         outbox: Outbox,
         policies: dict[str, AgencyProfile],
         comes_into_force: ComesIntoForce | None = None,
+        statute: str = "",
     ) -> None:
+        """`statute` is the law under which this deployment keeps records for less than a year; empty: none."""
         self._pool = pool
         self._queries = load_queries("alpr_console.profiles")
         self._outbox = outbox
         self._policies = policies
         self._comes_into_force = comes_into_force
+        self._statute = statute
 
     async def start(self, documents: Mapping[str, str], now: datetime) -> None:
         """Put the shipped profiles into force where no agency's own version is, and publish what is in force.
@@ -180,6 +183,9 @@ class ProfileStore:
             problems = (profiles.KeyProblem("agency", "names another agency"),)
         if profile is None or problems:
             return problems
+        fits = may_keep_less(profile.retention, self._statute)
+        if isinstance(fits, Refused):
+            return fits
         if profile.version == current.version:
             return Refused("CFG-02", "NOTHING_CHANGED", "this is the version in force, word for word")
         keys = [change.key for change in rules.changes(current.document, asked)]

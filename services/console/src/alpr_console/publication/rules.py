@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from alprcore.model import ADMITTED, Decision, Person, Refused
-from alprcore.policy import AgencyProfile, TrainingNeed
+from alprcore.model import ADMITTED, Decision, DeviceKind, Person, Refused
+from alprcore.policy import AgencyProfile, TrainingNeed, period_of, unscheduled
 
 APPROVER: Final = "program_manager"
 POWER: Final = "approve_guidelines"
@@ -236,15 +236,23 @@ def _posting(profile: AgencyProfile, _facts: Facts) -> _Words:
 
 
 def retention(profile: AgencyProfile) -> str:
-    """Say how long reads are kept and from when on."""
-    mobile, fixed = profile.retention_years_mobile, profile.retention_years_fixed
-    clock = "capture" if profile.retention_clock == "captured" else "arrival on the server"
-    if mobile == fixed:
-        return f"Reads are kept {_years(fixed)} from {clock} and purged the day after, unless held as evidence."
-    return (
-        f"Reads of mobile units are kept {_years(mobile)}, of fixed devices {_years(fixed)}, from {clock}, "
-        "and purged the day after, unless held as evidence."
+    """Say how long reads are kept and from when on, and by what law where it is less than a year."""
+    rules = profile.retention
+    mobile, fixed = period_of(rules, DeviceKind.MOBILE).words, period_of(rules, DeviceKind.FIXED).words
+    clock = "capture" if rules.clock == "captured" else "arrival on the server"
+    kept = (
+        f"Reads are kept {fixed}"
+        if mobile == fixed
+        else f"Reads of mobile units are kept {mobile}, of fixed devices {fixed},"
     )
+    hits = f" Reads that hit a list are kept {rules.hits}." if rules.hits else ""
+    law = f" {rules.statute} asks for it." if rules.statute else ""
+    if unscheduled(rules):
+        return (
+            f"{kept} at least from {clock}, and purged when the department's records retention schedule says so, "
+            f"unless held as evidence.{hits}"
+        )
+    return f"{kept} from {clock} and purged the day after, unless held as evidence.{hits}{law}"
 
 
 def privacy(profile: AgencyProfile) -> tuple[tuple[str, str], ...]:
@@ -319,10 +327,6 @@ def posting(profile: AgencyProfile, rows: Iterable[Mapping[str, Any]]) -> tuple[
 
 def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}." if words else ""
-
-
-def _years(count: int) -> str:
-    return "1 year" if count == 1 else f"{count} years"
 
 
 def _day(moment: Any) -> str:

@@ -1,4 +1,4 @@
-"""Every `/v1` path of searches, records and devices that another service owns, as a way through the console."""
+"""Every `/v1` path of searches, images and devices that another service owns, as a way through the console."""
 
 from __future__ import annotations
 
@@ -28,12 +28,6 @@ FORWARDS: Final = (
     ("audit", "DELETE", "/v1/audit/{rest:path}"),
     ("retention", "GET", "/v1/images/{rest:path}"),
     ("retention", "GET", "/v1/live-hits/{rest:path}"),
-    ("retention", "POST", "/v1/purges"),
-    ("retention", "GET", "/v1/retention/{rest:path}"),
-    ("retention", "GET", "/v1/holds"),
-    ("retention", "POST", "/v1/holds"),
-    ("retention", "GET", "/v1/holds/{rest:path}"),
-    ("retention", "POST", "/v1/holds/{rest:path}"),
     ("ingest", "GET", "/v1/devices"),
     ("ingest", "POST", "/v1/devices"),
     ("ingest", "GET", "/v1/devices/{rest:path}"),

@@ -162,7 +162,7 @@ async def _page(
         request, "queries/search.html", session, status, form=form, refusal=refusal, result=result, rows=rows,
         shown=shown, purposes=rules.purposes_for(session.person, session.profile), lists=session.profile.lists,
         devices=devices, positions=rules.positions(devices), past_hits=form.get("look_in") == "hits",
-        outline=web_of(request).settings.map_outline_file is not None,
+        outline=web_of(request).settings.map_outline_file is not None, acts=rules.acts_on(session.person),
     )  # fmt: skip
 
 

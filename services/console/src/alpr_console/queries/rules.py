@@ -40,6 +40,9 @@ _SYSTEM_WORDS: Final = {
     "upload_check": "Check of my own uploads",
     "release_fulfilment": "Fulfillment of an approved release",
 }
+HOLD_ROLES: Final = frozenset({"investigator", "supervisor", "custodian", "retention_officer", "program_manager"})
+RELEASE_ROLES: Final = HOLD_ROLES | {"alpr_admin"}
+"""To whom the forms for holds and for releases are offered beside an answer; the door decides again."""
 _PATTERN_SIGNS: Final = frozenset("?*")
 
 
@@ -106,6 +109,16 @@ def approves(person: Person, profile: AgencyProfile) -> tuple[tuple[str, str], .
 def declares(person: Person) -> bool:
     """Tell whether this person may declare protected events (USE-07)."""
     return not EVENT_ROLES.isdisjoint(person.roles)
+
+
+def acts_on(person: Person) -> list[tuple[str, str, str]]:
+    """List what this person may do with the reads found: act, the page of its form, words (RET-07, SHR-02)."""
+    found = []
+    if not HOLD_ROLES.isdisjoint(person.roles):
+        found.append(("hold", "/records/holds/new", "Hold these"))
+    if not RELEASE_ROLES.isdisjoint(person.roles):
+        found.append(("release", "/records/releases/new", "Release these"))
+    return found
 
 
 def advice(reason_code: str) -> Advice:

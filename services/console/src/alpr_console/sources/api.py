@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alprcore.errors import Transient
 from alprcore.model import Refused
+from alprcore.workflow import may_watch
 
 from ..web import Problem, SignedIn, signed_in, web_of
 from . import rules
@@ -28,7 +29,7 @@ def router(store: SourceStore, registrations: RegistrationSource, hit: FindHit) 
     routes = APIRouter()
 
     async def _hit(request: Request, session: SignedIn, hit_id: str) -> Mapping[str, Any]:
-        decision = rules.may_see(session.person)
+        decision = may_watch(session.person)
         if isinstance(decision, Refused):
             raise Problem.of(decision)
         found = await hit(session.person.agency, hit_id, web_of(request).clock())

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
 from alprcore.policy import PERMISSIBLE_USES, AgencyProfile, Gate
-from alprcore.workflow import Result, Route, Source, Verification
+from alprcore.workflow import Result, Route, Source, Verification, may_watch
 
 from ..web import SignedIn, page_person, pages_of, web_of
 from . import rules
@@ -107,7 +107,7 @@ def router(
         request: Request, session: SignedIn, hit_id: str, status: int = 200, refusal: str = "", *,
         opened: Mapping[str, str | None] | None = None, registration: Mapping[str, Any] | None = None,
     ) -> Response:  # fmt: skip
-        decision, now = rules.may_see(session.person), web_of(request).clock()
+        decision, now = may_watch(session.person), web_of(request).clock()
         if isinstance(decision, Refused):
             return pages_of(request).render(request, "refused.html", session, 403, detail=decision.detail)
         found = await hit(session.person.agency, hit_id, now)

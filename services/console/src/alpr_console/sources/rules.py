@@ -8,15 +8,7 @@ from alprcore.model import ADMITTED, Decision, Person, Refused
 from alprcore.policy import registration_basis
 
 ROLES: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor"})
-SEERS: Final = ROLES | {"alpr_admin", "program_manager"}
 _REGISTRATION: Final = frozenset({"clets", "state"})  # DMV data is the State's and is reached over CLETS
-
-
-def may_see(person: Person) -> Decision:
-    """Decide whether a person sees what was asked about a hit: who works on hits, and who manages the program."""
-    if SEERS.isdisjoint(person.roles):
-        return Refused("HIT-04", "ROLE_NOT_AUTHORISED", "live hits are not open to this role")
-    return ADMITTED
 
 
 def _granted(person: Person, accepted: frozenset[str], name: str) -> Decision:

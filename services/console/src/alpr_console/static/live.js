@@ -2,7 +2,7 @@
 import { ago, clock, h, post, setServerTime, serverTime } from "./dom.js";
 import { render } from "./morph.js";
 import { Detail } from "./detail.js";
-import { drawn, drill, graver, left, open, ordered, over } from "./queue.js";
+import { again, drawn, drill, graver, left, open, ordered, over } from "./queue.js";
 import { listen, switchedOn, switchTo } from "./hotkeys.js";
 import { loadOutline } from "./spot.js";
 import { follow } from "./feed.js";
@@ -35,7 +35,7 @@ function take(card, fresh) {
   const known = incidents.get(card.incident_id);
   if (known && known.revision > card.revision) return false;
   incidents.set(card.incident_id, card);
-  // one vehicle, one incident, one ring: an update refreshes the card in silence, an escalation rings once more
+  // one vehicle, one incident, one ring: an update refreshes the card in silence, an escalation rings once more, and so does a passage after the work was closed
   const rings = fresh && !known && open(card) && card.audible; // audible: any notification of the incident was
   const sound = rings ? ring(card.incident_id, card.priority) : false;
   if (!heardOf.has(card.hit_id)) heardOf.set(card.hit_id, sound);
@@ -43,6 +43,10 @@ function take(card, fresh) {
   if (known && card.escalated_at && !known.escalated_at && !over(card)) {
     ring(`escalated ${card.incident_id}`, "escalated");
     $("shout").textContent = `Escalated: ${card.advisory_words}, plate ${[...card.plate].join(" ")}.`;
+  }
+  if (fresh && known && again(card) && card.hit_id !== known.hit_id) {
+    ring(`again ${card.hit_id}`, card.priority);
+    $("shout").textContent = `Seen again after it was closed: ${card.advisory_words}, plate ${[...card.plate].join(" ")}, ${card.device_name}.`;
   }
   if (rings) announce(card);
   return rings;

@@ -10,6 +10,8 @@ const GROUPS = [["new", "Waiting"], ["work", "In work"], ["over", "Over"]];
 export const stateOf = (card) => (card.kind === "recall" ? "withdrawn" : card.work?.state ?? card.workflow_state ?? "unverified");
 export const over = (card) => ENDED.has(stateOf(card));
 export const open = (card) => !card.acknowledged_at && !over(card);
+// The vehicle passed once more after its hit was closed: the work is over, the vehicle is not gone.
+export const again = (card) => Boolean(card.work?.closed_at) && Date.parse(card.captured_at) > Date.parse(card.work.closed_at);
 export const group = (card) => (over(card) ? "over" : card.acknowledged_at ? "work" : "new");
 export const drill = (card) => card.status === "Exercise" || card.exercise === true;
 export const due = (card) => (card.work?.tasks ?? []).filter((task) => !task.closed_at && task.due_at).map((task) => task.due_at).sort()[0];
@@ -34,6 +36,7 @@ function marks(card) {
   if (card.kind === "recall") tag(`WITHDRAWN: ${card.withdrawn_words}`, "bad");
   if (card.kind === "storm") tag("Alert storm", "warn");
   if (ENDS[stateOf(card)]) tag(ENDS[stateOf(card)], stateOf(card) === "closed" ? "" : "bad");
+  if (again(card)) tag("Seen again after closing", "warn");
   if (card.escalated_at && !over(card)) tag("Escalated", "bad");
   if (overdue(card)) tag("Overdue", "bad");
   if (card.cad?.status === "rejected") tag("CAD rejected", "bad");

@@ -27,9 +27,6 @@ WHERE c.signed_off_at IS NULL
   AND (s.session_id IS NULL OR s.ended_at IS NOT NULL OR p.disabled_at IS NOT NULL OR s.last_seen_at < $2)
 ORDER BY c.client_id
 
--- lock_events --
-SELECT pg_advisory_xact_lock(hashtext('console.events'), hashtext($1))
-
 -- next_number --
 INSERT INTO console.event_numbers (agency, last_no) VALUES ($1, 1)
 ON CONFLICT (agency) DO UPDATE SET last_no = event_numbers.last_no + 1
@@ -132,8 +129,8 @@ FROM console.clients c JOIN console.sessions s USING (session_id) JOIN console.p
 WHERE c.agency = $1 AND c.unit = $2 AND c.signed_off_at IS NULL AND s.ended_at IS NULL AND p.disabled_at IS NULL
 ORDER BY c.client_id
 
--- purge_deliveries --
-DELETE FROM console.deliveries WHERE expires_at <= $1
+-- remove_deliveries --
+DELETE FROM console.deliveries WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
 -- forget_clients --
 DELETE FROM console.clients c

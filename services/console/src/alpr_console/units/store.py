@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from alprcore.model import Notification, Person, make_id
 from alprcore.policy import AgencyProfile
-from alprcore.postgres import load_queries
+from alprcore.postgres import changed, load_queries
 
 from ..doors import Outbox
 from ..web import SignedIn
@@ -262,12 +262,14 @@ class UnitStore:
             for row in rows
         }
 
-    async def purge(self, now: datetime) -> int:
-        """Remove deliveries whose time has come, and sign-offs older than 30 days; answers how many deliveries."""
+    async def tidy(self, now: datetime) -> int:
+        """Forget sign-offs older than 30 days to which nothing was delivered; answers how many."""
         async with self._outbox.change(_EVERY) as connection:
-            status: str = await connection.execute(self._queries["purge_deliveries"], now)
-            await connection.execute(self._queries["forget_clients"], now - KEPT)
-        return int(status.rpartition(" ")[2])
+            return changed(await connection.execute(self._queries["forget_clients"], now - KEPT))
+
+    async def remove(self, connection: Any, agency: str, hit_ids: Sequence[str]) -> dict[str, int]:
+        """Remove what was delivered about hits, in a purge's transaction."""
+        return {"deliveries": changed(await connection.execute(self._queries["remove_deliveries"], agency, hit_ids))}
 
     async def _incidents(
         self, connection: Any, agency: str, session_id: str, incident_ids: list[str]
@@ -298,7 +300,7 @@ class UnitStore:
         audible: bool,
     ) -> None:
         # the number is given under the agency's lock: a screen that has seen number n has seen every lower one
-        await connection.execute(self._queries["lock_events"], agency)
+        await self._outbox.lock_events(connection, agency)
         number = await connection.fetchval(self._queries["next_number"], agency)
         await connection.execute(
             self._queries["put_delivery"], make_id("delivery", notification_id, client.client_id), agency, number,

@@ -34,6 +34,7 @@ from alprcore.workflow import (
     Route,
     Source,
     Verification,
+    may_watch,
     status_of,
 )
 
@@ -370,7 +371,7 @@ class OnPages:
 
 
 def _seen(session: SignedIn) -> None:
-    decision = rules.may_see(session.person)
+    decision = may_watch(session.person)
     if isinstance(decision, Refused):
         raise Problem.of(decision)
 

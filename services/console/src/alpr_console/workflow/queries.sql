@@ -78,6 +78,14 @@ FROM console.verifications v JOIN console.hit_steps s ON s.step_id = v.verificat
 LEFT JOIN console.verification_texts t USING (verification_id)
 WHERE v.agency = $1 AND s.agency = $1 AND s.work_id = console.work_of($1, $2) ORDER BY s.step_no
 
+-- verifications_of_hits --
+-- what databases said of these hits and of those worked with them
+SELECT h.hit_id, v.verification_id, v.source, v.result, v.verified_at, v.full_name, t.sealed, t.key_id
+FROM unnest($2::text[]) AS h (hit_id) JOIN console.hit_steps s ON s.work_id = console.work_of($1, h.hit_id)
+JOIN console.verifications v ON v.verification_id = s.step_id
+LEFT JOIN console.verification_texts t USING (verification_id)
+WHERE v.agency = $1 AND s.agency = $1 ORDER BY h.hit_id, s.step_no
+
 -- verification_text --
 SELECT sealed, key_id FROM console.verification_texts WHERE agency = $1 AND verification_id = $2
 
@@ -102,10 +110,6 @@ SELECT h.hit_id, h.work_id, f.card FROM (
 CROSS JOIN LATERAL (SELECT asked.hit_id, console.work_of($1, asked.hit_id) AS work_id) AS h
 JOIN console.hits f ON f.agency = $1 AND f.hit_id = h.work_id
 
--- shown_of --
-SELECT p.hit_id, min(p.presented_at) AS shown_at FROM console.presented p
-WHERE p.agency = $1 AND p.hit_id = ANY($2) GROUP BY p.hit_id
-
 -- document_of --
 SELECT document FROM console.profile_versions WHERE agency = $1 AND version = $2
 
@@ -121,16 +125,16 @@ SELECT $1, $2, $3, n.device_kind, n.client_kind, n.step, n.needs
 FROM jsonb_to_recordset($4) AS n (device_kind text, client_kind text, step text, needs jsonb)
 ON CONFLICT DO NOTHING
 
--- purge_steps --
-DELETE FROM console.hit_steps WHERE expires_at <= $1
+-- remove_steps --
+DELETE FROM console.hit_steps WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
--- purge_verifications --
-DELETE FROM console.verifications WHERE expires_at <= $1
+-- remove_verifications --
+DELETE FROM console.verifications WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
--- purge_tasks --
-DELETE FROM console.tasks WHERE expires_at <= $1
+-- remove_tasks --
+DELETE FROM console.tasks WHERE agency = $1 AND hit_id = ANY ($2::text[])
 
--- purge_read_checks --
+-- remove_read_checks --
 -- the texts go with their record; that a device misread stays
 UPDATE console.read_checks SET plate_text = NULL, corrected_text = NULL
-WHERE expires_at <= $1 AND plate_text IS NOT NULL
+WHERE agency = $1 AND hit_id = ANY ($2::text[]) AND plate_text IS NOT NULL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -22,7 +23,7 @@ from alpr_ingest.app import SOURCE
 from alprcore.errors import InvalidMessage
 from alprcore.model import INLINE_JPEG_LIMIT, Device, Frame, ImageRef, ImageRole, Refused
 from alprcore.policy import due_day, may_collect
-from alprcore.seal import verify
+from alprcore.seal import seal_once, verify
 from alprcore.topics import Topic
 from alprcore.wire import encode_frame, headers_for
 
@@ -144,14 +145,18 @@ async def _send(doors: Doors, device: Device, frame: Frame, trace: str) -> Any:
 
 
 async def _stored(doors: Doors, device: Device, frame: Frame) -> Frame:
-    """Put an image that is too large for a message into the object store first, named by its due day."""
+    """Put an image that is too large for a message into the object store first, named by its due day.
+
+    It lies there sealed: its key travels in the message and is gone with it.
+    """
     if isinstance(frame.image, ImageRef) or len(frame.image) <= INLINE_JPEG_LIMIT:
         return frame
     received_at = frame.received_at or frame.captured_at
     due = due_day(frame.captured_at, received_at, device.kind, doors.profiles[device.agency])
     key = f"{ImageRole.FRAME.value}/{device.agency}/{due.isoformat()}/{frame.frame_id}.jpg"
-    await doors.images.put(key, frame.image)
-    return replace(frame, image=ImageRef(key, frame.sha256, ImageRole.FRAME, frame.view))
+    once, sealed = await asyncio.to_thread(seal_once, frame.image, aad=key.encode())
+    await doors.images.put(key, sealed)
+    return replace(frame, image=ImageRef(key, frame.sha256, ImageRole.FRAME, frame.view, once_key=once))
 
 
 async def _put_aside(doors: Doors, device: Device, parcel: Parcel, refused: Refused, trace: str) -> None:
@@ -168,6 +173,8 @@ async def _put_aside(doors: Doors, device: Device, parcel: Parcel, refused: Refu
         meta = {name: value for name, value in dict(parcel.meta).items() if name in META_FIELDS}
         value = json.dumps({"meta": meta, "image": image, "image_bytes": len(parcel.image)}).encode()
         headers = [("content-type", b"application/json")]
+    # whose it is and for how long, also where what was sent says neither: it is kept as a record (RET-11)
+    headers += [("alpr-agency", device.agency.encode()), ("alpr-device-kind", device.kind.value.encode())]
     await doors.dead_letters.put_raw(Topic.FRAMES, key=key, value=value, headers=headers, error=error)
 
 

@@ -11,6 +11,7 @@ from alpr_ingest.store.feeds import Feeds, WatchedList
 from alpr_ingest.store.lists import Lists, Rollback
 from alpr_ingest.store.outbox import Outbox, Outgoing, Taken, put_out
 from alpr_ingest.store.packages import DeviceCopy, Packages, ShiftCheck
+from alpr_ingest.store.purges import Purges
 from alpr_ingest.store.resealing import FIRST, Resealed
 from alpr_ingest.store.special import Delivery, Paper, Share, SpecialLists
 
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-class Store(Changes, Devices, EnteredPlates, Feeds, Lists, Outbox, Packages, Resealed, SpecialLists):
+class Store(Changes, Devices, EnteredPlates, Feeds, Lists, Outbox, Packages, Purges, Resealed, SpecialLists):
     """What ingest keeps in PostgreSQL. Every method raises `Transient` while the database is away."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:

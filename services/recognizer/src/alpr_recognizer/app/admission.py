@@ -105,7 +105,8 @@ async def fetch(store: ImageStore, frame: Frame) -> bytes:
     image = frame.image
     if isinstance(image, ImageRef):
         try:
-            image = await store.get(image.key)
+            data = await store.get(image.key)
+            image = seal.open_once(image.once_key, data, aad=image.key.encode()) if image.once_key else data
         except (KeyError, ValueError) as error:
             raise InvalidMessage("IMAGE_MISSING", "the image is not in the store") from error
     if hashlib.sha256(image).digest() != frame.sha256:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,17 +136,9 @@ class Ground:
 
     async def alert(self, connection: Any, row: Any, kind: str, facts: Mapping[str, str], now: datetime) -> None:
         """Put an alert before the ALPR administrators of the person's agency."""
-        await connection.execute(
-            self.queries["raise_alert"],
-            make_id("alert", kind, row["person_id"], now.isoformat()),
-            row["agency"],
-            kind,
-            row["person_id"],
-            row["username"],
-            row["full_name"],
-            json.dumps(facts),
-            now,
-        )
+        about = (row["person_id"], row["username"], row["full_name"])
+        alert_id = make_id("alert", kind, row["person_id"], now.isoformat())
+        await self.outbox.alert(connection, alert_id, row["agency"], kind, facts, now, about)
 
     def sealed(self, secret: str, person_id: str) -> str:
         """Seal an authenticator's secret for its row: `<key id> <base64>`. Raises `Misconfigured` without keys."""

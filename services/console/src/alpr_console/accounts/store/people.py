@@ -116,10 +116,13 @@ class PeopleStore:
 
     async def put_alarm(self, alarm: ListAlarm) -> None:
         """Put an alarm of a list before the agency's ALPR administrators, once however often it arrives (HOT-03)."""
-        facts = json.dumps({**alarm.facts, "reason_code": alarm.reason_code, "list": alarm.list_code})
-        values = (alarm.agency, f"list_{alarm.kind}", "", alarm.list_code, alarm.list_name, facts, alarm.raised_at)
+        facts = {**alarm.facts, "reason_code": alarm.reason_code, "list": alarm.list_code}
+        about, kind = ("", alarm.list_code, alarm.list_name), f"list_{alarm.kind}"
         with translated():
-            await self._on.pool.execute(self._on.queries["raise_alert"], alarm.alarm_id, *values)
+            async with self._on.pool.acquire() as connection:
+                await self._on.outbox.alert(
+                    connection, alarm.alarm_id, alarm.agency, kind, facts, alarm.raised_at, about
+                )
 
     async def alerts(self, agency: str) -> list[dict[str, Any]]:
         """List the newest alerts about an agency's accounts and lists, unseen ones first.

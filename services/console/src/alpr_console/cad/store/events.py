@@ -23,7 +23,7 @@ from alprcore.model import (
     Person,
     make_id,
 )
-from alprcore.postgres import load_queries
+from alprcore.postgres import changed, load_queries
 from alprcore.seal import ListKeys
 
 from ... import metrics
@@ -209,14 +209,19 @@ class CadStore:
                 await connection.execute(self._queries["set_on_topic"], done)
         return len(done)
 
-    async def purge(self, now: datetime) -> int:
-        """Remove what has expired; messages that nobody took are counted as given up."""
+    async def tidy(self, now: datetime) -> int:
+        """Forget messages that were tried for long enough; those that nobody took are counted as given up."""
         async with self._outbox.change("*") as connection:
             for row in await connection.fetch(self._queries["count_given_up"], now):
                 metrics.CAD_SENT.labels("webhook", "given_up").inc(row["number"])
-            status: str = await connection.execute(self._queries["purge_events"], now)
-            await connection.execute(self._queries["purge_statuses"], now)
-        return int(status.rpartition(" ")[2])
+            return changed(await connection.execute(self._queries["forget_events"], now))
+
+    async def remove(self, connection: Any, agency: str, hit_ids: Sequence[str]) -> dict[str, int]:
+        """Remove what CAD systems were told of hits and what they said, in a purge's transaction."""
+        return {
+            f"cad_{what}": changed(await connection.execute(self._queries[f"remove_{what}"], agency, hit_ids))
+            for what in ("events", "statuses")
+        }
 
     async def _work(
         self,
@@ -234,7 +239,7 @@ class CadStore:
         if hit is None:
             return  # no CAD was told of it
         # the lock of the agency's event numbers: whoever tells screens takes the same one, so nobody waits crosswise
-        await connection.execute(self._queries["lock_events"], agency)
+        await self._outbox.lock_events(connection, agency)
         incident_id = incident["incident_id"]
         before, last = await self._chain(connection, agency, incident_id, "")
         name = make_id("cad_event", incident_id, str(last + 1))

@@ -13,7 +13,6 @@ from .given import (
     kind_of,
     laid_out,
     may_open,
-    may_see,
     source_open,
 )
 from .needs import Need, Needs, edition, needs_of
@@ -35,7 +34,6 @@ __all__ = [
     "kind_of",
     "laid_out",
     "may_open",
-    "may_see",
     "needs_of",
     "read_check",
     "result_words",

@@ -39,7 +39,6 @@ from alprcore.workflow import (
     answer,
 )
 
-SEERS: Final = frozenset({"dispatcher", "officer", "investigator", "supervisor", "alpr_admin", "program_manager"})
 UNCOUNTED: Final = "uncounted"
 """Kind of a verification by a source whose answer the policy does not count."""
 _OPENED_BY: Final[Mapping[Source, frozenset[str]]] = {
@@ -47,13 +46,6 @@ _OPENED_BY: Final[Mapping[Source, frozenset[str]]] = {
     Source.NCIC: frozenset({"clets", "federal"}),
     Source.OTHER: frozenset({"department_rms", "state", "federal"}),
 }
-
-
-def may_see(person: Person) -> Decision:
-    """Decide whether a person sees the work on a hit: who does it, and who manages the program."""
-    if SEERS.isdisjoint(person.roles):
-        return Refused("HIT-04", "ROLE_NOT_AUTHORISED", "live hits are not open to this role")
-    return ADMITTED
 
 
 def source_open(person: Person, source: Source) -> Decision:

@@ -16,6 +16,7 @@ from typing import Final
 from alprcore.model import ClientKind, DeviceKind, Refused, StateMatch
 from alprcore.policy import INFORMATION_ONLY, AgencyProfile
 from alprcore.workflow import (
+    STOLEN_VEHICLE,
     Action,
     ActionType,
     Basis,
@@ -48,7 +49,6 @@ from alprcore.workflow import (
 )
 
 CLOSURE: Final = "closure"
-STOLEN_VEHICLE: Final = "stolen_vehicle"
 _REASON: Final = "a reason that is long enough"
 _ORDER: Final = (
     *(Step.READ_CHECK, Step.CALL, Step.DESCRIBE, Step.BROADCAST, Step.VERIFY, Step.BROADCAST_RESULT),

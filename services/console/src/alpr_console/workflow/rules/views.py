@@ -121,6 +121,7 @@ def summary(profile: AgencyProfile, scene: Scene, work: Work, tasks: Sequence[Ma
     steps = [{"step": v.step.value, "status": v.status.value} for v in plan(profile, scene, work) if v.listed]
     return {
         "state": state_of(profile, work).value,
+        "closed_at": work.closed_at.isoformat() if work.closed_at else None,
         "steps": steps,
         "tasks": [_task(task) for task in tasks if task["closed_at"] is None],
     }

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 
 from alprcore.model import Person, Refused, make_id
 from alprcore.policy import AgencyProfile
-from alprcore.postgres import load_queries
+from alprcore.postgres import changed, load_queries
 from alprcore.seal import ListKeys
 from alprcore.workflow import (
     Broadcast,
@@ -42,7 +42,6 @@ from .telling import MISTAKEN, Telling
 from .work import Hooks, Standing, repeated, rows_by_work, scene_of, standing, with_step, work_from
 
 log = logging.getLogger(__name__)
-_EVERY: Final = "*"
 Effect = Callable[[Any, Standing, str], Awaitable[None]]
 
 
@@ -322,14 +321,42 @@ class WorkflowStore:
             )  # fmt: skip
         return text
 
-    async def purge(self, now: datetime) -> dict[str, int]:
-        """Remove steps, duties and sealed words whose record is due; the finding about a device stays, without texts."""
-        counts = {}
-        async with self._outbox.change(_EVERY) as connection:
-            for table in ("verifications", "steps", "tasks", "read_checks"):
-                status: str = await connection.execute(self._queries[f"purge_{table}"], now)
-                counts[table] = int(status.rpartition(" ")[2])
-        return counts
+    async def said_of(
+        self,
+        person: Person,
+        profile: AgencyProfile,
+        hit_ids: Sequence[str],
+        clets: bool,
+        package_id: str,
+        now: datetime,
+    ) -> list[dict[str, Any]]:
+        """What databases said of hits that go into a package; their words only where `clets`, each recorded (SEC-06)."""
+        said = []
+        async with self._outbox.change(person.agency) as connection:
+            for row in await connection.fetch(self._queries["verifications_of_hits"], person.agency, list(hit_ids)):
+                text, name = "", row["verification_id"]
+                if clets and row["sealed"] is not None and self._keys is not None:
+                    text = self._keys.open(row["sealed"], row["key_id"], entry_id=name).decode()
+                    await self._outbox.record(
+                        connection, person, "verification_read", name, f"{package_id}/{row['hit_id']}", now,
+                        profile_version=profile.version, facts={"hit_id": row["hit_id"]},
+                    )  # fmt: skip
+                said.append(
+                    {"hit_id": row["hit_id"], "source": row["source"], "result": row["result"],
+                     "verified_at": row["verified_at"].isoformat(), "verified_by": row["full_name"],
+                     "has_text": row["sealed"] is not None, "text": text}
+                )  # fmt: skip
+        return said
+
+    async def remove(self, connection: Any, agency: str, hit_ids: Sequence[str]) -> dict[str, int]:
+        """Remove steps, duties and sealed words about hits, in a purge's transaction.
+
+        The finding about a device stays, without its texts.
+        """
+        return {
+            table: changed(await connection.execute(self._queries[f"remove_{table}"], agency, hit_ids))
+            for table in ("verifications", "steps", "tasks", "read_checks")
+        }
 
     async def _found(
         self, connection: Any, session: SignedIn, hit_id: str, now: datetime, *, lock: bool = True

@@ -1,0 +1,78 @@
+"""What an evidence or release package is made of, and by which rules a stranger judges one (RET-12, SHR-09, SHR-12).
+
+Nothing here reads, writes or signs: the keeper of records builds packages by these rules, the command judges them.
+"""
+
+from alprcore.evidence.custody import LedgerEvent, custody_of
+from alprcore.evidence.judging import Fault, VolumeHead, agree, compare, complete, head_of, parse_sums
+from alprcore.evidence.packing import (
+    BATCH,
+    CAPACITY,
+    COVER,
+    INSTRUCTIONS,
+    KEY,
+    MANIFEST,
+    MEDIA,
+    READS_LIMIT,
+    SIGNATURE,
+    SUMS,
+    About,
+    Cover,
+    File,
+    Item,
+    Kind,
+    Opened,
+    Redaction,
+    Wish,
+    folder_of,
+    laid,
+    manifest,
+    sums,
+    table,
+    volume_name,
+)
+from alprcore.evidence.printed import cover_text, instructions_text
+from alprcore.evidence.redacting import Verification, shown_hit, shown_read, shown_verifications, trail_note
+
+__all__ = [
+    "BATCH",
+    "CAPACITY",
+    "COVER",
+    "INSTRUCTIONS",
+    "KEY",
+    "MANIFEST",
+    "MEDIA",
+    "READS_LIMIT",
+    "SIGNATURE",
+    "SUMS",
+    "About",
+    "Cover",
+    "Fault",
+    "File",
+    "Item",
+    "Kind",
+    "LedgerEvent",
+    "Opened",
+    "Redaction",
+    "Verification",
+    "VolumeHead",
+    "Wish",
+    "agree",
+    "compare",
+    "complete",
+    "cover_text",
+    "custody_of",
+    "folder_of",
+    "head_of",
+    "instructions_text",
+    "laid",
+    "manifest",
+    "parse_sums",
+    "shown_hit",
+    "shown_read",
+    "shown_verifications",
+    "sums",
+    "table",
+    "trail_note",
+    "volume_name",
+]

@@ -1,0 +1,87 @@
+"""What the pages of records show and to whom: sections, words, pictures, what to do about a refusal. Pure."""
+
+from .advice import ADVICE
+from .forms import (
+    DEMANDS,
+    HOLD_ENDS,
+    MEDIA,
+    METHODS,
+    RECEIVED,
+    Taken,
+    class_words,
+    counterparties,
+    media,
+    pairs,
+    request_words,
+    taken,
+)
+from .pictures import Block, Column, Picture, columns, share
+from .runs import UNDER_WAY, counted, run_progress, run_stores
+from .schedule import changed, schedule_facts
+from .sections import (
+    APPROVES,
+    SECTIONS,
+    decides,
+    first,
+    makes_agreements,
+    may_look,
+    places_holds,
+    records_demands,
+    tabs,
+)
+from .stock import Chart, day_chart, held_by_ground, stock_charts
+from .waiting import WAITING, Part, Task, tasks
+from .words import due, kind, month, number, period, size, state, store, words_of
+
+__all__ = [
+    "UNDER_WAY",
+    "held_by_ground",
+    "ADVICE",
+    "APPROVES",
+    "DEMANDS",
+    "HOLD_ENDS",
+    "MEDIA",
+    "METHODS",
+    "RECEIVED",
+    "SECTIONS",
+    "WAITING",
+    "Block",
+    "Chart",
+    "Column",
+    "Part",
+    "Picture",
+    "Taken",
+    "Task",
+    "changed",
+    "class_words",
+    "columns",
+    "counted",
+    "counterparties",
+    "day_chart",
+    "decides",
+    "due",
+    "first",
+    "kind",
+    "makes_agreements",
+    "may_look",
+    "media",
+    "month",
+    "number",
+    "pairs",
+    "period",
+    "places_holds",
+    "records_demands",
+    "request_words",
+    "run_stores",
+    "run_progress",
+    "schedule_facts",
+    "share",
+    "size",
+    "state",
+    "stock_charts",
+    "store",
+    "tabs",
+    "taken",
+    "tasks",
+    "words_of",
+]

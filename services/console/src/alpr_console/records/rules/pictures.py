@@ -1,0 +1,76 @@
+"""Pictures of counts: columns by month or day, laid out in a field of 1000 by 200, largest value at the top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+WIDTH: Final = 1000.0
+HEIGHT: Final = 200.0
+_GAP: Final = 0.18
+"""Part of a column's room that stays free beside it."""
+_SEEN: Final = 3.0
+"""A count above zero is drawn at least this high, so that one record among millions can be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column shows: its label, its words when it is pointed at, and one count per series, lowest first."""
+
+    label: str
+    words: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rectangle of the picture: place and size in its field, and the series (0 is the lowest) it belongs to."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    series: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Blocks, the count at the top edge, and the labels under the first, the middle and the last column."""
+
+    blocks: tuple[Block, ...]
+    top: int
+    ticks: tuple[str, ...]
+
+
+def columns(rows: Sequence[Column]) -> Picture:
+    """Lay out stacked columns from left to right; without any count there is nothing to draw."""
+    top = max((sum(row.counts) for row in rows), default=0)
+    if top <= 0:
+        return Picture((), 0, ())
+    room = WIDTH / len(rows)
+    blocks = []
+    for at, row in enumerate(rows):
+        foot = HEIGHT
+        for series, count in enumerate(row.counts):
+            if count <= 0:
+                continue
+            height = min(max(HEIGHT * count / top, _SEEN), foot)
+            foot -= height
+            x = at * room + room * _GAP / 2
+            blocks.append(
+                Block(round(x, 2), round(foot, 2), round(room * (1 - _GAP), 2), round(height, 2), series, row.words)
+            )
+    return Picture(tuple(blocks), top, _ticks([row.label for row in rows]))
+
+
+def _ticks(labels: Sequence[str]) -> tuple[str, ...]:
+    if len(labels) < 3:
+        return tuple(labels)
+    return labels[0], labels[len(labels) // 2], labels[-1]
+
+
+def share(part: int, whole: int) -> float:
+    """Tell how far a work is, from 0 to 100; a work of nothing is done."""
+    return 100.0 if whole <= 0 else round(100.0 * min(max(part, 0), whole) / whole, 1)

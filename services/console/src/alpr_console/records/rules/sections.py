@@ -1,0 +1,87 @@
+"""Which pages of records are of any use to whom; the door behind each decides again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from alprcore.model import Person
+
+OVERSEERS: Final = frozenset({"retention_officer", "program_manager", "custodian", "auditor"})
+"""Who answers for keeping and destroying, and who audits it (RET-14, ADM-04)."""
+HOLDERS: Final = frozenset({"investigator", "supervisor", *OVERSEERS})
+"""Who places holds and takes evidence, and who looks after them (RET-07, RET-12)."""
+FILERS: Final = frozenset({"alpr_admin", "chief_admin_assistant", *HOLDERS})
+"""Who takes in, decides, files or fulfills requests for releases (SHR-02 to SHR-06)."""
+RESPONDERS: Final = frozenset({"supervisor", "alpr_admin", *OVERSEERS})
+"""Who works on a breach (SEC-02)."""
+APPROVES: Final = "approve_release"
+"""The power over releases that a named designee may exercise (SHR-03)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A page of this part: address, words, and the roles it is for."""
+
+    path: str
+    words: str
+    roles: frozenset[str]
+
+
+SECTIONS: Final = (
+    Section("/records", "Overview", OVERSEERS),
+    Section("/records/purges", "Purge", OVERSEERS),
+    Section("/records/schedule", "Schedule", OVERSEERS),
+    Section("/records/holds", "Holds", HOLDERS),
+    Section("/records/evidence", "Evidence", HOLDERS),
+    Section("/records/releases", "Releases", FILERS),
+    Section("/records/demands", "Demands", OVERSEERS | {"supervisor", "alpr_admin"}),
+    Section("/records/sharing", "Sharing", OVERSEERS | {"alpr_admin"}),
+    Section("/records/breaches", "Breaches", RESPONDERS),
+)
+
+_FORMS: Final = {
+    "/records/holds/new": HOLDERS - {"auditor"},
+    "/records/releases/new": FILERS - {"auditor"},
+    "/records/sharing/new": frozenset({"program_manager", "alpr_admin"}),
+}
+"""Pages with nothing but a form, and whom it is of any use to: an auditor looks on."""
+
+
+def may_look(path: str, roles: Collection[str]) -> bool:
+    """Tell whether a page, or the section it lies in, is of any use to these roles."""
+    if path in _FORMS:
+        return not _FORMS[path].isdisjoint(roles)
+    found = [one for one in SECTIONS if path == one.path or path.startswith(f"{one.path}/")]
+    return bool(found) and not max(found, key=lambda one: len(one.path)).roles.isdisjoint(roles)
+
+
+def first(person: Person) -> str:
+    """Name the first page of records that this person can use, or an empty string."""
+    return next((one.path for one in SECTIONS if not one.roles.isdisjoint(person.roles)), "")
+
+
+def tabs(person: Person) -> list[tuple[str, str]]:
+    """List the pages that this person can use, address and words."""
+    return [(one.path, one.words) for one in SECTIONS if not one.roles.isdisjoint(person.roles)]
+
+
+def places_holds(person: Person) -> bool:
+    """Tell whether the form for a hold is of any use to this person: auditors look on (RET-07)."""
+    return may_look("/records/holds/new", person.roles)
+
+
+def makes_agreements(person: Person) -> bool:
+    """Tell whether the form for a sharing agreement is of any use to this person."""
+    return may_look("/records/sharing/new", person.roles)
+
+
+def records_demands(person: Person) -> bool:
+    """Tell whether the form for a demand is of any use to this person."""
+    return not (OVERSEERS - {"auditor"}).isdisjoint(person.roles)
+
+
+def decides(path: str) -> bool:
+    """Tell whether a call is one in which a designee's power counts: the decision on a release."""
+    return path.startswith("/v1/release-requests/") and path.endswith("/decisions")

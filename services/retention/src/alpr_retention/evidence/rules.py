@@ -1,0 +1,148 @@
+"""Who may export, what an export still lacks, and how a package is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from alprcore.evidence import BATCH, MEDIA, Cover, Kind
+from alprcore.model import ADMITTED, Decision, Person, Refused
+from alprcore.policy import AgencyProfile
+
+EXPORT_ROLES: Final = frozenset({"investigator", "supervisor", "custodian", "retention_officer", "program_manager"})
+READ_ROLES: Final = EXPORT_ROLES | {"auditor", "chief_admin_assistant"}
+PAPERS_WITHIN: Final = timedelta(minutes=15)
+"""How long a begun package waits for what ledger and console know of its reads."""
+KEPT_FOR: Final = timedelta(days=7)
+"""How long a built package waits to be taken; a working copy of reads is not kept for longer."""
+TAKING_FOR: Final = timedelta(hours=2)
+"""After this a hand-out that never ended is taken for broken off: a DVD at 1 MB/s takes 80 minutes."""
+LIVE: Final = frozenset({"opened", "building", "ready"})
+"""States in which a package has a working copy."""
+_CLETS: Final = Refused("SEC-06", "CLETS_NOT_AUTHORIZED", "CLETS text is released only by who holds its grant")
+_SECOND: Final = Refused(
+    "SEC-06", "CLETS_NOT_AUTHORIZED", "CLETS text needs the authority of another person, named with its basis"
+)
+
+
+def may_export(person: Person) -> Decision:
+    """Whoever may hold records may have them written to media (RET-12)."""
+    if EXPORT_ROLES.isdisjoint(person.roles):
+        return Refused("RET-12", "ROLE_NOT_AUTHORISED", "your role may not export evidence")
+    return ADMITTED
+
+
+def may_release_clets(person: Person, authorized_by: str, basis: str) -> Decision:
+    """CLETS text leaves only separately authorized: by somebody else, on a basis, through a person with the grant (SEC-06)."""
+    if "clets" not in person.grants:
+        return _CLETS
+    if not basis.strip() or not authorized_by.strip() or _same(authorized_by, person.username, person.full_name):
+        return _SECOND
+    return ADMITTED
+
+
+def may_witness(witness: str, *exporters: str) -> Decision:
+    """A witness is another person than the exporter (RET-12)."""
+    if _same(witness, *exporters):
+        return Refused("RET-12", "WITNESS_IS_EXPORTER", "the witness is another person than the exporter")
+    return ADMITTED
+
+
+def may_use(medium: str, profile: AgencyProfile) -> Decision:
+    """The media that the agency's policy offers (RET-12, RET-13)."""
+    offered = tuple(one for one in profile.retention.export_media if one in MEDIA) or MEDIA
+    if medium not in offered:
+        return Refused("RET-12", "MEDIUM_NOT_OFFERED", f"one of {', '.join(offered)}")
+    return ADMITTED
+
+
+def _same(name: str, *others: str) -> bool:
+    folded = " ".join(name.split()).casefold()
+    return bool(folded) and folded in {" ".join(other.split()).casefold() for other in others}
+
+
+def cover_of_hold(hold_id: str, facts: Mapping[str, Any], profile: AgencyProfile, purpose: str) -> Cover:
+    """The cover of evidence under a hold: whose data, which case, by whom and why it is held."""
+    placed = f"Held by {facts['placed_by_name']} since {facts['placed_at']:%Y-%m-%d %H:%M} UTC"
+    return Cover(
+        title="ALPR evidence package",
+        number=hold_id,
+        agency_name=profile.name,
+        purpose=purpose,
+        confidentiality=f"CONFIDENTIAL - OFFICIAL USE ONLY - property of {profile.name}. "
+        "ALPR data is investigation data: it is handed to nobody but those who need it for the case, and never published.",
+        case_reference=str(facts["case_reference"]),
+        lines=(f"{placed}, ground: {str(facts['ground']).replace('_', ' ')}.",),
+    )
+
+
+def batches(reads: int) -> int:
+    """In how many parts the papers of so many reads come."""
+    return -(-reads // BATCH)
+
+
+def missing(package: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What an export of evidence lacks before it can be closed (RET-12)."""
+    if package["kind"] != Kind.HOLD.value:
+        return ()
+    return tuple(
+        name
+        for name, lacks in (
+            ("volumes", package["state"] not in {"given", "closed"}),
+            ("serial", not volumes or any(not volume["serial"] for volume in volumes)),
+            ("witness", not package["witness"]),
+            ("booking_number", not package["booking_number"]),
+        )
+        if lacks
+    )
+
+
+def may_do(package: Mapping[str, Any], person: Person) -> tuple[str, ...]:
+    """What a person may do with a package next."""
+    if isinstance(may_export(person), Refused):
+        return ()
+    state, evidence = package["state"], package["kind"] == Kind.HOLD.value
+    return tuple(
+        act
+        for act, open_ in (
+            ("take", state == "ready"),
+            ("media", evidence and state in {"opened", "building", "ready", "given"}),
+            ("book", evidence and state == "given"),
+            ("cancel", state in LIVE),
+        )
+        if open_
+    )
+
+
+def shown(
+    package: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]], person: Person | None = None
+) -> dict[str, Any]:
+    """A package as its door answers it."""
+    subject = f"{'hold' if package['kind'] == Kind.HOLD.value else 'request'}_id"
+    state = package["state"]
+    done = package["reads"] if state in {"ready", "given", "closed"} else package["packed"]
+    names = ("package_id", "kind", "subject", "state", "entry", "reads", "hits", "exporter", "exporter_name", "clets",
+             "medium", "witness", "booking_number", "redactions", "key_sha256", "problem", "closed_by",
+             "closed_name")  # fmt: skip
+    times = ("opened_at", "built_at", "expires_at", "given_at", "closed_at")
+    return {
+        **{name: package[name] for name in names},
+        subject: package["subject"],
+        **{name: _time(package[name]) for name in times},
+        "progress": {"step": state, "done": done, "of": package["reads"]},
+        "volumes": [
+            {
+                **{name: volume[name] for name in ("number", "name", "bytes", "sha256", "sums_sha256", "serial",
+                                                   "taken_by", "taken_name")},
+                "taken_at": _time(volume["taken_at"]),
+            }
+            for volume in volumes
+        ],
+        "missing": list(missing(package, volumes)),
+        "may": list(may_do(package, person)) if person else [],
+    }  # fmt: skip
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,7 @@
+"""Purges in PostgreSQL: each step written down, so that a run that breaks is finished by the next one."""
+
+from .accounts import Accounts
+from .rows import Rows, Run
+from .run import Purges, Ways
+
+__all__ = ["Accounts", "Purges", "Rows", "Run", "Ways"]

@@ -1,0 +1,368 @@
+"""A run of the purge: move what is held, judge and drop, destroy the key, delete the images."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from alprcore.errors import InvalidMessage
+from alprcore.model import Person, Refused, make_id
+from alprcore.policy import AgencyProfile
+
+from ... import metrics
+from ...expiry import LIVE, held_prefix, image_prefixes, purge_before, refused_as_of
+from ...store import HOLD, Images, Records
+from ..rules import Item, day_of, totals_of
+from .accounts import Accounts
+from .rows import Rows, Run
+
+logger = logging.getLogger(__name__)
+
+_USED_KEPT: Final = timedelta(days=1)
+_HELD_AT_ONCE: Final = 200
+"""Held reads moved in one transaction."""
+_SEALING: Final = 8
+"""Images sealed anew at the same time."""
+_TRIES: Final = 3
+"""How often a day is judged again in one run because a hold came in between; then the next run has it."""
+
+
+async def _nothing_due(_before: date, _now: datetime) -> Sequence[Mapping[str, str]]:
+    return ()
+
+
+async def _nobody_objects(_agency: str) -> Refused | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the purge asks of others.
+
+    `end_due` ends holds that are over; `local` removes what other features of this service keep of an agency up to a
+    due day and answers how much of what; `doors` are the services that must answer an order; `patience`: how long
+    their answers are waited for before the certificate says `missing`.
+    """
+
+    end_due: Callable[[date, datetime], Awaitable[Sequence[Mapping[str, str]]]] = _nothing_due
+    local: Mapping[str, Callable[[str, date, datetime], Awaitable[Mapping[str, int]]]] = field(default_factory=dict)
+    doors: tuple[str, ...] = ()
+    patience: timedelta = timedelta(minutes=10)
+
+
+class Purges:
+    """Removes what is due from every store, and says with proof what it removed."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        records: Records,
+        images: Images,
+        profiles: Mapping[str, AgencyProfile],
+        ways: Ways,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.rows, self.ways = rows, ways
+        self.accounts = Accounts(rows, profiles, ways.doors, clock)
+        self.may_purge: Callable[[str], Awaitable[Refused | None]] = _nobody_objects
+        """Says why an agency's own policy keeps its records from going (RET-05, RET-14); set by whoever knows it."""
+        self._records, self._images, self._profiles, self._clock = records, images, profiles, clock
+
+    async def purge(self, as_of: date | None = None, asked: Person | None = None) -> str:
+        """Purge every due day before `as_of` (default: all that have ended) and answer the run's id.
+
+        What an earlier run left undone is done first. Raises `PermissionError` RETENTION_FLOOR for a date that would take
+        records early, PURGE_RUNNING for a second run, and `Transient`: then the next run goes on where this one broke.
+        """
+        now = self._clock()
+        if as_of is not None and refused_as_of(as_of, now):
+            raise PermissionError("RETENTION_FLOOR")
+        before = as_of or purge_before(now)
+        await self._records.forget(list(self._profiles), now - LIVE, now - _USED_KEPT)
+        async with self.rows.alone() as alone:
+            if not alone:
+                raise PermissionError("PURGE_RUNNING")
+            agencies = await self.rows.agencies(self._profiles)
+            await self._take_up(agencies, now)
+            await self.ways.end_due(before, now)
+            run = await self._begin(before, now, asked)
+            for day in await self.rows.due_days(before):
+                await self._day(run.run_id, day, now)
+            for agency in agencies:
+                for day in await self.rows.released_days(agency, before):
+                    await self._released(run.run_id, agency, day, now)
+                await self._end_seals(agency)
+            await self._lone_keys(before, now)
+            await self.rows.end(run.run_id, self._clock(), "running")
+        metrics.OVERDUE.set(len(await self.rows.due_days(before)))
+        await self.accounts.settle()
+        return run.run_id
+
+    async def vouch(self) -> None:
+        """Let this database answer; one that came back from a backup only after its purges are done again (RET-10).
+
+        The folder of keys outlives a backup: a day whose key was destroyed was purged, so whatever the database holds of
+        it goes again, before the first search. Raises `Transient` and PURGE_RUNNING as `purge` does.
+        """
+        if await self.rows.vouched():
+            return
+        now, gone = self._clock(), set(await asyncio.to_thread(self._images.keys.destroyed_days))
+        async with self.rows.alone() as alone:
+            if not alone:
+                raise PermissionError("PURGE_RUNNING")
+            await self._take_up(await self.rows.agencies(self._profiles), now)
+            again = [
+                (day, agencies)
+                for day in await self.rows.due_days(purge_before(now))
+                if (agencies := [agency for agency in await self.rows.day_agencies(day) if (agency, day) in gone])
+            ]
+            if again:
+                logger.warning("database_is_older_than_its_purges", extra={"days": len(again)})
+                run = await self._begin(purge_before(now), now, None)
+                for day, agencies in again:
+                    await self._restore_holds(day, agencies, now)
+                    await self._day(run.run_id, day, now, only=agencies)
+                await self.rows.end(run.run_id, self._clock(), "running")
+            for day, agencies in again:
+                if set(agencies) & set(await self.rows.day_agencies(day)):
+                    raise PermissionError("PURGE_PENDING")  # tried again, and nothing is answered until then
+        await self.rows.vouch()
+
+    async def _begin(self, before: date, now: datetime, asked: Person | None) -> Run:
+        run = Run(
+            run_id=make_id("purge", now.isoformat()),
+            as_of=before,
+            started_at=now,
+            finished_at=None,
+            outcome="running",
+            asked_by=asked.person_id if asked else "",
+            asked_name=asked.full_name if asked else "",
+            settle_by=now + self.ways.patience,
+        )
+        await self.rows.start(run)
+        return run
+
+    async def _take_up(self, agencies: Sequence[str], now: datetime) -> None:
+        """Finish what a run began that is no more: records gone, their keys or images not yet."""
+        await self.rows.break_off(agencies, now)
+        for run_id, item in await self.rows.open_items(agencies):
+            await self._clear(run_id, item)
+
+    async def _day(self, run_id: str, day: date, now: datetime, only: Sequence[str] | None = None) -> None:
+        """Purge a due day; `only`: of these agencies, which were purged of it before and are not asked again."""
+        refused: dict[str, str] = {}
+        if only is None:
+            for agency in await self.rows.day_agencies(day):
+                if refusal := await self._may(agency):
+                    refused[agency] = refusal.reason_code
+        here = await self.rows.day_agencies(day)
+        going = [agency for agency in here if agency not in refused and (only is None or agency in only)]
+        items = {agency: self._item(agency, day, "day") for agency in going}
+        barred = [
+            replace(self._item(agency, day, "day"), state="refused", reason_code=code)
+            for agency, code in refused.items()
+        ]
+        await self.rows.plan(run_id, [*items.values(), *barred], now)
+        if here and not going:
+            return
+        for agency in going:
+            strays = tuple(await self.rows.strays(agency, day))
+            items[agency] = replace(items[agency], strays=strays, holds=await self.rows.ended_holds(agency, day))
+        gone = await self._cut(run_id, day, items, whole=len(going) == len(here))
+        if gone is None:
+            return
+        for agency in going:
+            counts = gone.get(agency, {"reads": 0, "hits": 0})
+            metrics.PURGED.labels("reads").inc(counts["reads"])
+            metrics.PURGED.labels("hits").inc(counts["hits"])
+            await self._clear(run_id, replace(items[agency], state="cut"))
+        self._records.forget_day(day)
+
+    async def _cut(
+        self, run_id: str, day: date, items: Mapping[str, Item], *, whole: bool
+    ) -> dict[str, dict[str, int]] | None:
+        """Move what is held and remove the rest; None when floor or holds forbid it, and the items say so."""
+        code = ""
+        for _ in range(_TRIES):
+            for agency in items:
+                await self._move_held(run_id, agency, day)
+            try:
+                return await self.rows.cut(run_id, day, items, whole=whole, now=self._clock())
+            except PermissionError as error:
+                code = str(error)
+                if code != "RECORD_HELD":  # a hold came in between: what it covers is moved first
+                    break
+        for item in items.values():
+            await self.rows.refuse(run_id, item, code, self._clock())
+        return None
+
+    async def _may(self, agency: str) -> Refused | None:
+        """Ask an agency's own policy; what belongs to nobody any more has none."""
+        return await self.may_purge(agency) if agency in self._profiles else None
+
+    def _item(self, agency: str, day: date, kind: str) -> Item:
+        profile = self._profiles.get(agency)
+        return Item(agency, day, kind, "planned", profile_version=profile.version if profile else "")
+
+    async def _move_held(self, run_id: str, agency: str, day: date) -> None:
+        """Seal held reads' images to their hold's key, open them once, and take the reads out of their due day."""
+        held = await self.rows.held_reads(agency, day)
+        for start in range(0, len(held), _HELD_AT_ONCE):
+            holds = dict(held[start : start + _HELD_AT_ONCE])
+            reads = await self.rows.reads_to_move(agency, day, list(holds))
+            room = asyncio.Semaphore(_SEALING)
+            kept = await asyncio.gather(
+                *(self._reseal(agency, row["read_id"], row["images"], holds[row["read_id"]], room) for row in reads)
+            )
+            images = {row["read_id"]: images for row, images in zip(reads, kept, strict=True)}
+            await self.rows.move_held(run_id, agency, day, holds, images)
+
+    async def _reseal(
+        self,
+        agency: str,
+        read_id: UUID,
+        images: Sequence[dict[str, Any]],
+        holds: Sequence[UUID],
+        room: asyncio.Semaphore,
+    ) -> list[dict[str, Any]]:
+        kept = []
+        for image in images:
+            async with room:
+                kept.append(await self._reseal_one(agency, read_id, image, holds))
+        return kept
+
+    async def _reseal_one(
+        self, agency: str, read_id: UUID, image: dict[str, Any], holds: Sequence[UUID]
+    ) -> dict[str, Any]:
+        if not image["key"]:
+            return image
+        for hold in holds:
+            try:
+                return await self._images.reseal(agency, str(read_id), image, str(hold))
+            except KeyError:
+                continue  # gone, and not kept under this hold either
+            except InvalidMessage as error:
+                logger.error(
+                    "held_image_damaged", extra={"read_id": str(read_id), "role": image["role"], "code": error.code}
+                )
+                break
+        logger.error("held_image_missing", extra={"read_id": str(read_id), "role": image["role"]})
+        return {**image, "key": "", "missing": True}
+
+    async def _clear(self, run_id: str, item: Item) -> None:
+        """Destroy the key of records that are gone, then delete their images and the copies in this service."""
+        keys, objects, now = self._images.keys, self._images.objects, self._clock()
+        if item.state == "cut":
+            gone = item.kind == "day"
+            if gone and await asyncio.to_thread(keys.destroy, item.agency, item.due_day.isoformat()):
+                metrics.PURGED.labels("keys").inc()
+                metrics.KEYS.dec()
+            await self.rows.forget_key(run_id, item, gone=gone, now=now)
+        folders = image_prefixes(item.agency, item.due_day) if item.kind == "day" else ()
+        total = len(item.strays) + sum([await objects.count(folder) for folder in folders])
+        await self.rows.step("count_images", run_id, item, total)  # before they go: a second try finds fewer
+        for key in item.strays:
+            await objects.delete(key)
+        for folder in folders:
+            await objects.delete_prefix(folder)
+        metrics.PURGED.labels("images").inc(total)
+        stores = {name: dict(await local(item.agency, item.due_day, now)) for name, local in self.ways.local.items()}
+        await self.rows.step("clear_item", run_id, item, json.dumps(stores))
+
+    async def _released(self, run_id: str, agency: str, day: date, now: datetime) -> None:
+        """Remove what a hold kept beyond its due day and none keeps any more (RET-08, RET-09)."""
+        item = self._item(agency, day, "held")
+        if refusal := await self._may(agency):
+            await self.rows.plan(run_id, [replace(item, state="refused", reason_code=refusal.reason_code)], now)
+            return
+        await self.rows.plan(run_id, [item], now)
+        try:
+            await self.rows.cut_released(run_id, item, self._clock())
+        except PermissionError as error:
+            await self.rows.refuse(run_id, item, str(error), self._clock())
+            return
+        for run, cut in await self.rows.open_items([agency]):
+            if (run, cut.kind, cut.due_day) == (run_id, "held", day):
+                await self._clear(run_id, cut)
+
+    async def _end_seals(self, agency: str) -> None:
+        """Destroy the keys of holds that are over; what another hold still keeps is sealed to that one first."""
+        names = await asyncio.to_thread(self._images.keys.names, agency, f"{HOLD}-")
+        if not names:
+            return
+        force = {f"{HOLD}-{row[0]}" for row in await self.rows.fetch(agency, "holds_in_force")}
+        for name in names:
+            if name in force:
+                continue
+            await self._seal_elsewhere(agency, name)
+            if name not in {row[0] for row in await self.rows.fetch(agency, "seals_in_use")}:
+                await self._images.objects.delete_prefix(held_prefix(agency, name.removeprefix(f"{HOLD}-")))
+                await asyncio.to_thread(self._images.keys.destroy, agency, name)
+
+    async def _seal_elsewhere(self, agency: str, name: str) -> None:
+        held = dict(await self.rows.held_reads(agency, date.max))
+        room = asyncio.Semaphore(_SEALING)
+        for row in await self.rows.fetch(agency, "sealed_to", name):
+            if holds := held.get(row["read_id"]):
+                images = await self._reseal(agency, row["read_id"], json.loads(row["images"]), holds, room)
+                await self.rows.set_images(agency, row["read_id"], images, holds)
+
+    async def _lone_keys(self, before: date, now: datetime) -> None:
+        """Destroy keys of days that nothing is stored under, with whatever lies in their folders."""
+        still = {
+            (agency, day) for day in await self.rows.due_days(before) for agency in await self.rows.day_agencies(day)
+        }
+        for agency, day in await asyncio.to_thread(self._images.keys.days):
+            if day < before and (agency, day) not in still:
+                await asyncio.to_thread(self._images.keys.destroy, agency, day.isoformat())
+                async with self.rows.scoped([agency]) as connection:
+                    await self.rows.unpublish(connection, agency, day, now)
+                for folder in image_prefixes(agency, day):
+                    await self._images.objects.delete_prefix(folder)
+
+    async def _restore_holds(self, day: date, agencies: Sequence[str], now: datetime) -> None:
+        """Place holds again that a database from a backup has lost: their images lie in the store, sealed to them."""
+        for agency in agencies:
+            kept: dict[str, set[UUID]] = {}
+            for key in await self._images.objects.list(f"held/{agency}"):
+                hold, _, name = key.removeprefix(f"held/{agency}/").partition("/")
+                kept.setdefault(hold, set()).add(UUID(name[:36]))
+            force = {str(row[0]) for row in await self.rows.fetch(agency, "holds_in_force")}
+            for hold, reads in kept.items():
+                here = [row[0] for row in await self.rows.fetch(agency, "day_reads", day, list(reads))]
+                if here and hold not in force:
+                    await self.rows.restore_hold(agency, hold, here, now)
+
+    async def preview(self, agency: str, as_of: date | None = None) -> dict[str, Any]:
+        """Count what a purge would take of an agency now; nothing is changed. Raises `PermissionError` RETENTION_FLOOR."""
+        now = self._clock()
+        if as_of is not None and refused_as_of(as_of, now):
+            raise PermissionError("RETENTION_FLOOR")
+        before = as_of or purge_before(now)
+        refusal = await self._may(agency)
+        code = refusal.reason_code if refusal else ""
+        days = []
+        for day in await self.rows.due_days(before):
+            if agency in await self.rows.day_agencies(day):
+                (row,) = await self.rows.fetch(agency, "count_day", day)
+                images = sum([await self._images.objects.count(folder) for folder in image_prefixes(agency, day)])
+                item = replace(self._item(agency, day, "day"), held=row["held"], images=images, reason_code=code)
+                days.append(replace(item, reads=row["reads"] - row["held"], hits=row["hits"]))
+        for day in await self.rows.released_days(agency, before):
+            (row,) = await self.rows.fetch(agency, "count_released", day)
+            days.append(
+                replace(self._item(agency, day, "held"), reads=row["reads"], hits=row["hits"], reason_code=code)
+            )
+        return {
+            "as_of": before.isoformat(),
+            "days": [day_of(item) for item in days],
+            "totals": totals_of(days),
+            "doors": ["database", "image_keys", "objects", *self.ways.local, *self.ways.doors],
+            "blocked_by": [code] if code else [],
+        }

@@ -1,0 +1,165 @@
+"""Private keys of images in a folder outside the database, and the images themselves: sealed, opened here and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from alprcore.errors import InvalidMessage
+from alprcore.objects import ImageStore
+from alprcore.seal import new_image_key, open_image, seal_image
+
+from ..expiry import held_key
+
+HOLD: Final = "hold"
+"""How the keys of holds begin: `hold-<hold id>` opens the images that this hold keeps."""
+
+
+def _settle_folder(folder: Path) -> None:
+    """Bring a new name to the disk: a key that is gone after a power cut would take its images with it."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+class ImageKeys:
+    """Private keys: `<folder>/<agency>/<name>.key`, mode 0600, private and public half in base64.
+
+    The name is a due day, or `hold-<hold id>`. A destroyed key leaves `<name>.gone`, so that it is never made again and
+    a database from an old backup is known by the days that it should not have any more.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _path(self, agency: str, name: str) -> Path:
+        if not agency or "/" in agency or agency.startswith("."):
+            raise ValueError("not an agency")
+        return self._folder / agency / f"{name}.key"
+
+    def destroyed(self, agency: str, name: str) -> bool:
+        """Whether there was a key of this name and it was destroyed."""
+        return self._path(agency, name).with_suffix(".gone").exists()
+
+    def ensure(self, agency: str, name: str) -> bytes:
+        """The public half of a key, made when there is none; two processes at once agree on one.
+
+        Raises `PermissionError` KEY_DESTROYED for a key that was destroyed: making it anew would undo a purge.
+        """
+        path = self._path(agency, name)
+        if self.destroyed(agency, name):
+            raise PermissionError("KEY_DESTROYED")
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            text = "\n".join(base64.b64encode(half).decode() for half in new_image_key()) + "\n"
+            fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+            try:
+                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):  # another one was first, and its key counts
+                    os.link(fresh, path)
+            finally:
+                fresh.unlink(missing_ok=True)
+            _settle_folder(path.parent)
+        return base64.b64decode(path.read_text().split()[1])
+
+    def ensure_all(self, keys: Iterable[tuple[str, date]]) -> list[bytes]:
+        """The public halves for these agencies and due days, in the same order."""
+        return [self.ensure(agency, day.isoformat()) for agency, day in keys]
+
+    def private(self, agency: str, name: str) -> bytes | None:
+        """The private half; None when there is none or it was destroyed."""
+        if self.destroyed(agency, name):
+            return None
+        try:
+            return base64.b64decode(self._path(agency, name).read_text().split()[0])
+        except FileNotFoundError:
+            return None
+
+    def days(self) -> list[tuple[str, date]]:
+        """Agency and due day of every key that stands for a day."""
+        return sorted(self._named("key"))
+
+    def destroyed_days(self) -> list[tuple[str, date]]:
+        """Agency and due day of every day's key that was destroyed."""
+        return sorted(self._named("gone"))
+
+    def names(self, agency: str, beginning: str) -> list[str]:
+        """Names of an agency's keys that begin like this."""
+        return sorted(path.stem for path in self._path(agency, "").parent.glob(f"{beginning}*.key"))
+
+    def _named(self, kind: str) -> Iterator[tuple[str, date]]:
+        for path in self._folder.glob(f"*/*.{kind}"):
+            with suppress(ValueError):  # a hold's key, or another feature's
+                yield path.parent.name, date.fromisoformat(path.stem)
+
+    def destroy(self, agency: str, name: str) -> bool:
+        """Overwrite and remove a private key: what was sealed to it never opens again. False: there was none.
+
+        The mark that it is gone comes first, so that whatever breaks here a half-destroyed key is none, and the next
+        call ends the work.
+        """
+        path = self._path(agency, name)
+        found = path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.with_suffix(".gone").touch(mode=0o600)
+        _settle_folder(path.parent)
+        with suppress(FileNotFoundError):
+            with path.open("r+b") as file:
+                file.write(b"\0" * path.stat().st_size)
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+            _settle_folder(path.parent)
+        return found
+
+
+class Images:
+    """Sealed images: opened here and nowhere else."""
+
+    def __init__(self, objects: ImageStore, keys: ImageKeys) -> None:
+        self.objects, self.keys = objects, keys
+
+    async def open(self, agency: str, image: dict[str, Any]) -> bytes:
+        """The plain JPEG. Raises `KeyError` when image or key is gone, `InvalidMessage` when it is not the one read."""
+        data = await self.objects.get(image["key"])
+        if image["sealed_to"]:
+            private = self.keys.private(agency, image["sealed_to"])
+            if private is None:
+                raise KeyError(image["key"])
+            data = open_image(private, data, aad=image["key"].encode())
+        if hashlib.sha256(data).hexdigest() != image["sha256"]:
+            raise InvalidMessage("IMAGE_DAMAGED", "the image is not the one that was read")
+        return data
+
+    async def reseal(self, agency: str, read_id: str, image: dict[str, Any], hold_id: str) -> dict[str, Any]:
+        """Seal an image to the key of a hold and open it once more before anyone relies on it.
+
+        Where the image is gone but its copy under this hold lies there already (a run broke off, or the database came
+        back from a backup), that copy counts. Raises `KeyError` when there is neither.
+        """
+        name = f"{HOLD}-{hold_id}"
+        kept = {**image, "key": held_key(agency, hold_id, read_id, image["role"]), "sealed_to": name}
+        if image["sealed_to"] == name:
+            return image
+        try:
+            plain = await self.open(agency, image)
+        except KeyError:
+            await self.open(agency, kept)
+            return kept
+        sealed = seal_image(self.keys.ensure(agency, name), plain, aad=kept["key"].encode())
+        await self.objects.put(kept["key"], sealed)
+        await self.open(agency, kept)
+        return kept

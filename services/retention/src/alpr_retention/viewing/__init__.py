@@ -1,0 +1,1 @@
+"""Images by recorded intent, images of live hits, and counts by camera."""

@@ -1,0 +1,173 @@
+"""What the pages of records show: pictures that lie about nothing, tasks of the right person, words for codes."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from alpr_console.records import rules
+from alprcore.model import Person
+from alprcore.profiles import load_profiles
+
+NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
+READ = "0000000b-0000-4000-8000-000000000001"
+
+
+def person(*roles):
+    return Person("p", "u", "A B", "PD", "demo", roles, "s", "192.0.2.1")
+
+
+def test_columns_are_as_high_as_their_counts_and_one_record_among_millions_is_seen():
+    picture = rules.columns(
+        [
+            rules.Column(str(at), "", (count, held))
+            for at, (count, held) in enumerate(((800, 200), (1, 0), (0, 0), (500, 0)))
+        ]
+    )
+    assert picture.top == 1000
+    assert picture.ticks == ("0", "2", "3")
+    first, held, one, half = picture.blocks
+    assert (first.height, held.height, half.height) == (160.0, 40.0, 100.0)
+    assert held.y + held.height == first.y, "what is held stands on what goes"
+    assert one.height == 3.0
+    assert all(
+        block.x >= 0 and block.x + block.width <= 1000 and block.y >= 0 and block.y + block.height <= 200
+        for block in picture.blocks
+    )
+    assert rules.columns([]) == rules.columns([rules.Column("a", "", (0,))]) == rules.Picture((), 0, ())
+
+
+def test_what_goes_is_what_is_due_without_what_is_held():
+    charts = rules.stock_charts(
+        {
+            "next_days": [
+                {"day": "2026-11-23", "reads": 100, "held": 30},
+                {"day": "2026-11-24", "reads": 5, "held": 9},
+            ],
+            "ages": [{"months": 1, "reads": 7}],
+        }
+    )
+    rows = charts["days"].rows
+    assert [(row["label"], row["goes"], row["held"]) for row in rows] == [("Nov 23", 70, 30), ("Nov 24", 0, 9)]
+    assert charts["days"].picture.blocks[0].words == "Nov 23: 70 reads go, 30 stay under hold"
+    assert charts["ages"].rows[0]["label"] == "1 month old"
+    assert charts["due"].picture.blocks == ()
+
+
+def test_a_door_that_answers_less_shows_less_and_breaks_nothing():
+    assert rules.stock_charts({})["ages"].rows == ()
+    assert (
+        rules.stock_charts({"ages": "no list", "due": [None, {"month": "soon", "reads": "many"}]})["due"].rows[0][
+            "label"
+        ]
+        == "soon"
+    )
+    assert rules.run_sums({}) == {}
+    assert rules.run_stores({}) == []
+    assert rules.tasks(rules.WAITING[0], {}) == []
+
+
+def test_a_store_that_was_silent_or_kept_something_has_not_answered():
+    stores = rules.run_stores({"stores": [
+        {"store": "console", "gone": {"hits": 2}, "left": {}, "answered_at": "2026-11-22T03:00:00Z"},
+        {"store": "ingest", "gone": {}, "left": {"frames": 1}, "answered_at": "2026-11-22T03:00:00Z"},
+        {"store": "repositories", "gone": {}, "left": {}, "answered_at": None},
+    ]})  # fmt: skip
+    assert [(row["store"], row["answered"], row["words"]) for row in stores] == [
+        ("console", True, "2 hits"), ("ingest", False, "nothing there; left: 1 frames"), ("repositories", False, "–"),
+    ]  # fmt: skip
+
+
+def test_only_what_this_person_may_do_waits_and_a_review_only_when_it_is_due():
+    holds = next(part for part in rules.WAITING if part.name == "holds")
+    rows = [
+        {"hold_id": "a", "may": ["review"], "overdue": False}, {"hold_id": "b", "may": ["review"], "overdue": True, "review_due": "2026-11-20"},
+        {"hold_id": "c", "may": ["confirm", "lift"], "ground_label": "Discovery"}, {"hold_id": "d", "may": []},
+    ]  # fmt: skip
+    found = rules.tasks(holds, {"holds": rows})
+    assert [(task.page, task.words) for task in found] == [
+        ("/records/holds/b", "Review a hold"),
+        ("/records/holds/c", "Confirm or lift a provisional hold"),
+    ]
+    assert found[0].due == "2026-11-20"
+    assert found[1].about == "Discovery"
+
+
+@pytest.mark.parametrize(
+    ("roles", "first"),
+    [(("investigator",), "/records/holds"), (("custodian",), "/records"), (("chief_admin_assistant",), "/records/releases"),
+     (("alpr_admin",), "/records/releases"), (("officer", "dispatcher"), ""), (("contractor",), "")],
+)  # fmt: skip
+def test_everybody_begins_at_the_first_page_of_any_use_to_them(roles, first):
+    assert rules.first(person(*roles)) == first
+    assert all(
+        rules.may_look(f"{path}/x" if path != "/records" else path, roles) for path, _ in rules.tabs(person(*roles))
+    )
+    assert not rules.may_look("/elsewhere", roles)
+
+
+@pytest.mark.requirement("ADM-04", partial="which pages the role sees; the doors are tested with retention")
+def test_a_custodian_of_records_sees_schedule_holds_and_purges_and_no_search():
+    from alpr_console.queries.rules import may_search
+
+    seen = {path for path, _ in rules.tabs(person("custodian"))}
+    assert {"/records", "/records/purges", "/records/schedule", "/records/holds"} <= seen
+    assert not may_search(person("custodian"))
+
+
+def test_what_a_search_hands_over_is_numbers_and_ids_and_nothing_else():
+    found = rules.taken(
+        [
+            ("query_id", "1204"),
+            ("read_id", READ),
+            ("read_id", READ),
+            ("read_id", "8ABC123"),
+            ("page_read_id", "x"),
+            ("query_id", "12.5"),
+            ("plate", "8ABC123"),
+            ("case_number", " 26-1 "),
+        ]
+    )
+    assert found == rules.Taken(1204, (READ,), (), "26-1")
+    assert rules.taken([("page_read_id", READ)]).named == (READ,)
+    assert rules.taken([("query_id", "9" * 30)]).entry is None
+
+
+def test_words_for_days_sizes_and_codes():
+    assert rules.due("2026-11-20T00:00:00+00:00", NOW, "UTC") == ("Nov 20, 2026, 2 days late", "bad")
+    assert rules.due("2026-11-25", NOW, "UTC") == ("Nov 25, 2026", "warn")
+    assert rules.due("2027-11-25", NOW, "UTC")[1] == "plain"
+    assert rules.due("", NOW, "UTC") == ("–", "plain")
+    assert (rules.size(4_700_000_000), rules.size(81), rules.size(None)) == ("4.7 GB", "81 bytes", "–")
+    assert rules.state("routed_to_records")[0] == "Handed to Records"
+    assert rules.state("never_heard_of") == ("Never heard of", "plain")
+    assert (rules.number(1234567), rules.number(None), rules.number(True)) == ("1,234,567", "–", "–")
+    assert rules.share(0, 0) == 100.0
+    assert rules.share(1, 3) == 33.3
+
+
+def test_a_change_is_told_from_what_to_what():
+    assert rules.changed({"fixed": "18 months", "clock": "captured"}, {"fixed": "1 year", "clock": "captured"}) == [
+        ("Fixed devices", "18 months → 1 year")
+    ]
+    facts = dict(
+        rules.schedule_facts(
+            {"mode": "fixed", "clock": "received", "hits": "", "backup_window_days": 35, "statute": ""},
+            {"floor_years": 1},
+        )
+    )
+    assert facts == {
+        "Kind of rule": "exactly, then purged", "Reads that made a hit": "as all others", "Counted from": "the arrival at the server",
+        "Backups expire after": "35 days", "Never shorter than": "1 year",
+    }  # fmt: skip
+
+
+@pytest.mark.requirement("RET-13", partial="the media offered; the answer is demanded by retention")
+@pytest.mark.parametrize("agency", ["irvine", "westminster", "claremont", "escondido", "roseville"])
+def test_the_media_of_the_policy_come_first_and_every_other_is_offered_too(agency):
+    profile = load_profiles()[agency]
+    offered = [code for code, _ in rules.media(profile)]
+    assert offered[: len(profile.retention.export_media)] == list(profile.retention.export_media)
+    assert set(offered) == set(rules.MEDIA)
+    assert len(offered) == len(set(offered))
+    if agency == "claremont":
+        assert offered[0] == "dvd"
