@@ -62,7 +62,7 @@ _FILL = f"""
             'detector', jsonb_build_object('name', 'yolo', 'sha256', $5::text),
             'reader', jsonb_build_object('name', 'ctc', 'sha256', $5::text), 'profile_version', 'bench@000000000000',
             'vehicle', '{{{{"color":"white","color_probability":0.8}}}}'::jsonb)
-    FROM generate_series(1, $3::bigint) AS n"""
+    FROM generate_series(1, $3::bigint) AS n"""  # noqa: S608  # our own names
 
 
 async def fill_day(admin: Any, day: date, reads: int) -> None:
@@ -172,9 +172,12 @@ async def measure(database: Database, folder: Path, report: Report, given: argpa
     rows = Rows(pool, outbox)
     purges = Purges(rows, Records(pool), images, {}, Ways(), lambda: datetime.now(UTC))
     spent: dict[str, float] = {}
-    for name in ("move_held", "held_reads", "strays", "ended_holds", "cut", "forget_key", "step"):
+    for name in ("move_held", "held_reads", "ended_holds", "cut", "forget_key", "step", "released_days", "agencies"):
         _timed(rows, name, spent)
-    _timed(images.objects, "delete_prefix", spent)
+    for name in ("delete_prefix", "count"):
+        _timed(images.objects, name, spent)
+    _timed(purges, "_move_held", spent)
+    _timed(purges.accounts, "settle", spent)
     context = multiprocessing.get_context("spawn")
     until, path = context.Event(), folder / "asked"
     asking = context.Process(target=ask_on, args=(database, path, until))

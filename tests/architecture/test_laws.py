@@ -54,6 +54,8 @@ KEPT = [
     (QUERIES, "-- find --\n-- law-skip: agency-scope - the purge drops a day of every agency\nDELETE FROM reads;"),
     ("services/audit/src/alpr_audit/queries.sql", "-- find --\nSELECT * FROM retention.search_reads($1);"),
     ("services/audit/src/alpr_audit/queries.sql", "-- find --\nSELECT * FROM retention.search_hits($1);"),
+    ("services/audit/src/alpr_audit/queries.sql", "-- find --\nSELECT * FROM retention.agreements_of($1);"),
+    ("services/audit/src/alpr_audit/queries.sql", "-- find --\nSELECT retention.subject_answer($1);"),
     (f"{SERVICE}/api.py", '"""Select from reads what the door may show."""'),
     (f"{VERSIONS}/0001_pre_a.py", "revision = '0001_pre_a'\nop.execute(\"SELECT 'a;b', '1'::int;\")"),
     (f"{VERSIONS}/0001_pre_a.py", "op.execute('CREATE FUNCTION f() AS $$ BEGIN; x; END; $$ LANGUAGE plpgsql')"),

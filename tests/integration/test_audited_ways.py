@@ -19,6 +19,7 @@ from alprcore.seal import ListKeys
 from tests.fixtures import console as screens
 from tests.fixtures.apps import console_settings
 from tests.fixtures.doors import QUERY, Doors, make_read, utc_now
+from tests.fixtures.releases import ASKED
 
 pytestmark = pytest.mark.asyncio
 
@@ -27,7 +28,7 @@ TOKEN = "a session of this test"
 ACTS = {"POST /v1/image-views", "POST /v1/exports", "POST /v1/queries", "POST /v1/hit-queries", "POST /v1/audit/log",
         "POST /search", "POST /audits/entries"}  # fmt: skip
 """Ways that show something though they are no GET: these too must answer, not only refuse."""
-ABSENT = {"canvass_id", "task_id", "verification_id", "lookup_id", "/audits/findings", "holds", "hotlists"}
+ABSENT = {"/v1/evidence-exports/{", "canvass_id", "task_id", "verification_id", "lookup_id", "/audits/findings", "hotlists", "volumes"}
 """What is not there in this test: asking for it shows nothing."""
 
 
@@ -98,8 +99,17 @@ async def furnish(world):
     asked = (await doors.ask({"plate": "8TST001"}, person=world.person)).json()
     span = {"from": (now - timedelta(days=1)).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
     report = await doors.http.post("/v1/audit/reports", json=span, headers=doors.auth(world.person))
+    requested = (await doors.shelf.post("/v1/release-requests", json=ASKED, headers=doors.auth(world.person))).json()
+    paper = {**doors.auth(world.person), "content-type": "text/plain"}
+    await doors.shelf.put(f"/v1/release-requests/{requested['request_id']}/document", content=b"dear", headers=paper)
+    wish = {"ground": "evidence", "case_number": "26-1", "query": {"plate": "8TST001"}}
+    held = (await doors.shelf.post("/v1/holds", json=wish, headers=doors.auth(world.person))).json()
+    breach = (await world.screen.post("/v1/incidents", json={"kind": "other", "title": "t", "description": "d"})).json()
+    soon = (now + timedelta(days=9)).isoformat()
+    wanted = {"kind": "discovery", "reference": "1", "requester": "Counsel", "wanted": "reads", "received_at": now.isoformat()}
+    asked_for = await doors.shelf.post("/v1/demands", json={**wanted, "due_at": soon}, headers=doors.auth(world.person))
     return SimpleNamespace(
-        read=read.read_id, hit=hit.hit_id, query=asked["query_id"], span=span, report=report.json()["report_id"],
+        incident=breach["incident_id"], demand=asked_for.json()["demand_id"], hold=held["hold_id"], request=requested["request_id"], read=read.read_id, hit=hit.hit_id, query=asked["query_id"], span=span, report=report.json()["report_id"],
         link=image_links(world.keys, "https://console", "demo", hit.hit_id, now)[0].url.removeprefix("https://console"),
     )  # fmt: skip
 
@@ -115,20 +125,22 @@ def body_of(way, ids):
         "/v1/exports": {"query_id": ids.query, "format": "json", "purpose_code": "criminal_investigation",
                         "justification": "attachment to the burglary report"},
         "/v1/audit/reports": ids.span,
+        "/v1/release-requests": ASKED,
+        "/v1/disclosures": {"read_id": ids.read},
         "/presented": {"sound": True, "screen": True},
         "/read-check": {"result": "match"},
-        "/v1/holds": {"ground": "litigation", "case": "26-1", "query": {"plate": "8TST001"}},
+        "/v1/holds": {"ground": "evidence", "case_number": "26-1", "query": {"plate": "8TST001"}},
     }.get(next((end for end in ("/presented", "/read-check") if way.endswith(end)), way.split()[1]), {})  # fmt: skip
 
 
 def path_of(way, ids, entry):
     path, rest = way.split()[1], {
         "reads": f"{ids.read}?query_id={ids.query}", "audit": "log", "images": entry, "live-hits": f"{ids.hit}/images/closeup",
-        "holds": "h-1", "hotlists": "SVS/loads",
+        "holds": ids.hold, "demands": ids.demand, "hotlists": "SVS/loads", "release-requests": f"{ids.request}/document",
     }  # fmt: skip
     for name, value in {
-        "read_id": ids.read, "query_id": ids.query, "hit_id": ids.hit, "report_id": ids.report, "role": "closeup",
-        "index": ids.query, "entry": entry, "approval_id": 1, "event": 1, "event_id": 1, "task_id": "t-1",
+        "request_id": ids.request, "read_id": ids.read, "query_id": ids.query, "hit_id": ids.hit, "report_id": ids.report, "role": "closeup",
+        "hold_id": ids.hold, "incident_id": ids.incident, "demand_id": ids.demand, "index": ids.query, "entry": entry, "approval_id": 1, "event": 1, "event_id": 1, "task_id": "t-1",
         "finding_id": "f-1", "plate_id": "p-1", "verification_id": "v-1", "lookup_id": "l-1",
         "rest:path": rest.get(path.split("/")[2] if path.count("/") > 1 else "", ""),
     }.items():  # fmt: skip

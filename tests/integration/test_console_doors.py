@@ -215,6 +215,9 @@ def test_no_search_without_the_ledger_and_live_hits_go_on(stack):
             refused = search(investigator, "8CON001")
             assert (refused.status_code, refused.json()["reason_code"]) == (503, "LEDGER_UNAVAILABLE")
             assert "rows" not in refused.json()
+            wish = {"hold_id": "0" * 36, "medium": "dvd", "justification": "for the court"}
+            refused = investigator.http.post("/v1/evidence-exports", json=wish)
+            assert (refused.status_code, refused.json()["reason_code"]) == (503, "RECORDS_NOT_AVAILABLE")
             assert investigator.http.get("/v1/hits").status_code == 200
         finally:
             stack.start_service("audit")

@@ -24,13 +24,17 @@ async def test_a_person_is_told_that_and_how_long_and_nothing_else(pg_database, 
         clerk = sharing.manager("irvine")
         made = (await sharing.http.post("/v1/demands", json=demand(), headers=clerk)).json()
         assert [one["code"] for one in made["todo"]] == ["VERIFY_SUBJECT"]
-        reads = [make_read("8TST001", number=n, agency="irvine", captured_at=utc_now() - timedelta(days=n)) for n in (1, 9)]
+        reads = [
+            make_read("8TST001", number=n, agency="irvine", captured_at=utc_now() - timedelta(days=n)) for n in (1, 9)
+        ]
         await doors.keep(*reads, make_read("8TST001", number=3, agency="roseville"), hits=[make_hit(reads[0])])
         body = {"demand_id": made["demand_id"], "plate": "8tst 001", "verified": "registration card and license seen"}
         unsure = await doors.http.post("/v1/subject-lookups", json={**body, "verified": " "}, headers=clerk)
         assert (unsure.status_code, unsure.json()["reason_code"]) == (422, "IDENTITY_NOT_VERIFIED")
         for role in ("custodian", "officer"):
-            answer = await doors.http.post("/v1/subject-lookups", json=body, headers=sharing.manager("irvine", role=role))
+            answer = await doors.http.post(
+                "/v1/subject-lookups", json=body, headers=sharing.manager("irvine", role=role)
+            )
             assert (answer.status_code, answer.json()["reason_code"]) == (403, "ROLE_NOT_AUTHORISED")
         told = (await doors.http.post("/v1/subject-lookups", json=body, headers=clerk)).json()
         assert set(told) == {"entry", "reads", "first_on", "last_on", "kept_until", "receipt"}
@@ -41,7 +45,12 @@ async def test_a_person_is_told_that_and_how_long_and_nothing_else(pg_database, 
         assert row["entry"]["facts"]["purpose_code"] == "subject_access"
         assert row["personal"]["criteria"]["plate"] == "8TST001"
         path = f"/v1/demands/{made['demand_id']}/answers"
-        answered = {"outcome": "answered", "words": "Two reads are kept.", "verified": "license seen", "lookup_entry": told["entry"]}
+        answered = {
+            "outcome": "answered",
+            "words": "Two reads are kept.",
+            "verified": "license seen",
+            "lookup_entry": told["entry"],
+        }
         nothing = await sharing.http.post(path, json={**answered, "verified": ""}, headers=clerk)
         assert (nothing.status_code, nothing.json()["reason_code"]) == (403, "IDENTITY_NOT_VERIFIED")
         done = await sharing.http.post(path, json=answered, headers=clerk)
@@ -56,7 +65,9 @@ async def test_discovery_is_answered_from_records_that_a_hold_keeps(pg_database,
     async with Doors(pg_database, tmp_path) as doors:
         sharing = Sharing(doors)
         clerk = sharing.manager("westminster", role="custodian")
-        made = await sharing.http.post("/v1/demands", json=demand("discovery", wanted="reads of the case"), headers=clerk)
+        made = await sharing.http.post(
+            "/v1/demands", json=demand("discovery", wanted="reads of the case"), headers=clerk
+        )
         assert [one["code"] for one in made.json()["todo"]] == ["PLACE_HOLD"]
         path = f"/v1/demands/{made.json()['demand_id']}/answers"
         body = {"outcome": "answered", "words": "Package handed to counsel."}
@@ -76,12 +87,19 @@ async def test_discovery_is_answered_from_records_that_a_hold_keeps(pg_database,
 async def test_counts_of_a_window_tell_how_many_and_nothing_of_any_one(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         sharing = Sharing(doors)
-        reads = [make_read("8TST001", number=n, agency="irvine", captured_at=utc_now() - timedelta(days=n)) for n in range(4)]
+        reads = [
+            make_read("8TST001", number=n, agency="irvine", captured_at=utc_now() - timedelta(days=n)) for n in range(4)
+        ]
         await doors.keep(*reads, make_read(number=9, agency="roseville"), hits=[make_hit(reads[1])])
-        window = {"captured_from": (utc_now() - timedelta(days=2, hours=12)).isoformat(), "device_ids": ["irvine-device"]}
+        window = {
+            "captured_from": (utc_now() - timedelta(days=2, hours=12)).isoformat(),
+            "device_ids": ["irvine-device"],
+        }
         counted = await sharing.http.post("/v1/affected-counts", json=window, headers=sharing.manager("irvine"))
         assert counted.json() == {
             "reads": 3, "images": 6, "hits": 1, "devices": [{"device_id": "irvine-device", "reads": 3}]
         }  # fmt: skip
-        refused = await sharing.http.post("/v1/affected-counts", json={}, headers=sharing.manager("irvine", role="officer"))
+        refused = await sharing.http.post(
+            "/v1/affected-counts", json={}, headers=sharing.manager("irvine", role="officer")
+        )
         assert refused.status_code == 403

@@ -12,8 +12,8 @@ import pytest
 from alpr_cli.main import main as alpr
 from alpr_retention.evidence import rules
 from alprcore.errors import InvalidMessage
-from tests.fixtures.keeping import scheduled
 from tests.fixtures.doors import JPEG, make_hit, make_read, utc_now
+from tests.fixtures.keeping import scheduled
 from tests.fixtures.packing import Packing, small, stranger
 from tests.fixtures.releases import AGENCIES, Desk
 
@@ -60,7 +60,10 @@ async def test_a_held_set_is_exported_whole_and_stays_open_until_it_is_booked(pg
             hold_id = await packing.hold(ids(reads), agency=agency)
             package_id = await packing.built(hold_id, agency=agency)
             waiting = await packing.state(package_id, agency=agency)
-            assert (waiting["state"], waiting["missing"]) == ("ready", ["volumes", "serial", "witness", "booking_number"])
+            assert (waiting["state"], waiting["missing"]) == (
+                "ready",
+                ["volumes", "serial", "witness", "booking_number"],
+            )
             (folder,) = await packing.unpacked(package_id, tmp_path / agency, agency=agency)
             # the hashes of the manifest are those of the images as they are stored
             said = {one["name"]: one["sha256"] for one in manifest(folder)["files"]}
@@ -95,6 +98,7 @@ async def left(packing, agency):
     return (await packing.sql("SELECT count(*) FROM retention.reads WHERE agency = $1", agency))[0][0]
 
 
+@pytest.mark.requirement("AUD-04", partial="exports; releases and holds are linked by their own features")
 async def test_a_court_verifies_a_package_with_two_ordinary_commands(pg_database, tmp_path):
     async with Packing(pg_database, tmp_path) as packing:
         reads = await stored(packing)
@@ -105,6 +109,10 @@ async def test_a_court_verifies_a_package_with_two_ordinary_commands(pg_database
         key = (await packing.shelf.get("/v1/evidence-key", headers=packing.auth())).json()
         verifier = packing.audit.writer.verifier
         (folder,) = await packing.unpacked(package_id, tmp_path / "court")
+        # and the read's own trail shows that it was exported
+        auditor = packing.auth(roles=("auditor",))
+        answer = await packing.http.get(f"/v1/audit/trail?read_id={reads[1].read_id}", headers=auditor)
+        assert [one["kind"] for one in answer.json()["events"]] == ["export", "export_result"]
     public = tmp_path / "public.pem"
     public.write_text(key["pem"])
     # what the printed instructions say, word for word, by somebody who has nothing of ours
@@ -182,7 +190,9 @@ async def test_nothing_is_gathered_without_its_entry_in_the_ledger(pg_database, 
 
         async def begin(entry, **changes):
             who = packing.auth(**changes.pop("who", {}))
-            return await packing.shelf.post("/v1/evidence-exports", json={**body, **changes, "entry": entry}, headers=who)
+            return await packing.shelf.post(
+                "/v1/evidence-exports", json={**body, **changes, "entry": entry}, headers=who
+            )
 
         query = (await packing.ask({"plate": "8TST000"})).json()["query_id"]
         assert refused(await begin(10_000)) == (403, "LEDGER_ENTRY_MISSING")
@@ -200,6 +210,9 @@ async def test_nothing_is_gathered_without_its_entry_in_the_ledger(pg_database, 
         assert (await begin(entry)).status_code == 202
         assert refused(await begin(entry)) == (403, "LEDGER_ENTRY_USED")
         assert refused(await begin(await intent(hold_id), who={"roles": ("officer",)})) == (403, "ROLE_NOT_AUTHORISED")
+        wish = {"kind": "hold", "subject": hold_id, "justification": "for the court"}
+        answer = await packing.http.post("/v1/package-intents", json=wish, headers=packing.auth(roles=("officer",)))
+        assert refused(answer) == (403, "ROLE_NOT_AUTHORISED")  # nor learn in this way who looked
         late = await intent(hold_id)
         await packing.sql("UPDATE audit.intents SET committed_at = committed_at - interval '31 s' WHERE idx = $1", late)
         assert refused(await begin(late)) == (403, "LEDGER_ENTRY_STALE")
@@ -210,17 +223,6 @@ async def test_nothing_is_gathered_without_its_entry_in_the_ledger(pg_database, 
         entries = await packing.log("export")
         assert entries[0]["personal"]["criteria"] == {"hold_id": other}
         assert {one["personal"]["reasons"]["purpose_code"] for one in entries} == {"evidence"}
-
-
-@pytest.mark.requirement("AUD-04", partial="exports; releases and holds are linked by their own features")
-async def test_the_trail_of_a_read_shows_that_it_was_exported(pg_database, tmp_path):
-    async with Packing(pg_database, tmp_path) as packing:
-        reads = await stored(packing, 1)
-        await packing.built(await packing.hold(ids(reads)))
-        auditor = packing.auth(roles=("auditor",))
-        answer = await packing.http.get(f"/v1/audit/trail?read_id={reads[0].read_id}", headers=auditor)
-        kinds = [one["kind"] for one in answer.json()["events"]]
-        assert kinds == ["export", "export_result"]
 
 
 async def test_a_volume_is_handed_out_once_and_then_nothing_is_left_of_it(pg_database, tmp_path):
@@ -259,7 +261,11 @@ async def test_volumes_are_filled_to_the_medium_and_hang_together(pg_database, t
     async with Packing(pg_database, tmp_path) as packing:
         packing.builder.capacities = small(dvd=150_000)
         reads = await stored(packing, 5, size=9_000)
-        package_id = await packing.built(await packing.hold(ids(reads)))
+        status, content = await packing.begin(await packing.hold(ids(reads)))
+        other = replace(packing.builder)  # two workers build a package once
+        built = await asyncio.gather(packing.builder.work(), other.work(), packing.builder.work())
+        assert (status, sum(built), len(await packing.told("package_built"))) == (202, 1, 1)
+        package_id = content["package_id"]
         state = await packing.state(package_id)
         folders = await packing.unpacked(package_id, tmp_path / "court")
         assert len(folders) == len(state["volumes"]) == 3
@@ -299,7 +305,12 @@ async def test_clets_text_is_left_out_with_a_note_unless_it_was_authorized_by_it
             request_id = await desk.approved(read)
             who = packing.person(agency=agency, person_id=f"{agency}-investigator")
             release = await packing.built(
-                request_id, kind="release", person=who, agency=agency, recipient_person="Ada Elm", method="portable_media"
+                request_id,
+                kind="release",
+                person=who,
+                agency=agency,
+                recipient_person="Ada Elm",
+                method="portable_media",
             )
             hold_id = await packing.hold([read.read_id], agency=agency)
             granted = packing.person(agency=agency, grants=("clets",))
@@ -330,7 +341,9 @@ async def test_what_is_not_taken_given_up_or_without_papers_goes(pg_database, tm
         wish = {"kind": "hold", "subject": hold_id, "justification": "for the court"}
         entry = (await packing.http.post("/v1/package-intents", json=wish, headers=packing.auth())).json()["entry"]
         body = {"hold_id": hold_id, "medium": "dvd", "justification": "for the court", "entry": entry}
-        bare = (await packing.shelf.post("/v1/evidence-exports", json=body, headers=packing.auth())).json()["package_id"]
+        bare = (await packing.shelf.post("/v1/evidence-exports", json=body, headers=packing.auth())).json()[
+            "package_id"
+        ]
         assert (await packing.do(given_up, "cancellations", reason="wrong hold")).json()["state"] == "cancelled"
         assert refused(await packing.do(given_up, "cancellations", reason="again")) == (409, "PACKAGE_CLOSED")
         assert refused(await packing.take(given_up)) == (410, "PACKAGE_GONE")
@@ -344,24 +357,43 @@ async def test_what_is_not_taken_given_up_or_without_papers_goes(pg_database, tm
         assert list((tmp_path / "image-keys" / "packages").rglob("*.key")) == []
         listed = (await packing.shelf.get(f"/v1/evidence-exports?hold_id={hold_id}", headers=packing.auth())).json()
         assert [one["state"] for one in listed["exports"]] == ["broken", "cancelled", "expired"]
+        # given up while it is built: nothing of it stays
+        status, content = await packing.begin(hold_id)
+        assert status == 202
+        images = packing.builder.images
+
+        class Interrupted:
+            async def open(self, agency, image):
+                await packing.do(content["package_id"], "cancellations", reason="wrong hold")
+                return await images.open(agency, image)
+
+        packing.builder.images = Interrupted()
+        assert await packing.builder.work() == 0
+        assert (await packing.state(content["package_id"]))["state"] == "cancelled"
+        assert await packing.parts.images.objects.list("packages") == []
         # the hold binds, whatever became of its exports
         assert (await packing.sql("SELECT count(*) FROM retention.holds WHERE released_at IS NULL"))[0][0] == 1
 
 
-async def test_a_purge_takes_the_working_copy_of_a_release_with_its_reads(pg_database, tmp_path):
+async def test_a_purge_takes_working_copies_with_their_reads_and_leaves_those_of_held_ones(pg_database, tmp_path):
     async with Packing(pg_database, tmp_path) as packing:
-        (read,) = await stored(packing, 1, captured_at=LONG_AGO)
-        request_id = await Desk(packing, "demo").approved(read)
-        who = packing.person(person_id="demo-investigator")
-        package_id = await packing.built(
-            request_id, kind="release", person=who, recipient_person="Ada Elm", method="portable_media"
-        )
-        assert (await packing.state(package_id))["state"] == "ready"
-        run = await packing.purge()
-        assert run["outcome"] == "complete"
-        state = await packing.state(package_id)
-        assert (state["state"], state["problem"]) == ("expired", "PURGED")
-        assert await packing.parts.images.objects.list("packages") == []
+        reads = await stored(packing, 4, captured_at=LONG_AGO)
+        ended, held = await packing.hold(ids(reads[:1])), await packing.hold(ids(reads[1:2]))
+        desk, who = Desk(packing, "demo"), packing.person(person_id="demo-investigator")
+        hand = {"kind": "release", "person": who, "recipient_person": "Ada Elm", "method": "portable_media"}
+        gone = [await packing.built(ended), await packing.built(await desk.approved(reads[2]), **hand)]
+        kept = [await packing.built(held), await packing.built(await desk.approved(reads[1]), **hand)]
+        await packing.sql("UPDATE retention.holds SET state = 'ended', released_at = now() WHERE hold_id = $1", ended)
+        assert (await packing.purge())["outcome"] == "complete"
+        for package_id in gone:
+            state = await packing.state(package_id)
+            assert (state["state"], state["problem"]) == ("expired", "PURGED")
+        assert {name.split("/")[2] for name in await packing.parts.images.objects.list("packages")} == set(kept)
+        for package_id in kept:  # the very bytes of the read, though a purge has moved and sealed them anew meanwhile
+            (folder,) = await packing.unpacked(package_id, tmp_path / "court")
+            assert judge(folder) == 0
+        late = await packing.built(held)
+        assert (await packing.state(late))["reads"] == 1
 
 
 async def test_a_damaged_image_or_copy_is_never_called_evidence(pg_database, tmp_path):
@@ -385,15 +417,3 @@ async def test_a_damaged_image_or_copy_is_never_called_evidence(pg_database, tmp
         with pytest.raises(InvalidMessage):
             await packing.take(package_id)
         assert (await packing.state(package_id))["volumes"][0]["taken_at"] is None
-
-
-async def test_two_builders_build_a_package_once(pg_database, tmp_path):
-    async with Packing(pg_database, tmp_path) as packing:
-        reads = await stored(packing, 3)
-        status, content = await packing.begin(await packing.hold(ids(reads)))
-        assert status == 202
-        other = replace(packing.builder)
-        built = await asyncio.gather(packing.builder.work(), other.work(), packing.builder.work())
-        assert sum(built) == 1
-        assert len((await packing.state(content["package_id"]))["volumes"]) == 1
-        assert len(await packing.told("package_built")) == 1

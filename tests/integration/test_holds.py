@@ -150,6 +150,29 @@ async def test_claremont_says_whether_a_dvd_was_considered(pg_database, tmp_path
             await desk.close()
 
 
+async def test_frames_that_nobody_could_read_are_held_by_place_and_time_not_by_a_plate(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        desk = HoldDesk(doors)
+
+        async def held(device="cam", minutes=0, latitude=33.68):
+            async with desk.outbox.change("demo") as connection:
+                at = LONG_AGO + timedelta(minutes=minutes)
+                ask = "SELECT retention.frame_held('demo', $1, $2, $3, -117.83)"
+                return await connection.fetchval(ask, device, at, latitude)
+
+        await desk.placed(query={"plate": "8TST001"})
+        assert not await held()
+        window = {"captured_from": LONG_AGO.isoformat(), "captured_to": (LONG_AGO + timedelta(minutes=5)).isoformat()}
+        timed = await desk.placed(query={"plate": "8TST001", "device_ids": ["cam"], **window})
+        assert await held()
+        assert not any([await held(device="other"), await held(minutes=6), await held(minutes=-1)])
+        await desk.released(timed)
+        await desk.placed(query={"area": {"south": 33.6, "west": -118.0, "north": 33.7, "east": -117.0}})
+        assert await held("other", 600)
+        assert not await held("other", 600, latitude=33.8)
+        await desk.close()
+
+
 async def test_two_persons_end_a_hold_and_every_step_stands_in_ledger_and_history(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         desk, read = HoldDesk(doors), old_read()

@@ -9,6 +9,7 @@ import pytest
 
 from alpr_cli.rms import RecordsSystem
 from alpr_cli.switch import server
+from alpr_retention.holding.store import booked, covered, hold_facts
 from alpr_retention.settings import CaseFileSettings
 from tests.fixtures.doors import Doors, make_hit, make_read, utc_now
 from tests.fixtures.holds import AGENCIES, NAMED, HoldDesk
@@ -178,6 +179,47 @@ async def test_without_a_records_system_two_persons_say_what_the_case_file_says(
         ahead[0] = timedelta(days=5)
         run = await doors.purge(agency="escondido")
         assert (await kept(doors, read), named(run)) == ([], {hold_id: 1})
+        await desk.close()
+
+
+@pytest.mark.requirement("RET-12")
+async def test_what_is_booked_into_evidence_is_kept_here_no_longer(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        desk = HoldDesk(doors)
+        reads = [old_read(number=n) for n in range(3)]
+        await doors.keep(*reads[:2])
+        named, ahead = (
+            await desk.placed(read_ids=[reads[0].read_id, reads[1].read_id]),
+            await desk.placed(query={"plate": "8TST001"}),
+        )
+        person = doors.person()
+
+        async def book(hold_id, *going):
+            ids = [read.read_id for read in going]
+            async with desk.outbox.change("demo") as connection:
+                there = {read for read, _ in await covered(connection, "demo", hold_id, 10)}
+                assert set(ids) <= there
+                facts = await hold_facts(connection, "demo", hold_id)
+                assert (facts["case_number"], facts["placed_by_name"]) == ("26-000123", "Person one")
+                return await booked(desk.outbox, connection, "demo", hold_id, ids, "p-1", "EV-26-9", person, utc_now())
+
+        assert await book(named, reads[0]) is False  # the other one is not in the evidence room
+        assert await desk.held(*reads) == {0: [ahead], 1: [named, ahead]}
+        assert await book(named, reads[1]) is True
+        assert (await desk.look(named))["end"]["reason"] == "booked"
+        assert await book(ahead, *reads[:2]) is False  # more may come under it
+        look = await desk.look(ahead)
+        assert (look["state"], [(e["booking_number"], e["reads"]) for e in look["exports"]]) == (
+            "active",
+            [("EV-26-9", 2)],
+        )
+        await doors.keep(reads[2])
+        assert await desk.held(*reads) == {2: [ahead]}
+        await doors.purge()
+        assert await kept(doors, *reads) == [2]
+        async with desk.outbox.change("demo") as connection:
+            with pytest.raises(LookupError):
+                await covered(connection, "demo", named, 10)
         await desk.close()
 
 

@@ -76,7 +76,7 @@ class _Sent:
 
 
 @pytest.mark.requirement("RET-06", partial="a hold's own row names what it holds; see test_retention for the counts")
-@pytest.mark.requirement("RET-10")
+@pytest.mark.requirement("RET-10", partial="every live store; a restore is in the tests of purges")
 @pytest.mark.requirement("SEC-07", partial="searches and pages are in their own tests")
 def test_no_byte_of_a_purged_plate_is_left_in_files_objects_or_logs(tmp_path):
     log = io.StringIO()
@@ -112,8 +112,11 @@ async def _purged(database, folder, tmp_path, log):
             dispatcher = work.person("dispatcher", "demo")
             await work.post(hit, "presented", dispatcher, {"sound": True, "screen": True})
             await work.check(hit, dispatcher)
-        letter = _letter(reads[0])
-        await doors.parts.quarantine.take(letter)
+        at = to_us(LONG_AGO) // 1000
+        nobodys = Message("frames.dlq", 0, 6, b"", plates_of(reads[3]).encode(), {"dlq-topic": b"frames"}, at)
+        for letter in (_letter(reads[1]), nobodys):
+            await doors.parts.quarantine.take(letter)
+        assert len(await made.sql("SELECT 1 FROM retention.frame_quarantine")) == 2
         held, gone = reads[0], reads[1:]
         body = {"ground": "evidence", "case_number": "26-77", "read_ids": [held.read_id]}
         answer = await doors.shelf.post("/v1/holds", json=body, headers=doors.auth())
@@ -144,6 +147,10 @@ async def _purged(database, folder, tmp_path, log):
         await made.console.outbox.relay(_Sent())
         await made.sql("DELETE FROM console.outbox")  # relayed
 
+        assert await made.sql("SELECT 1 FROM retention.frame_quarantine") == []
+        async with made.pool.acquire() as reader, reader.transaction():  # somebody looks at hits meanwhile
+            await reader.fetch("SELECT 1 FROM console.hits")
+            assert (await settle(database.admin, patience_ms=50))[1] == ["console.hits"]
         done, busy = await settle(database.admin)
         assert {"console.hits", "console.notifications", "retention.reads_held"} <= set(done)
         assert busy == []
@@ -164,7 +171,7 @@ def _letter(read):
 
 
 @pytest.mark.long
-@pytest.mark.requirement("RET-11")
+@pytest.mark.requirement("RET-11", partial="what the broker lets go; the check at the start is in test_streams_kept")
 def test_no_byte_of_a_plate_is_left_in_the_broker_s_folder_when_its_topics_let_go(monkeypatch, tmp_path):
     from alpr_cli import local
 

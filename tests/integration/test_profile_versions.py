@@ -213,6 +213,13 @@ async def test_what_does_not_hold_is_refused_by_key(pg_database, tmp_path):
         assert (await wrong({"name.first": "x"}))["errors"][0]["key"] == "name.first"
         assert (await wrong({"audible": True}))["reason_code"] == "NOTHING_CHANGED"
         assert (await wrong({}))["reason_code"] == "NOTHING_CHANGED"
+        short = {"retention.fixed": "21 days", "retention.mobile": "21 days"}
+        below = await wrong(short)
+        assert {error["key"] for error in below["errors"]} == {"retention.fixed", "retention.mobile"}
+        named = await wrong(
+            {**short, "retention.statute": "Va. Code 2.2-5517"}, 403
+        )  # and this deployment stands under none
+        assert named["reason_code"] == "RETENTION_FLOOR"
         both = {"note": NOTE, "changes": {}, "document": {}}
         assert (await made.post("/v1/profiles", manager, both, 422))["reason_code"] == "FIELD_INVALID"
         assert (await made.get("/v1/profiles/irvine/versions", manager))["versions"] == []

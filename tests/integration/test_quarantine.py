@@ -22,7 +22,7 @@ from alprcore.profiles import load_profiles
 from alprcore.seal import seal_once
 from alprcore.topics import Topic
 from tests.fixtures.doors import JPEG, make_read, utc_now
-from tests.fixtures.keeping import scheduled
+from tests.fixtures.keeping import keeping, scheduled
 from tests.fixtures.postgres import _database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -94,7 +94,7 @@ async def shelf(database, tmp_path_factory):
     admin.terminate()
 
 
-@pytest.mark.requirement("RET-11")
+@pytest.mark.requirement("RET-11", partial="dead letters; the check at the start is in test_streams_kept")
 @pytest.mark.parametrize("agency", AGENCIES)
 async def test_a_dead_lettered_frame_is_there_after_its_topic_forgot_it_and_until_its_record_is_due(shelf, agency):
     letter, frame = shelf.frame_letter(agency, at=shelf.now - 8 * DAY)
@@ -258,6 +258,28 @@ async def test_a_hold_on_a_camera_keeps_its_unread_frames_until_it_ends(shelf):
     )
     assert await shelf.quarantine.purge("escondido", day, shelf.now) == {"letters": 1}
     assert await shelf.kept("escondido", kept) is None
+    with pytest.raises(KeyError):
+        await shelf.objects.get(row["object_key"])
+
+
+async def test_a_letter_follows_the_policy_of_the_day_on_which_it_would_go(shelf):
+    at = shelf.now - timedelta(days=365 * 2 + 40)
+    letter, _ = shelf.frame_letter("escondido", at=at, device="moved")
+    await shelf.quarantine.take(letter)
+    day = next(row for row in await shelf.rows("escondido") if row["device_id"] == "moved")["due_day"]
+    profile = shelf.profiles["escondido"]
+    shelf.profiles["escondido"] = keeping(profile, fixed="3 years", mobile="3 years")
+    try:
+        assert await shelf.quarantine.purge("escondido", day, shelf.now) == {"letters": 0}
+        row = next(row for row in await shelf.rows("escondido") if row["device_id"] == "moved")
+        assert row["due_day"].year == day.year + 1
+        assert await shelf.kept("escondido", letter)
+        assert shelf.keys.private("escondido", f"letters-{day}") is None
+    finally:
+        shelf.profiles["escondido"] = profile
+    # and the shorter period again: it goes at once, long before the day it was moved to
+    assert await shelf.quarantine.purge("escondido", day, shelf.now) == {"letters": 1}
+    assert await shelf.kept("escondido", letter) is None
     with pytest.raises(KeyError):
         await shelf.objects.get(row["object_key"])
 

@@ -170,7 +170,7 @@ async def test_an_export_of_hits_is_not_cut_by_hits_that_came_since(pg_database,
 
 
 @pytest.mark.requirement(
-    "USE-08", partial="exports and the rule of recipients; release requests and partners are built later"
+    "USE-08", partial="exports and the rule of recipients; release requests are tested at their own door"
 )
 async def test_nothing_is_exported_for_private_or_commercial_recipients(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:

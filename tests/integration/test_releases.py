@@ -11,12 +11,6 @@ RECORDS = "Records Maintenance and Release Policy"
 TO_RECORDS = ("irvine", "westminster", "roseville")
 
 
-async def acts(doors, request_id):
-    """Acts on file, and the kinds of the ledger's events that wait in the same database."""
-    rows = await doors.sql("SELECT act FROM retention.release_acts WHERE request_id = $1 ORDER BY number", request_id)
-    return [row["act"] for row in rows]
-
-
 @pytest.mark.requirement("SHR-01", "USE-08")
 async def test_what_each_class_of_recipient_comes_to(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
@@ -184,6 +178,35 @@ async def test_the_keeper_of_the_file_has_every_request_that_goes_there(pg_datab
             if agency == "claremont":
                 assert desk.keeper == "chief_admin_assistant"
                 assert filed["forwarded_title"] == "Administrative Assistant of the Chief of Police"
+
+
+COMMANDERS = {
+    "irvine": ["Support Services Commander"],
+    "westminster": ["Professional Standards Unit Commander"],
+    "claremont": ["Division Commander", "Watch Commander or Detective Bureau Lieutenant"],
+    "escondido": ["ALPR System Administrator"],
+    "roseville": ["Services Division Captain"],
+}
+
+
+@pytest.mark.requirement(
+    "SHR-01", "SHR-03", partial="the conflicts C-13 to C-16 between the policies, as the form says"
+)
+async def test_the_form_of_each_agency_says_where_the_policies_differ(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        for agency in AGENCIES:
+            form = (await Desk(doors, agency).call("GET", "/v1/release-requests/form")).json()
+            routes = {one["code"]: one["route"] for one in form["classes"]}
+            everything = agency in ("claremont", "escondido")
+            assert (form["approvers"], form["designees"]) == (COMMANDERS[agency], agency != "claremont")  # C-13
+            assert (routes["prosecutor"], routes["governmental"]) == (  # C-14
+                "decide", "decide" if agency == "escondido" else "refuse" if agency == "claremont" else "records",
+            )  # fmt: skip
+            assert form["file_scope"] == ("all" if everything else "approved")  # C-15
+            assert (routes["other"], routes["commercial"]) == (  # C-16
+                ("refuse", "never") if everything else ("records", "records")
+            )
+            assert (form["other_requests"] == RECORDS) is not everything
 
 
 @pytest.mark.requirement("SHR-06", "SHR-08")

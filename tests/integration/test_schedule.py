@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from alpr_retention.schedule.store import declare_statute
@@ -242,6 +243,7 @@ async def test_a_change_taken_back_before_its_approval_leaves_no_trace_on_record
         assert (await shelf.schedule.may_purge("escondido")).reason_code == "RETENTION_CHANGE_PENDING"
         shelf.profiles["escondido"] = first
         assert await shelf.schedule.may_purge("escondido") is None
+        await shelf.schedule.work()
         back, change = (await shelf.get("/v1/retention/changes", "auditor", agency="escondido"))["changes"]
         assert (change["state"], back["state"], back["keys"]) == ("superseded", "done", [])
 
@@ -384,3 +386,59 @@ async def test_two_workers_move_every_read_once(pg_database, tmp_path):
             for image in images:
                 assert image["sealed_to"] == day.isoformat()
                 assert await shelf.images.open("escondido", image) == JPEG
+
+
+async def test_under_a_statute_records_go_within_minutes_or_days_and_hits_and_holds_stay(pg_database, tmp_path):
+    async with Shelf(pg_database, tmp_path, agencies=("demo",)) as shelf:
+        shelf.now, law = datetime.now(UTC), "RSA 261:75-b"
+        await declare_statute(shelf.pool, law)
+        rules = {"statute": law, "mobile": "21 days", "fixed": "3 minutes", "hits": "21 days", "clock": "captured"}
+        shelf.profiles["demo"] = keeping(shelf.profiles["demo"], schedule_required=False, schedule=(), **rules)
+        await shelf.schedule.work()
+
+        async def stored(number, seconds, **changes):
+            when = shelf.now - timedelta(seconds=seconds)
+            read = await shelf.with_images(
+                replace(make_read(number=number, captured_at=when, **changes), received_at=when)
+            )
+            await shelf.keep(read)
+            return read
+
+        plain, young = await stored(1, 240), await stored(2, 60)
+        hitting, held = await stored(3, 240), await stored(4, 240)
+        mobile = await stored(5, 240, device_kind=DeviceKind.MOBILE)
+        late = replace(make_read(number=6, captured_at=shelf.now - timedelta(days=3)), received_at=shelf.now)
+        await shelf.keep(late)
+        hit = make_hit(hitting)
+        await shelf.keep(hits=[hit], longer={hitting.read_id: shelf.due(hitting, hit=True)})
+        await shelf.admin.execute(
+            "INSERT INTO retention.holds (hold_id, agency, ground, case_reference, placed_by, placed_at, read_ids, by_query)"
+            " VALUES ($1, 'demo', 'evidence', '26-1', 'p', now(), $2, false)",
+            make_id("hold", "x"), [held.read_id],
+        )  # fmt: skip
+        await shelf.schedule.work()
+        rows = await shelf.rows()
+        # past its period when it came: gone with the turn after its receipt
+        assert rows.keys() == {young.read_id, hitting.read_id, held.read_id, mobile.read_id}
+        assert rows[mobile.read_id][0] == shelf.due(mobile)
+        assert rows[hitting.read_id][0] == shelf.due(hitting, hit=True)
+        for ref in (plain.closeup, plain.context):
+            with pytest.raises(KeyError):
+                await shelf.images.objects.get(ref.key)
+        assert await shelf.images.objects.get(held.closeup.key)
+        assert await shelf.events("purge_swept") == []
+        shelf.now += timedelta(hours=1)
+        await shelf.schedule.work()
+        assert (await shelf.rows()).keys() == {hitting.read_id, held.read_id, mobile.read_id}
+        (event,) = (await shelf.events("purge_swept"))[:1]
+        assert event.facts["reads"] == "2"
+        assert await shelf.admin.fetchval("SELECT count(*) FROM retention.premature") == 0
+
+
+async def test_rows_go_within_minutes_in_no_deployment_but_a_declared_one(pg_database, tmp_path):
+    async with Shelf(pg_database, tmp_path, agencies=("demo",)) as shelf:
+        read = read_of("demo", 1)
+        await shelf.keep(read)
+        with pytest.raises(asyncpg.CheckViolationError, match="RETENTION_FLOOR"):
+            await shelf.pool.fetch("SELECT retention.sweep('demo', $1, $2)", shelf.due(read), [read.read_id])
+        assert len(await shelf.rows()) == 1

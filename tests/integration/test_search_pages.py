@@ -137,3 +137,32 @@ async def test_audit_pages_open_to_their_roles_only(made):
     refused = await made.http.get("/audits/entries", headers=made.as_("program_manager"))
     assert refused.status_code == 403
     assert "Not shown.</strong> Auditors only" in refused.text
+
+
+async def test_another_agencys_reads_are_offered_while_an_agreement_is_in_force(made):
+    who = made.as_("investigator", "irvine")
+    assert 'name="agency"' not in (await made.http.get("/search", headers=who)).text
+    made.doors.answers["/v1/shared-agencies"] = (200, {"agencies": [
+        {"agency": "roseville", "name": "Roseville Police Department"}, {"agency": "roseville", "name": "Roseville Police Department"},
+    ]})  # fmt: skip
+    page = (await made.http.get("/search", headers=who)).text
+    assert page.count('<option value="roseville"') == 1
+    refused = {
+        "reason_code": "AGREEMENT_MISSING",
+        "detail": "no agreement in force lets you search this agency's reads",
+    }
+    made.doors.answers["/v1/queries"] = (403, refused)
+    answer = await made.http.post("/search", headers=who, data={**FORM, "agency": "roseville"})
+    assert answer.status_code == 403
+    assert re.search(r'<select id="agency"[^>]*aria-invalid="true"', answer.text)
+    assert "Ask that agency, or search your own." in answer.text
+    answer = {"query_id": 7, "source_system": "local", "case_number_due": False, "receipt": {}, "rows": [
+        {"read_id": "5a1f0000-0000-5000-8000-000000000001", "plate": "8KBO042", "state": "US-CA", "captured_at": "2027-03-01T10:00:00+00:00",
+         "device_id": "d", "device_name": "D", "camera_id": "c", "direction": "N", "confidence": 0.9, "latitude": 38.7, "longitude": -121.2,
+         "match": {"kind": "exact", "positions": []}, "images": []},
+    ]}  # fmt: skip
+    made.doors.answers["/v1/queries"] = (200, answer)
+    shown = (await made.http.post("/search", headers=who, data={**FORM, "agency": "roseville"})).text
+    assert "8KBO042" in shown
+    assert 'data-opens="take"' not in shown, "what another agency lets one see is not taken away"
+    assert "-these" not in shown

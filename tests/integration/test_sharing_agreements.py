@@ -62,6 +62,7 @@ async def test_searches_reach_another_agency_only_under_its_agreement_and_both_a
         answer = (await doors.ask({"plate": "8TST001"}, person=person, agency="irvine")).json()
         assert [row["read_id"] for row in answer["rows"]] == [reads[0].read_id], "the agreement's devices and days"
         assert (answer["agency"], answer["sharing_agreement_id"]) == ("irvine", name)
+        assert answer["rows"][0]["images"] == [], "it gives no images, so it names none"
         # an own search never answers the other agency, and nobody else may use the agreement
         assert (await doors.ask({"plate": "8TST001"}, person=person)).json()["rows"] == []
         other = doors.person(agency="roseville", person_id="r-1")
@@ -125,6 +126,7 @@ async def test_a_stop_binds_at_once_even_a_question_that_is_under_way(pg_databas
             headers=doors.auth(person),
         )  # fmt: skip
         assert [row["list_code"] for row in hits.json()["rows"]] == ["SVS"]
+        assert {hits.json()["rows"][0][name] for name in ("entry_sealed", "entry_key_id")} == {""}
         view = {"query_id": answer["query_id"], "read_id": read.read_id, "role": "closeup"}
         entries = [
             (await doors.http.post("/v1/image-views", json=view, headers=doors.auth(person))).json()["entry"]
@@ -224,3 +226,40 @@ async def test_the_profiles_refuse_whom_the_law_of_the_state_refuses(pg_database
             assert made.status_code == 201, made.text
             for told in (agency, receiver):
                 assert await sharing.told("agreement_proposed", told)
+
+
+async def test_no_intent_reaches_another_agency_but_under_the_agreement_between_the_two(pg_database, tmp_path):
+    """What the door commits is judged by the database again: a scope, an agreement or an act that does not fit is refused."""
+    async with Doors(pg_database, tmp_path) as doors:
+        sharing = Sharing(doors)
+        await doors.keep(
+            *(make_read("8TST001", number=n, agency=a) for n, a in enumerate(("irvine", "roseville", "demo")))
+        )
+        right = await in_force(sharing, giver="irvine")
+        other = await in_force(sharing, giver="roseville", receiver="escondido")
+        person, record = asker(doors), doors.audit.door.record
+        search = {"search": {"plate": "8TST001", "limit": 9}, "purpose": PURPOSE}
+        reader = await asyncpg.connect(pg_database.url("reader"))
+        try:
+            for agency, act, code in (
+                ("irvine", {"act": "search", **search}, "AGREEMENT_MISSING"),
+                ("irvine", {"act": "search", **search, "agreement": "x' OR true"}, "AGREEMENT_MISSING"),
+                ("irvine", {"act": "search", **search, "agreement": other}, "AGREEMENT_MISSING"),
+                ("roseville", {"act": "search", **search, "agreement": right}, "AGREEMENT_MISSING"),
+                ("irvine,roseville", {"act": "search", **search, "agreement": right}, "AGREEMENT_MISSING"),
+                ("irvine", {"act": "subject", **search, "agreement": right}, "AGREEMENT_MISSING"),
+                ("irvine", {"act": "search", **search, "agreement": right, "purpose": "gossip"}, "AGREEMENT_PURPOSE"),
+                ("irvine", {"act": "hits", **search, "agreement": right}, "AGREEMENT_NO_HITS"),
+            ):
+                receipt = await record("tested", person, facts={}, personal={}, act=act, agency=agency)
+                call = {"search": "search_reads", "hits": "search_hits", "subject": "subject_answer"}[act["act"]]
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match=code):
+                    await reader.fetch(f"SELECT retention.{call}($1)", receipt.index)
+            act = {"act": "search", **search, "agreement": right}
+            receipt = await record("tested", person, facts={}, personal={}, act=act, agency="irvine")
+            assert len(await reader.fetch("SELECT retention.search_reads($1)", receipt.index)) == 1
+            for statement in ("SELECT * FROM retention.agreements", "SELECT * FROM retention.agreement_uses"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await reader.fetch(statement)
+        finally:
+            await reader.close()

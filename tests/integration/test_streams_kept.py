@@ -1,6 +1,7 @@
 """A topic that keeps records too long makes a service not ready; a dead letter on a topic reaches the quarantine."""
 
 import asyncio
+import base64
 import time
 
 import pytest
@@ -8,9 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from alpr_ingest import main as ingest_main
+from alpr_retention.quarantine import rules
 from alpr_retention.quarantine.store import Quarantine
 from alpr_retention.store import ImageKeys
-from alprcore import postgres
+from alprcore import postgres, wire
 from alprcore.kafka import DeadLetters, KafkaSettings, Publisher, create_topics, load_topic_specs, run_letters
 from alprcore.kafka import streams as kafka_streams
 from alprcore.objects import ImageStore
@@ -87,6 +89,11 @@ async def _streams(port, enough, service):
             await asyncio.sleep(0.1)
 
 
+def _unpacked(packed):
+    head, value, _ = rules.unpack(packed)
+    return value, {name: base64.b64decode(content) for name, content in head["headers"].items()}
+
+
 async def _letter_kept(world):
     """A frame that ingest puts aside is taken from its topic of dead letters into the quarantine."""
     async with world.running():
@@ -116,7 +123,16 @@ async def _letter_kept(world):
         finally:
             stop.set()
             await consumer
-            await pool.close()
+    # eight days later the topic has forgotten it; here it is gone at once
+    admin = AIOKafkaAdminClient(**world.kafka.client_params())
+    await admin.start()
+    try:
+        await admin.delete_topics([f"{world.kafka.topic_prefix}frames.dlq"])
+    finally:
+        await admin.close()
+    packed = await quarantine.payload("demo", told["letters"][0]["letter_id"])
+    await pool.close()
+    assert wire.decode_frame(*_unpacked(packed)).image == world.frame(1).image
     assert told["reasons"][0] | {"oldest": "", "newest": ""} == {
         "topic": "frames", "reason_code": "SITING_NOT_DECLARED", "letters": 1,
         "bytes": told["letters"][0]["bytes"], "oldest": "", "newest": "",

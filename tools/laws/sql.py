@@ -29,7 +29,9 @@ def agency_scope(file: File) -> Iterator[tuple[int, str]]:
         line += statement.count("\n")
 
 
-_DOORS = frozenset({"retention.search_reads", "retention.search_hits"})
+_DOORS = frozenset(
+    {"retention.search_reads", "retention.search_hits", "retention.subject_answer", "retention.agreements_of"}
+)
 
 
 def own_schema(file: File) -> Iterator[tuple[int, str]]:

@@ -17,7 +17,7 @@ from typing import Final
 import asyncpg
 
 SCHEMAS: Final = ("console", "ingest", "retention")
-_PATIENCE: Final = "3s"  # a table in use is left for the next time
+_PATIENCE_MS: Final = 3000  # a table in use is left for the next time
 _STATISTICS: Final = "pg_catalog.pg_statistic"  # the commonest values of every column; last, as each table changes it
 _TABLES: Final = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:  # noqa: ARG001 - as every command
     return os.EX_TEMPFAIL if busy else 0
 
 
-async def settle(address: str) -> tuple[list[str], list[str]]:
+async def settle(address: str, patience_ms: int = _PATIENCE_MS) -> tuple[list[str], list[str]]:
     """Write the tables of purged rows anew, as an administrator; answers those done and those in use.
 
     Raises `OSError` or an error of PostgreSQL when the server is away or the login is no administrator's.
@@ -55,7 +55,7 @@ async def settle(address: str) -> tuple[list[str], list[str]]:
     done: list[str] = []
     busy: list[str] = []
     try:
-        await connection.execute(f"SET lock_timeout = '{_PATIENCE}'")
+        await connection.execute(f"SET lock_timeout = {patience_ms:d}")
         tables = [str(row[0]) for row in await connection.fetch(_TABLES, list(SCHEMAS))]
         for table in (*tables, _STATISTICS):
             try:

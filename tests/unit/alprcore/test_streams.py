@@ -1,6 +1,7 @@
 """Which topics carry ALPR records, and how long they may keep them."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_other_topics_are_not(name):
     assert not bounded(name)
 
 
-@pytest.mark.requirement("RET-11")
+@pytest.mark.requirement("RET-11", partial="the rule; a service that starts is in test_streams_kept")
 def test_every_topic_that_ships_with_records_is_kept_for_a_week_at_most_and_none_is_compacted():
     shipped = {spec.name.replace("<agency>", "demo"): spec.config for spec in load_topic_specs()}
     mine = {name: config for name, config in shipped.items() if bounded(name)}
@@ -47,7 +48,7 @@ def test_every_topic_that_ships_with_records_is_kept_for_a_week_at_most_and_none
         ({"segment.ms": "-1"}, "segment.ms"),
     ],
 )
-@pytest.mark.requirement("RET-11")
+@pytest.mark.requirement("RET-11", partial="the rule; a service that starts is in test_streams_kept")
 def test_a_topic_that_keeps_longer_is_named(change, words):
     fault = stream_fault("reads", GOOD | change, STREAMS_KEEP)
     assert fault.startswith("reads: ")
@@ -56,7 +57,7 @@ def test_a_topic_that_keeps_longer_is_named(change, words):
     assert "not known" in stream_fault("reads", {}, STREAMS_KEEP)
 
 
-@pytest.mark.requirement("RET-11")
+@pytest.mark.requirement("RET-11", partial="the rule; a service that starts is in test_streams_kept")
 def test_no_topic_keeps_longer_than_the_shortest_period_of_a_policy():
     profiles = load_profiles()
     assert streams_keep(profiles.values()) == timedelta(days=7)
@@ -64,3 +65,10 @@ def test_no_topic_keeps_longer_than_the_shortest_period_of_a_policy():
     short = keeping(profiles["demo"], mobile="3 days", schedule=(), statute="of another state")
     assert streams_keep([*profiles.values(), short]) == timedelta(days=3)
     assert "at most 259200000" in stream_fault("hits", GOOD, streams_keep([short]))
+
+
+@pytest.mark.requirement("RET-11", partial="the rule; a service that starts is in test_streams_kept")
+@pytest.mark.parametrize("service", ["ingest", "recognizer", "matcher", "audit", "retention", "console"])
+def test_every_service_looks_at_its_topics_from_the_start(service):
+    main = Path(__file__).parents[3] / "services" / service / "src" / f"alpr_{service}" / "main.py"
+    assert "watch_streams(settings.kafka, " in main.read_text("utf-8")

@@ -19,6 +19,7 @@ from alprcore.profiles import load_profiles
 from tests.fixtures.apps import console_settings
 from tests.fixtures.kept import (
     AGREEMENT,
+    CHANGE,
     DEMAND,
     FOREIGN,
     HOLD,
@@ -37,13 +38,14 @@ LISTS = (
     "/records/sharing/repositories/arjis",
 )  # fmt: skip
 ONES = (
-    f"/records/purges/{RUN}", f"/records/purges/{RUNNING}", f"/records/holds/{HOLD}", f"/records/holds/{FOREIGN}",
+    f"/records/schedule/{CHANGE}", f"/records/purges/{RUN}", f"/records/purges/{RUNNING}", f"/records/holds/{HOLD}", f"/records/holds/{FOREIGN}",
     f"/records/evidence/{PACKAGE}", f"/records/releases/{SUBMITTED}", f"/records/releases/{REQUEST}",
     f"/records/demands/{DEMAND}", f"/records/sharing/{AGREEMENT}",
 )  # fmt: skip
 FEWEST = {
     "purges": {"run_id": RUN, "state": "running"}, "holds": {"hold_id": HOLD, "state": "active", "ground": "evidence"},
     "evidence": {"package_id": PACKAGE, "state": "opened"}, "releases": {"request_id": REQUEST, "state": "draft"},
+    "schedule": {"change_id": CHANGE, "state": "counting"},
     "demands": {"demand_id": DEMAND, "kind": "subpoena", "reference": "R-1"}, "sharing": {"agreement_id": AGREEMENT, "state": "draft"},
 }  # fmt: skip
 
@@ -80,8 +82,13 @@ class Desk:
     """The console's app in this process, with a session of any roles and agency and with played doors."""
 
     def __init__(self, folder):
-        self.app = alpr_console.main.build(console_settings(folder), MagicMock(), {}, asyncio.Event(), lambda: NOW).app
-        self.doors, self.profiles, self.powers = PlayedDoors(), load_profiles(), ""
+        console = alpr_console.main.build(console_settings(folder), MagicMock(), {}, asyncio.Event(), lambda: NOW)
+        self.app, self.doors, self.profiles, self.delegation = console.app, PlayedDoors(), load_profiles(), ""
+
+        async def acting(_person, _power, _now):
+            return self.delegation
+
+        console.administration.acting = acting
 
     def get(self, path, roles, **more):
         return asyncio.run(self._get(path, roles, **more))
@@ -111,7 +118,7 @@ def office(tmp_path_factory):
 
 @pytest.fixture
 def desk(office):
-    office.doors = PlayedDoors()
+    office.doors, office.delegation = PlayedDoors(), ""
     return office
 
 
@@ -196,7 +203,7 @@ def test_a_hostile_answer_is_text_and_no_markup(desk):
         "scope": {"words": bad},
         "placed_name": bad,
     }
-    desk.doors.answers = {("GET", "/v1/holds"): (200, {"holds": [row]}), **desk.doors.answers}
+    desk.doors.json("GET", "/v1/holds", 200, {"holds": [row]})
     answer = desk.get("/records/holds", OFFICE)
     assert answer.status_code == 200
     assert "<script>alert" not in answer.text
@@ -214,8 +221,48 @@ def test_the_forms_speak_the_words_of_each_agency(desk, agency):
     assert desk.profiles[agency].governance.breach_route in answer.text
 
 
-def test_a_volume_is_passed_through_and_a_document_s_name_reaches_the_door(desk):
+@pytest.mark.requirement("SHR-03", partial="what the token carries; the decision is tested with retention")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/records/releases",
+        f"/records/releases/{SUBMITTED}",
+        "/v1/release-requests",
+        f"/v1/release-requests/{SUBMITTED}/decisions",
+    ],
+)
+def test_a_designee_asks_about_releases_with_their_power_and_about_nothing_else(desk, path):
+    answer_records(desk.doors, NOW)
+    desk.delegation = "d-7"
+    method = "POST" if path.endswith("/decisions") else "GET"
+    desk.get(path, ("supervisor",), method=method)
+    asked = [(path, person.powers) for _, _, path, person in desk.doors.asked if "release-requests" in path]
+    assert asked
+    assert {powers for _, powers in asked} == {("approve_release:d-7",)}
+    desk.doors.asked.clear()
+    desk.get("/v1/holds", ("supervisor",))
+    assert [person.powers for *_, person in desk.doors.asked] == [()]
+
+
+def test_a_volume_is_passed_through_with_the_person_who_takes_it(desk):
     desk.doors.answers["GET", f"/v1/evidence-exports/{PACKAGE}/volumes/1"] = (200, {"zip": "made up"})
     answer = desk.get(f"/v1/evidence-exports/{PACKAGE}/volumes/1", OFFICE)
     assert answer.json() == {"zip": "made up"}
     assert desk.doors.asked[-1][:3] == ("retention", "GET", f"/v1/evidence-exports/{PACKAGE}/volumes/1")
+
+
+@pytest.mark.requirement("ADM-04", partial="where the role begins; the doors are tested with retention")
+@pytest.mark.parametrize(
+    ("roles", "page"),
+    [
+        (("custodian",), "/records"),
+        (("retention_officer",), "/records"),
+        (("chief_admin_assistant",), "/records"),
+        (("auditor",), "/search"),
+        (("investigator",), "/hits"),
+        (("clets_coordinator",), "/account"),
+    ],
+)
+def test_everybody_begins_at_a_page_that_is_open_to_them(desk, roles, page):
+    answer = desk.get("/", roles)
+    assert (answer.status_code, answer.headers["location"]) == (303, page)

@@ -17,64 +17,62 @@ def person(*roles):
 
 
 def test_columns_are_as_high_as_their_counts_and_one_record_among_millions_is_seen():
-    picture = rules.columns(
-        [
-            rules.Column(str(at), "", (count, held))
-            for at, (count, held) in enumerate(((800, 200), (1, 0), (0, 0), (500, 0)))
-        ]
-    )
-    assert picture.top == 1000
+    counts = (1_000_000, 1, 0, 500_000)
+    picture = rules.columns([rules.Column(str(at), f"day {at}", count) for at, count in enumerate(counts)])
+    assert picture.top == 1_000_000
     assert picture.ticks == ("0", "2", "3")
-    first, held, one, half = picture.blocks
-    assert (first.height, held.height, half.height) == (160.0, 40.0, 100.0)
-    assert held.y + held.height == first.y, "what is held stands on what goes"
-    assert one.height == 3.0
+    assert [block.height for block in picture.blocks] == [200.0, 3.0, 100.0]
+    assert [block.words for block in picture.blocks] == ["day 0", "day 1", "day 3"]
     assert all(
-        block.x >= 0 and block.x + block.width <= 1000 and block.y >= 0 and block.y + block.height <= 200
-        for block in picture.blocks
+        block.x >= 0 and block.x + block.width <= 1000 and block.y + block.height == 200 for block in picture.blocks
     )
-    assert rules.columns([]) == rules.columns([rules.Column("a", "", (0,))]) == rules.Picture((), 0, ())
+    assert rules.columns([]) == rules.columns([rules.Column("a", "", 0)]) == rules.Picture((), 0, ())
 
 
-def test_what_goes_is_what_is_due_without_what_is_held():
-    charts = rules.stock_charts(
-        {
-            "next_days": [
-                {"day": "2026-11-23", "reads": 100, "held": 30},
-                {"day": "2026-11-24", "reads": 5, "held": 9},
-            ],
-            "ages": [{"months": 1, "reads": 7}],
-        }
-    )
-    rows = charts["days"].rows
-    assert [(row["label"], row["goes"], row["held"]) for row in rows] == [("Nov 23", 70, 30), ("Nov 24", 0, 9)]
-    assert charts["days"].picture.blocks[0].words == "Nov 23: 70 reads go, 30 stay under hold"
-    assert charts["ages"].rows[0]["label"] == "1 month old"
-    assert charts["due"].picture.blocks == ()
+def test_what_is_stored_is_told_by_age_month_and_day_with_words_for_each_column():
+    stock = {
+        "next_days": [{"day": "2026-11-23", "reads": 1000}, {"day": "2026-11-24", "reads": 0}],
+        "ages": [{"words": "under 1 month", "reads": 7}],
+        "due": [{"month": "2027-11", "reads": 3}],
+    }
+    charts = rules.stock_charts(stock)
+    assert charts["days"].rows == (("Nov 23", 1000), ("Nov 24", 0))
+    assert charts["days"].picture.blocks[0].words == "Nov 23: 1,000 reads fall due"
+    assert charts["ages"].rows == (("under 1 month", 7),)
+    assert charts["due"].rows == (("Nov 2027", 3),)
+
+
+def test_what_is_held_is_summed_by_ground_the_largest_first():
+    holds = [
+        {"ground": "evidence", "reads": 5},
+        {"ground": "discovery_request", "ground_label": "Discovery", "reads": 90},
+        {"ground": "evidence", "reads": None},
+    ]
+    assert rules.held_by_ground(holds) == [("Discovery", 1, 90), ("Evidence", 2, 5)]
+    assert rules.held_by_ground(None) == []
 
 
 def test_a_door_that_answers_less_shows_less_and_breaks_nothing():
     assert rules.stock_charts({})["ages"].rows == ()
-    assert (
-        rules.stock_charts({"ages": "no list", "due": [None, {"month": "soon", "reads": "many"}]})["due"].rows[0][
-            "label"
-        ]
-        == "soon"
+    assert rules.stock_charts({"ages": "no list", "due": [None, {"month": "soon", "reads": "many"}]})["due"].rows == (
+        ("soon", 0),
     )
-    assert rules.run_sums({}) == {}
+    assert rules.run_progress({}) == (0, 0)
     assert rules.run_stores({}) == []
     assert rules.tasks(rules.WAITING[0], {}) == []
 
 
-def test_a_store_that_was_silent_or_kept_something_has_not_answered():
-    stores = rules.run_stores({"stores": [
-        {"store": "console", "gone": {"hits": 2}, "left": {}, "answered_at": "2026-11-22T03:00:00Z"},
-        {"store": "ingest", "gone": {}, "left": {"frames": 1}, "answered_at": "2026-11-22T03:00:00Z"},
-        {"store": "repositories", "gone": {}, "left": {}, "answered_at": None},
-    ]})  # fmt: skip
-    assert [(row["store"], row["answered"], row["words"]) for row in stores] == [
-        ("console", True, "2 hits"), ("ingest", False, "nothing there; left: 1 frames"), ("repositories", False, "–"),
+def test_a_store_that_was_silent_or_kept_something_is_said_to_be():
+    run = {"days": [{"state": "done"}, {"state": "refused"}, {"state": "cut"}], "stores": [
+        {"store": "console", "state": "done", "gone": {"hits": 2}, "left": {}, "answered_at": "2026-11-22T03:00:00Z"},
+        {"store": "ingest", "state": "left", "gone": {}, "left": {"frames": 1}, "answered_at": "2026-11-22T03:00:00Z"},
+        {"store": "repositories", "state": "missing", "gone": {}, "left": {}, "answered_at": None},
+    ]}  # fmt: skip
+    assert [(row["store"], row["answer"], row["words"]) for row in rules.run_stores(run)] == [
+        ("console", ("answered", "good"), "2 hits"), ("ingest", ("something stayed", "bad"), "nothing was there; left: 1 frames"),
+        ("repositories", ("no answer", "bad"), "–"),
     ]  # fmt: skip
+    assert rules.run_progress(run) == (2, 3)
 
 
 def test_only_what_this_person_may_do_waits_and_a_review_only_when_it_is_due():
@@ -146,18 +144,25 @@ def test_words_for_days_sizes_and_codes():
 
 
 def test_a_change_is_told_from_what_to_what():
-    assert rules.changed({"fixed": "18 months", "clock": "captured"}, {"fixed": "1 year", "clock": "captured"}) == [
-        ("Fixed devices", "18 months → 1 year")
-    ]
-    facts = dict(
-        rules.schedule_facts(
-            {"mode": "fixed", "clock": "received", "hits": "", "backup_window_days": 35, "statute": ""},
-            {"floor_years": 1},
-        )
+    before, after = (
+        {"fixed": "18 months", "clock": "captured", "schedule": []},
+        {"fixed": "1 year", "clock": "captured", "schedule": [{"period": "2 years"}]},
     )
-    assert facts == {
-        "Kind of rule": "exactly, then purged", "Reads that made a hit": "as all others", "Counted from": "the arrival at the server",
-        "Backups expire after": "35 days", "Never shorter than": "1 year",
+    assert rules.changed(before, after) == [
+        ("Fixed devices, by the policy", "18 months → 1 year"),
+        ("Records schedule", "none → 2 years"),
+    ]
+    rule = {
+        "mode": "fixed",
+        "clock": "received",
+        "period_fixed": "1 year",
+        "period_hits": "",
+        "statute": "",
+        "policy_fixed": "1 year",
+    }
+    assert dict(rules.schedule_facts(rule, {"floor_years": 1, "longest_years": 5})) == {
+        "Kind of rule": "exactly, then purged", "Fixed devices": "1 year", "Reads that made a hit": "as all others",
+        "Counted from": "the arrival at the server", "Never shorter than": "1 year", "Never longer than": "5 years",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from alpr_retention.evidence import rules
-from alprcore.evidence import BATCH
+from alprcore.evidence import BATCH, EXPORT_ROLES
 from alprcore.model import ADMITTED, Person
 from alprcore.profiles import load_profiles
 
@@ -34,9 +34,16 @@ def test_who_may_not_hold_records_exports_none(role):
     assert code(rules.may_export(replace(PERSON, roles=(role,)))) == "ROLE_NOT_AUTHORISED"
 
 
-@pytest.mark.parametrize("role", sorted(rules.EXPORT_ROLES))
+@pytest.mark.parametrize("role", sorted(EXPORT_ROLES))
 def test_who_may_hold_records_exports_them(role):
     assert rules.may_export(replace(PERSON, roles=(role,))) is ADMITTED
+
+
+def test_an_administrator_hands_releases_over_and_takes_no_evidence():
+    admin = replace(PERSON, roles=("alpr_admin",))
+    assert rules.may_take(admin, "release") is ADMITTED
+    assert code(rules.may_take(admin, "hold")) == "ROLE_NOT_AUTHORISED"
+    assert code(rules.may_take(replace(PERSON, roles=("auditor",)), "release")) == "ROLE_NOT_AUTHORISED"
 
 
 def test_clets_text_takes_the_grant_and_the_authority_of_somebody_else():

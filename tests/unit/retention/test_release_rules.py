@@ -7,8 +7,9 @@ import pytest
 
 from alpr_retention.releases import rules
 from alpr_retention.releases.rules import Judgment, ReceivedAs, RecipientClass, Route, State, Verdict
+from alprcore import audited
 from alprcore.model import ADMITTED, Person, Refused
-from alprcore.policy import ROLES
+from alprcore.policy import QUERY_ROLES, ROLES
 from alprcore.profiles import load_profiles
 
 PROFILES = load_profiles()
@@ -99,6 +100,15 @@ def test_nobody_approves_commercial_private_and_personal_requests_in_any_state(a
         assert refused == "RECIPIENT_CLASS_NOT_PERMITTED"
 
 
+@pytest.mark.requirement("USE-08", partial=ALONE)
+def test_no_service_has_a_way_that_sells_data():
+    named = {way.lower() for service in audited.DATA for way in audited.DATA[service]}
+    named |= {way.lower() for kinds in audited.NO_DATA.values() for listed in kinds.values() for way in listed}
+    assert len(named) > 100
+    words = ("price", "sale", "sell", "invoice", "billing", "licen", "subscri", "bulk", "purchase")
+    assert [way for way in sorted(named) for word in words if word in way] == []
+
+
 @pytest.mark.requirement("SHR-03", partial=ALONE)
 @every_agency
 def test_exactly_the_named_roles_decide_and_a_designee_where_the_policy_knows_one(agency):
@@ -122,6 +132,7 @@ def test_whoever_keeps_the_file_neither_decides_nor_hands_over():
     assert code(rules.may_fulfil(known("claremont", State.APPROVED), both, PROFILES["claremont"])) == (
         "ROLE_NOT_AUTHORISED"
     )
+    assert "chief_admin_assistant" not in QUERY_ROLES  # a file is no reason to search
 
 
 @pytest.mark.requirement("SHR-07", partial=ALONE)

@@ -7,8 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
-from alpr_retention import store
-from alpr_retention.store import ImageKeys
+from alpr_retention.store import ImageKeys, keys
 
 DAY = "2027-01-02"
 
@@ -18,13 +17,13 @@ def names(folder):
 
 
 def test_whoever_asks_at_once_gets_the_same_key(tmp_path, monkeypatch):
-    here, made = threading.Barrier(8), store.new_image_key
+    here, made = threading.Barrier(8), keys.new_image_key
 
     def all_at_once():
         here.wait(5)  # eight have found no key and make one each
         return made()
 
-    monkeypatch.setattr(store, "new_image_key", all_at_once)
+    monkeypatch.setattr(keys, "new_image_key", all_at_once)
     with ThreadPoolExecutor(8) as pool:
         halves = list(pool.map(lambda _: ImageKeys(tmp_path).ensure("demo", DAY), range(8)))
     assert len(set(halves)) == 1

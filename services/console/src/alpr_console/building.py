@@ -124,6 +124,7 @@ PLACES: Final = (
     Place("/audits", "Audit", lambda session: audits_rules.may_look(session.person)),
 )
 """The navigation, in the order it is shown."""
+_BEGIN: Final = ("/search", "/records", "/people", "/audits")
 MENU: Final = (
     Place("/my-training", "My training", lambda _: True),
     Place("/policy", "Policy", lambda _: True),
@@ -259,6 +260,9 @@ def assemble(
         decision, _ = await administration.authority(person, profile, power, "data", now)
         return not isinstance(decision, Refused)
 
+    async def empowered(person: Person, now: datetime) -> Person:
+        return records_rules.empowered(person, await administration.acting(person, records_rules.APPROVES, now))
+
     routers = (
         administration_api.router(administration, training.standing),
         administration_pages.router(administration, training.file_of),
@@ -267,7 +271,7 @@ def assemble(
         accounts_api.router(accounts, provider, administration.may_manage),
         accounts_pages.router(accounts, provider),
         hits_api.router(hits, wakeups, units),
-        hits_pages.router(duty_rules.may_own),
+        hits_pages.router(duty_rules.may_own, _first),
         units_api.router(units, may_operate, may_watch),
         units_pages.router(
             may_watch,
@@ -301,8 +305,8 @@ def assemble(
         queries_api.router(),
         queries_pages.router(),
         packages_api.router(gathering),  # before the forwards: a package takes an entry of the ledger first
-        records_api.router(administration.acting),
-        records_pages.router(),
+        records_api.router(empowered),
+        records_pages.router(empowered),
         audits_pages.router(),
     )
     app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)
@@ -311,6 +315,12 @@ def assemble(
         app, accounts, administration, training, hits, units, outbox, wakeups, doors, refusals, versions, sources, publication,
         canvasses, duty, figures, chain, cad, deliveries, webhooks, confirmations, workflow, purges,
     )  # fmt: skip
+
+
+def _first(session: SignedIn) -> str:
+    """Where a person begins to whom live hits are not open: at what their work is, else at their account."""
+    begin = (place.path for path in _BEGIN for place in PLACES if place.path == path and place.open_to(session))
+    return next(begin, "/account")
 
 
 async def _together(more: Sequence[More], connection: Any, agency: str, hit_ids: Sequence[str]) -> dict[str, Any]:

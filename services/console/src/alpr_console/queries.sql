@@ -95,7 +95,7 @@ WHERE agency = $1 AND expires_at > $2
     SELECT n.incident_id FROM console.hit_steps s
     JOIN console.notifications n ON n.agency = s.agency AND n.hit_id = s.work_id
     WHERE s.agency = $1 AND s.step_no = 1 AND s.done_at > (
-        SELECT min(opened_at) FROM console.incidents WHERE agency = $1)
+        SELECT min(opened_at) FROM console.incidents WHERE agency = $1 AND expires_at > $2)
       AND NOT EXISTS (
       SELECT 1 FROM console.hit_steps e WHERE e.agency = s.agency AND e.work_id = s.work_id
       AND (e.step = 'closure' OR e.kind IN ('misread', 'wrong_state', 'not_active')))))

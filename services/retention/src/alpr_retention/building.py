@@ -6,7 +6,7 @@ import base64
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -39,11 +39,6 @@ from .store import ImageKeys, Images, Records
 from .telling import Outbox, Publishes, refusal_log
 from .viewing import api as viewing_api
 from .web import Door, answer_refusals
-
-
-def utc_now() -> datetime:
-    """The clock of this service."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ def create_app(refusals: RefusalLog, routers: Sequence[APIRouter]) -> FastAPI:
 
 
 async def build(
-    settings: RetentionSettings, profiles: Profiles, publisher: Publishes, clock: Callable[[], datetime] = utc_now
+    settings: RetentionSettings, profiles: Profiles, publisher: Publishes, clock: Callable[[], datetime]
 ) -> Parts:
     """Put the parts together; raises `Misconfigured` for a setting or schema that does not do."""
     try:

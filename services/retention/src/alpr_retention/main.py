@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from alprcore.kafka import DeadLetters, Publisher, follow_whole, run_batches, run_consumer, run_letters, watch_streams
@@ -21,6 +22,11 @@ _VOUCH_S: Final = 2.0
 """How often a database that began anew is looked at: searches wait that long after its restart."""
 
 
+def utc_now() -> datetime:
+    """The clock of this service."""
+    return datetime.now(UTC)
+
+
 async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
     """Run until `stop`."""
     profiles, followed, vouched = Profiles(), asyncio.Event(), asyncio.Event()
@@ -29,7 +35,7 @@ async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
     health.check("profiles", lambda: "" if followed.is_set() else "profiles are not read yet")
     health.check("purges", lambda: "" if vouched.is_set() else "purges of before are not done again yet")
     async with Publisher(settings.kafka) as publisher:
-        parts = await build(settings, profiles, publisher)
+        parts = await build(settings, profiles, publisher, utc_now)
 
         async def vouch() -> None:
             await parts.purges.vouch()
@@ -42,6 +48,20 @@ async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
             while not (vouched.is_set() or stop.is_set() or looking.done()):
                 await asyncio.sleep(0.1)
             await asyncio.gather(looking, *_by_itself(parts, settings, stop))
+
+        async def put_aside() -> None:
+            while not (followed.is_set() or stop.is_set()):  # whose a letter is, the policies say
+                await asyncio.sleep(0.1)
+            if not stop.is_set():
+                await run_letters(
+                    settings.kafka,
+                    [Topic.FRAMES, Topic.READS, Topic.HITS],
+                    group="alpr-retention-letters",
+                    handle=parts.quarantine.take,
+                    dead_letters=letters,
+                    stop=stop,
+                    metrics=ConsumerMetrics("retention_letters"),
+                )
 
         async def relay() -> None:
             while await parts.outbox.relay(publisher):
@@ -70,15 +90,7 @@ async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
                 stop=stop,
                 metrics=ConsumerMetrics("retention_answers"),
             ),
-            run_letters(
-                settings.kafka,
-                [Topic.FRAMES, Topic.READS, Topic.HITS],
-                group="alpr-retention-letters",
-                handle=parts.quarantine.take,
-                dead_letters=letters,
-                stop=stop,
-                metrics=ConsumerMetrics("retention_letters"),
-            ),
+            put_aside(),
             watch_streams(settings.kafka, health, profiles, stop),
             every(_RELAY_S, stop, relay),
             housekeeping(),

@@ -61,6 +61,10 @@ Copy or mount the volume, open a terminal in its folder ({volume_name(about.pack
 
      sha256sum -c --strict --quiet {SUMS}      (macOS: shasum -a 256 -c {SUMS})
 
+   On Windows, in PowerShell:
+
+     Get-Content {SUMS} | % {{ $h, $n = $_ -split ' \\*'; if ((Get-FileHash $n).Hash -ne $h) {{ "ALTERED $n" }} }}
+
    It must print nothing and end without an error. Nothing else may lie in the folder: the command
 
      find . -type f | wc -l

@@ -23,7 +23,6 @@ from .answers import Refusal, refusal_of
 from .door import UUID, Ask, Door
 from .shapes import Body, read_body
 
-
 SUBJECT_ACCESS: Final = "subject_access"
 """Purpose of looking for what is kept about a vehicle whose owner asks (CJIS AC-3(14))."""
 SUBJECT_ROLES: Final = frozenset({"program_manager", "supervisor"})

@@ -54,8 +54,8 @@ STEPS: Final = (
 """How a step stands, as the checklist shows it."""
 
 
-def router(may_own: Callable[[Person], Decision]) -> APIRouter:
-    """Give the pages; `may_own` says who may have hits of one's own, and so works a shift."""
+def router(may_own: Callable[[Person], Decision], first: Callable[[SignedIn], str]) -> APIRouter:
+    """Give the pages; `may_own` says who may have hits of one's own, `first` where a person begins who sees no hits."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")
@@ -63,7 +63,7 @@ def router(may_own: Callable[[Person], Decision]) -> APIRouter:
         if session.client_id:
             return RedirectResponse("/unit", 303)
         refused = isinstance(may_watch(session.person), Refused)
-        return RedirectResponse("/search" if refused else "/hits", 303)
+        return RedirectResponse(first(session) if refused else "/hits", 303)
 
     @routes.get("/hits")
     async def live(request: Request, session: SignedIn = Depends(page_person)) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from alprcore.errors import Transient
 from alprcore.model import Person
 from alprcore.policy import AgencyProfile
 
@@ -66,7 +67,7 @@ class Gathering:
                 try:
                     of = await self._batch(person, profile, package_id, entry, clets, batch)
                     break
-                except (DoorAway, rules.NotBrought) as error:
+                except (DoorAway, Transient, rules.NotBrought) as error:
                     if attempt == _TRIES:  # retention ends a package whose papers do not come (15 min)
                         log.warning("package_papers_missing", extra={"package_id": package_id, "reason": str(error)})
                         return

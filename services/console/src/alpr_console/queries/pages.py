@@ -134,6 +134,16 @@ async def _registry(doors: Doors, person: Person) -> list[dict[str, Any]]:
     return list(content["devices"]) if answer.status == 200 and isinstance(content, dict) else []
 
 
+async def _shared(request: Request, person: Person) -> list[tuple[str, str]]:
+    """Other agencies whose reads may be searched, code and name; none while audit does not answer: the form works."""
+    try:
+        status, content = await _ask(request, person, "GET", "/v1/shared-agencies")
+    except DoorAway:
+        return []
+    known = content.get("agencies", []) if status == 200 and isinstance(content, dict) else []
+    return list({one["agency"]: (one["agency"], one["name"]) for one in known}.values())
+
+
 async def _page(
     request: Request,
     session: SignedIn,
@@ -148,6 +158,7 @@ async def _page(
         detail = "searching reads is not open to this role"
         return pages_of(request).render(request, "refused.html", session, 403, detail=detail)
     devices = await _registry(web_of(request).doors, session.person)
+    shared = await _shared(request, session.person)
     lists = {rule.code: rule.label for rule in session.profile.lists}
     rows = result.get("rows", []) if result else []
     shown = [
@@ -162,7 +173,7 @@ async def _page(
         request, "queries/search.html", session, status, form=form, refusal=refusal, result=result, rows=rows,
         shown=shown, purposes=rules.purposes_for(session.person, session.profile), lists=session.profile.lists,
         devices=devices, positions=rules.positions(devices), past_hits=form.get("look_in") == "hits",
-        outline=web_of(request).settings.map_outline_file is not None, acts=rules.acts_on(session.person),
+        outline=web_of(request).settings.map_outline_file is not None, acts=() if form.get("agency") else rules.acts_on(session.person), shared=shared,
     )  # fmt: skip
 
 

@@ -66,6 +66,12 @@ _ADVICE: Final[Mapping[str, Advice]] = {
         "confirm; a search in the place and time of a protected event takes a supervisor's approval first.",
     ),
     "APPROVAL_REQUIRED": Advice("approval_id", "Ask a supervisor for a use approval and give its number here."),
+    "AGREEMENT_MISSING": Advice(
+        "agency", "The agreement has ended or was stopped. Ask that agency, or search your own."
+    ),
+    "AGREEMENT_PURPOSE": Advice("purpose_code", "Choose a purpose of the agreement, or ask that agency for a release."),
+    "AGREEMENT_NO_HITS": Advice("agency", "Search for reads, without a list; hits are not part of the agreement."),
+    "AGREEMENT_NO_EXPORT": Advice("", "Ask the owning agency for a release on paper."),
     "CRITERIA_INVALID": Advice("plate", "Change what you search for as described and search again."),
     "FIELD_INVALID": Advice("plate", "Change the field named and search again."),
     "RECIPIENT_CLASS_NOT_PERMITTED": Advice("", "The agency's policy does not permit this recipient."),
@@ -171,7 +177,7 @@ def query_body(form: Mapping[str, str], timezone: str) -> dict[str, Any] | Refus
     }
     if approvals:
         body["approval_ids"] = approvals
-    for name in ("case_number", "no_case_number_reason", "after"):
+    for name in ("case_number", "no_case_number_reason", "after", "agency"):
         if value := form.get(name, "").strip():
             body[name] = value
     for name in ("reasonable_suspicion", "need_to_know"):

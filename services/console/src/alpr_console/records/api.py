@@ -1,12 +1,11 @@
 """Every `/v1` path of records that retention owns, as a way through the console.
 
-A decision on a release is passed on with the power of a named designee, where the person is one (SHR-03, ACC-10).
+Calls about releases are passed on with the power of a named designee, where the person is one (SHR-03, ACC-10).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -18,8 +17,8 @@ from ..forwarding import forwards
 from ..web import SignedIn, web_of
 from . import rules
 
-Acting = Callable[[Person, str, datetime], Awaitable[str]]
-"""Names the living delegation under which a person exercises a power, '' when there is none (administration/)."""
+Empowered = Callable[[Person, datetime], Awaitable[Person]]
+"""Gives a person what they may do now as a named designee (administration/)."""
 PATIENCE_S: Final = 120.0
 """A preview counts millions of rows; a volume of a package is read and opened before its first byte."""
 FORWARDS: Final = (
@@ -55,17 +54,17 @@ FORWARDS: Final = (
     ("retention", "POST", "/v1/repositories/{rest:path}"),
     ("retention", "GET", "/v1/custodians"),
     ("audit", "GET", "/v1/shared-agencies"),
+    ("audit", "POST", "/v1/subject-lookups"),
 )
 """Door, method and path; making a package takes an entry of the ledger first and is no plain way (packages/)."""
 
 
-def router(acting: Acting) -> APIRouter:
-    """Bind the routes; `acting` tells of a designee's powers, which the token then carries for this call (ACC-10)."""
+def router(empowered: Empowered) -> APIRouter:
+    """Bind the routes; `empowered` tells of a designee's power, which the token then carries for this call (ACC-10)."""
 
     async def whom(request: Request, session: SignedIn) -> Person:
-        if request.method != "POST" or not rules.decides(request.scope["path"]):
+        if not rules.counts_powers(request.scope["path"]):
             return session.person
-        name = await acting(session.person, rules.APPROVES, web_of(request).clock())
-        return replace(session.person, powers=(f"{rules.APPROVES}:{name}",)) if name else session.person
+        return await empowered(session.person, web_of(request).clock())
 
     return forwards(FORWARDS, timeout_s=PATIENCE_S, whom=whom)

@@ -35,18 +35,17 @@ if (watched().length) setTimeout(look, 2000);
 
 // a purge: previewed, then begun by whoever may
 const preview = byId("purge-preview");
-const daysOf = (plan) => plan.days ?? plan.items ?? [];
 preview?.addEventListener("done", (made) => {
   made.preventDefault();
-  const plan = made.detail, days = daysOf(plan), place = byId("purge-plan");
+  const plan = made.detail, days = plan.days ?? [], place = byId("purge-plan");
   const sum = (name) => days.reduce((total, day) => total + (day[name] ?? 0), 0);
-  const blocked = (plan.blocked_by ?? plan.barred ?? []).map((one) => (typeof one === "string" ? one : one.reason_code ?? ""));
+  const blocked = plan.blocked_by ?? [];
   place.replaceChildren(...[
     ...blocked.map((code) => h("div", { class: "note warn", role: "status", text: refusal({ detail: words(code.toLowerCase()), reason_code: code }) })),
-    days.length === 0 ? h("p", { text: "Nothing is due." }) : h("div", {}, h("p", {}, h("strong", { text: `${count(sum("reads"))} reads would go` }), `, ${count(sum("hits"))} hits, ${count(sum("images"))} images; ${count(sum("held"))} stay under hold.`),
+    days.length === 0 ? h("p", { text: "Nothing is due." }) : h("div", { class: "kinds" }, h("p", {}, h("strong", { text: `${count(sum("reads"))} reads would go` }), `, ${count(sum("hits"))} hits, ${count(sum("images"))} images; ${count(sum("held"))} stay under hold.`),
       h("div", { class: "scroll" }, h("table", { class: "dense" },
         h("thead", {}, h("tr", {}, ["Due day", "Reads", "Hits", "Images", "Held back"].map((name, at) => h("th", { scope: "col", class: at ? "number" : "", text: name })))),
-        h("tbody", {}, days.map((day) => h("tr", {}, h("th", { scope: "row", text: day.day ?? day.due_day }), ["reads", "hits", "images", "held"].map((name) => h("td", { class: "number", text: count(day[name]) })))))))),
+        h("tbody", {}, days.map((day) => h("tr", {}, h("th", { scope: "row", text: day.kind === "held" ? "no longer held" : day.day }), ["reads", "hits", "images", "held"].map((name) => h("td", { class: "number", text: count(day[name]) })))))))),
     days.length > 0 && h("div", { class: "deeds" }, h("button", { type: "button", class: "bad", id: "purge-run", text: "Begin this purge now" })),
   ].filter(Boolean));
   place.hidden = false;
@@ -166,10 +165,15 @@ byId("disclosures-form")?.addEventListener("done", (made) => {
   place.focus();
 });
 
-// an agreement: who, how far, how long
-byId("agreement-form")?.addEventListener("shape", ({ detail: body }) => {
-  const form = byId("agreement-form");
-  body.counterparty = { name: value(form, "_name"), kind: value(form, "_kind"), state: value(form, "_state").toUpperCase() };
-  body.scope = { device_ids: ticked(form, "_device_ids"), max_age_days: Number(value(form, "_max_age_days")) || null, images: Boolean(form.elements._images?.checked), hits: Boolean(form.elements._hits?.checked) };
-  for (const name of ["starts_at", "expires_at"]) if (body[name]) body[name] = zoned(body[name]);
+// a person about their own vehicle: looked up once, the entry goes with the answer
+byId("subject-form")?.addEventListener("done", (made) => {
+  made.preventDefault();
+  const found = made.detail, place = byId("subject-found"), days = [found.first_on, found.last_on].filter(Boolean).join(" to ");
+  place.replaceChildren(h("p", {}, h("strong", { text: `${count(found.reads)} reads` }), days ? `, ${days}` : "", found.kept_until ? `, kept until ${found.kept_until}` : "", `. Ledger entry ${found.entry}.`));
+  const answer = byId("answer-form");
+  if (answer) { answer.elements.lookup_entry.value = found.entry; answer.elements.verified.value ||= value(made.target, "verified"); }
+  place.focus();
 });
+
+// a decision: nothing ticked means all that was asked for
+byId("decision-form")?.addEventListener("shape", ({ detail: body }) => { if (!body.read_ids?.length) delete body.read_ids; });

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import Field, StrictBool, StringConstraints
+from pydantic import AwareDatetime, Field, StrictBool, StringConstraints
 
 from alprcore.evidence import BATCH, Kind, Opened, Wish
 from alprcore.model import Person, Refused
@@ -24,17 +24,20 @@ HoldFacts = Callable[[Any, str, str], Awaitable[dict[str, Any]]]
 PAPERS_LIMIT: Final = 32 * 1024 * 1024
 """Bytes of the papers of 500 reads: 40 entries of the ledger each, with their proofs."""
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
-_STATUS: Final = {"PACKAGE_UNKNOWN": 404, "VOLUME_UNKNOWN": 404, "HOLD_UNKNOWN": 404, "PACKAGE_GONE": 410}
+_STATUS: Final = {"PACKAGE_UNKNOWN": 404, "VOLUME_UNKNOWN": 404, "HOLD_UNKNOWN": 404, "PACKAGE_GONE": 410,
+                  "PACKAGE_TOO_LARGE": 409}  # fmt: skip
 _WORDS: Final = {
     "PACKAGE_UNKNOWN": "your agency has no such package",
     "VOLUME_UNKNOWN": "the package has no such volume",
     "HOLD_UNKNOWN": "your agency has no such live hold",
     "PACKAGE_GONE": "the working copy is gone: begin a new export",
+    "KEY_DESTROYED": "the package has ended",
     "PACKAGE_CLOSED": "the package is not in a state in which this can be done",
     "NOTHING_TO_EXPORT": "the hold covers no read that is stored",
     "PACKAGE_TOO_LARGE": "more reads than one package takes: narrow the hold, or export in parts",
     "VOLUME_TAKEN": "a volume is handed out once",
     "SUBJECT_DIFFERS": "the ledger entry is about another package",
+    "ROLE_NOT_AUTHORISED": "your role may not do this",
     "WITNESS_IS_EXPORTER": "the witness is another person than the exporter",
 }
 
@@ -62,7 +65,7 @@ class EventBody(Body):
     """An entry of the ledger about reads, with its proof."""
 
     index: int = Field(ge=0)
-    at: str = Field(max_length=40)
+    at: AwareDatetime
     kind: str = Field(max_length=64)
     username: str = Field("", max_length=200)
     full_name: str = Field("", max_length=200)
@@ -197,7 +200,7 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
         body = await read_body(request, PapersBody, person, PAPERS_LIMIT)
         try:
             await packages.add_papers(person, known(package_id, person), body.batch, body.model_dump_json().encode())
-        except LookupError as error:
+        except (LookupError, PermissionError) as error:
             failed(error, person)
         return await answer(person, package_id, 202)
 
@@ -216,7 +219,7 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
 
     @router.get("/v1/evidence-exports/{package_id}/volumes/{number}")
     async def get_volume(request: Request, package_id: str, number: int) -> Response:
-        person, began = exporter(request), door.clock()
+        person, began = door.asker(request, rules.HAND_ROLES), door.clock()
         try:
             volume = await packages.begin_taking(person, known(package_id, person), number, began)
         except (LookupError, PermissionError) as error:
@@ -262,12 +265,12 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
 
     @router.post("/v1/evidence-exports/{package_id}/cancellations")
     async def post_cancellation(request: Request, package_id: str) -> Response:
-        person = exporter(request)
+        person = door.asker(request, rules.HAND_ROLES)
         body = await read_body(request, CancelBody, person)
         try:
             name = known(package_id, person)
             done = await packages.end(person.agency, name, "cancelled", body.reason, door.clock(), person)
-        except LookupError as error:
+        except (LookupError, PermissionError) as error:
             failed(error, person)
         if not done:
             raise Refusal(409, "PACKAGE_CLOSED", _WORDS["PACKAGE_CLOSED"], person=person)

@@ -49,7 +49,7 @@ UPDATE retention.packages SET papers = papers + 1, state = CASE WHEN papers + 1 
 WHERE agency = $1 AND package_id = $2 AND papers = $3 AND state = 'opened';
 
 -- building --
-SELECT package_id FROM retention.packages WHERE agency = $1 AND state = 'building' ORDER BY opened_at;
+SELECT agency, package_id FROM retention.packages WHERE agency = ANY ($1) AND state = 'building' ORDER BY opened_at;
 
 -- work_lock --
 -- one builder of a package at a time, whichever worker it is
@@ -62,12 +62,14 @@ WHERE agency = $1 AND package_id = $2 AND state = 'building' RETURNING attempt;
 -- packed --
 UPDATE retention.packages SET packed = $3 WHERE agency = $1 AND package_id = $2 AND state = 'building';
 
+-- day_of --
+-- a purge or a change of period may have moved a read meanwhile
+SELECT retention.stored_day('reads', $2, $1, $3);
+
 -- record --
--- one read as it is stored now: a purge may have moved it to the held ones meanwhile
 SELECT to_jsonb(r) AS read, coalesce((SELECT jsonb_agg(to_jsonb(h) ORDER BY h.matched_at, h.hit_id) FROM retention.hits AS h
-    WHERE h.agency = r.agency AND h.read_id = r.read_id AND h.due_day = r.due_day), '[]') AS hits
-FROM retention.reads AS r
-WHERE r.agency = $1 AND r.read_id = $2 AND r.due_day = ANY (ARRAY[$3, 'infinity']::date[]) AND NOT r.retracted;
+    WHERE h.agency = $1 AND h.read_id = $2 AND h.due_day = $3), '[]') AS hits
+FROM retention.reads AS r WHERE r.agency = $1 AND r.read_id = $2 AND r.due_day = $3 AND NOT r.retracted;
 
 -- put_volume --
 INSERT INTO retention.package_volumes (package_id, agency, number, parts, bytes, sha256, sums_sha256, serial)
@@ -120,9 +122,10 @@ SELECT package_id, state FROM retention.packages
 WHERE agency = $1 AND ((state = 'opened' AND opened_at < $2) OR (state = 'ready' AND expires_at < $3));
 
 -- due --
--- releases with reads that are due on or before a day; an export of evidence is of held reads, which are not
+-- packages with reads that were due on or before a day and are gone; what a hold keeps is not
 SELECT DISTINCT p.package_id FROM retention.packages AS p JOIN retention.package_items AS i USING (package_id)
-WHERE p.agency = $1 AND p.state IN ('opened', 'building', 'ready') AND i.due_day <= $2 AND p.kind = 'release';
+WHERE p.agency = $1 AND p.state IN ('opened', 'building', 'ready') AND i.due_day <= $2
+  AND retention.stored_day('reads', i.read_id, $1, i.captured_at) IS NULL;
 
 -- uncleared --
 SELECT package_id FROM retention.packages

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from alprcore.evidence import BATCH, MEDIA, Cover, Kind
+from alprcore.evidence import BATCH, EXPORT_ROLES, MEDIA, Cover, Kind
 from alprcore.model import ADMITTED, Decision, Person, Refused
 from alprcore.policy import AgencyProfile
 
-EXPORT_ROLES: Final = frozenset({"investigator", "supervisor", "custodian", "retention_officer", "program_manager"})
-READ_ROLES: Final = EXPORT_ROLES | {"auditor", "chief_admin_assistant"}
+HAND_ROLES: Final = EXPORT_ROLES | {"alpr_admin"}
+"""Who hands releases over (SHR-03)."""
+READ_ROLES: Final = HAND_ROLES | {"auditor", "chief_admin_assistant"}
 PAPERS_WITHIN: Final = timedelta(minutes=15)
 """How long a begun package waits for what ledger and console know of its reads."""
 KEPT_FOR: Final = timedelta(days=7)
@@ -30,6 +31,15 @@ def may_export(person: Person) -> Decision:
     """Whoever may hold records may have them written to media (RET-12)."""
     if EXPORT_ROLES.isdisjoint(person.roles):
         return Refused("RET-12", "ROLE_NOT_AUTHORISED", "your role may not export evidence")
+    return ADMITTED
+
+
+def may_take(person: Person, kind: str) -> Decision:
+    """A release is handed over by whoever works on requests, evidence by whoever may export it."""
+    if kind == Kind.HOLD.value:
+        return may_export(person)
+    if HAND_ROLES.isdisjoint(person.roles):
+        return Refused("SHR-03", "ROLE_NOT_AUTHORISED", "your role may not hand a release over")
     return ADMITTED
 
 
@@ -100,7 +110,7 @@ def missing(package: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) ->
 
 def may_do(package: Mapping[str, Any], person: Person) -> tuple[str, ...]:
     """What a person may do with a package next."""
-    if isinstance(may_export(person), Refused):
+    if isinstance(may_take(person, package["kind"]), Refused):
         return ()
     state, evidence = package["state"], package["kind"] == Kind.HOLD.value
     return tuple(

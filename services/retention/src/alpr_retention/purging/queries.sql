@@ -125,13 +125,6 @@ WHERE r.agency = $1 AND r.due_day = $2 AND r.read_id = m.id;
 UPDATE retention.hits SET due_day = 'infinity', was_due = due_day
 WHERE agency = $1 AND due_day = $2 AND read_id = ANY ($3);
 
--- strays --
--- images of a day's reads that do not lie in the day's folders
-SELECT DISTINCT i ->> 'key' FROM retention.reads AS r, jsonb_array_elements(r.images) AS i
-WHERE r.agency = $1 AND r.due_day = $2
-  AND (strpos(r.images #>> '{0,key}', $3) = 0 OR strpos(r.images #>> '{1,key}', $3) = 0)
-  AND strpos(i ->> 'key', $3) = 0 AND i ->> 'key' <> '';
-
 -- close_day --
 SELECT retention.close_day($1);
 
@@ -189,8 +182,13 @@ WHERE agency = $1 AND due_day = 'infinity' AND read_id = $2;
 SELECT hold_id FROM retention.holds WHERE agency = $1 AND released_at IS NULL;
 
 -- restore_hold --
-INSERT INTO retention.holds (hold_id, agency, ground, case_reference, placed_by, placed_at, read_ids, by_query)
-VALUES ($1, $2, 'restored', 'restored from backup', 'retention', $3, $4, false) ON CONFLICT (hold_id) DO NOTHING;
+-- for a program manager to confirm or to lift
+INSERT INTO retention.holds (
+    hold_id, agency, ground, case_reference, placed_by, placed_at, read_ids, by_query, state, flag, case_number
+) VALUES (
+    $1, $2, 'restored', 'restored from backup', 'retention', $3, $4, false, 'provisional',
+    'HOLD_GROUND_NOT_IN_PROFILE', 'restored from backup'
+) ON CONFLICT (hold_id) DO NOTHING;
 
 -- day_reads --
 SELECT read_id FROM retention.reads WHERE agency = $1 AND due_day = $2 AND read_id = ANY ($3);

@@ -33,6 +33,21 @@ WHERE agency = $1 AND due_day = $2
   AND retention.frame_held(agency, device_id, coalesce(captured_at, received_at), latitude, longitude)
 ORDER BY letter_id LIMIT $3;
 
+-- day_letters --
+SELECT letter_id, agency, device_kind, captured_at, received_at, object_key, sealed_to, sha256
+FROM retention.frame_quarantine WHERE agency = $1 AND due_day = $2;
+
+-- later_letters --
+-- due later by the policy of then; none that the floor keeps, and none under a hold
+SELECT letter_id, agency, device_kind, captured_at, received_at, object_key, sealed_to
+FROM retention.frame_quarantine
+WHERE agency = $1 AND due_day > $2 AND due_day < 'infinity' AND received_at + retention.floor() <= clock_timestamp()
+  AND NOT retention.frame_held(agency, device_id, coalesce(captured_at, received_at), latitude, longitude);
+
+-- set_day --
+UPDATE retention.frame_quarantine SET due_day = $3, object_key = $4, sealed_to = $5
+WHERE agency = $1 AND letter_id = $2;
+
 -- move_letter --
 UPDATE retention.frame_quarantine SET due_day = 'infinity', was_due = due_day, object_key = $3, sealed_to = $4
 WHERE agency = $1 AND letter_id = $2;

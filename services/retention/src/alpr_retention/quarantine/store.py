@@ -72,11 +72,14 @@ class Quarantine:
         image, missing = await self._image(frame)
         packed = rules.pack(message.key, message.value, message.headers, image, missing=missing)
         key, name = rules.object_key(agency, day, letter.letter_id), rules.day_key(day)
-        public = await asyncio.to_thread(self._keys.ensure, agency, name)
+        try:
+            public = await asyncio.to_thread(self._keys.ensure, agency, name)
+        except PermissionError:  # its day is purged: what comes so late is not kept any more
+            log.warning("letter_too_late", extra={"letter_id": letter.letter_id, "due_day": day.isoformat()})
+            return
         await self._objects.put(key, await asyncio.to_thread(seal_image, public, packed, aad=key.encode()))
         async with self._scoped(agency) as connection:
-            await connection.fetchval(_QUERIES["ensure_day"], day)  # a purge goes by days with partitions
-            await connection.execute(_QUERIES["put_day"], agency, letter.received_at.astimezone(UTC).date(), day)
+            await self._open_day(connection, agency, letter.received_at, day)
             await connection.execute(
                 _QUERIES["put_letter"], UUID(letter.letter_id), day, agency, letter.topic, letter.reason_code,
                 letter.service, letter.device_id, letter.camera_id, letter.device_kind, letter.captured_at,
@@ -127,7 +130,7 @@ class Quarantine:
             days = [row["due_day"] for row in await connection.fetch(_QUERIES["due_days"], agency, due_day)]
         for day in days:
             gone += await self._purge_day(agency, day)
-        gone += await self._purge_freed(agency, due_day)
+        gone += await self._purge_one_by_one(agency, due_day)
         await self._destroy_spent(agency, due_day)
         metrics.PURGED.labels("letters").inc(gone)
         return {"letters": gone}
@@ -139,27 +142,53 @@ class Quarantine:
                 for row in rows:
                     key, name = await self._reseal(agency, row)
                     await connection.execute(_QUERIES["move_letter"], agency, row["letter_id"], key, name)
+            for row in await connection.fetch(_QUERIES["day_letters"], agency, day):
+                await self._keep_longer(connection, agency, row, day)
             return changed(await connection.execute(_QUERIES["drop_day"], agency, day))
+
+    async def _keep_longer(self, connection: Any, agency: str, row: Any, day: date) -> None:
+        """Move a letter to the day that the policy of today gives it, where that is a later one."""
+        due = rules.stays_until(_known(row), self._profiles) if self._profiles else day
+        if due <= day:
+            return
+        letter = str(row["letter_id"])
+        key, name = await self._seal(agency, row, rules.object_key(agency, due, letter), rules.day_key(due))
+        await self._open_day(connection, agency, row["received_at"], due)
+        await connection.execute(_QUERIES["set_day"], agency, row["letter_id"], due, key, name)
+
+    async def _open_day(self, connection: Any, agency: str, received_at: datetime, day: date) -> None:
+        """Make the day known to purges, which go by days with partitions."""
+        await connection.fetchval(_QUERIES["ensure_day"], day)
+        await connection.execute(_QUERIES["put_day"], agency, received_at.astimezone(UTC).date(), day)
 
     async def _reseal(self, agency: str, row: Any) -> tuple[str, str]:
         letter = str(row["letter_id"])
-        key, name = rules.held_object(agency, letter), rules.held_key(letter)
+        return await self._seal(agency, row, rules.held_object(agency, letter), rules.held_key(letter))
+
+    async def _seal(self, agency: str, row: Any, key: str, name: str) -> tuple[str, str]:
+        """Seal what lies there to another key under another name; gives these, also where nothing lies there."""
         try:
             packed = await self._opened(agency, row)
         except (KeyError, InvalidMessage):
-            log.error("held_letter_missing", extra={"letter_id": letter})
+            log.error("letter_missing", extra={"letter_id": str(row["letter_id"])})
             return key, name
         public = await asyncio.to_thread(self._keys.ensure, agency, name)
         await self._objects.put(key, await asyncio.to_thread(seal_image, public, packed, aad=key.encode()))
         return key, name
 
-    async def _purge_freed(self, agency: str, due_day: date) -> int:
+    async def _purge_one_by_one(self, agency: str, due_day: date) -> int:
+        """Remove letters whose hold is over, and those that the policy of today keeps for a shorter time."""
         async with self._scoped(agency) as connection:
             await connection.fetchval(_QUERIES["hold_lock"])
-            rows = await connection.fetch(_QUERIES["freed_letters"], agency, due_day)
+            later = await connection.fetch(_QUERIES["later_letters"], agency, due_day) if self._profiles else []
+            rows = [
+                *await connection.fetch(_QUERIES["freed_letters"], agency, due_day),
+                *(row for row in later if rules.stays_until(_known(row), self._profiles) <= due_day),
+            ]
             for row in rows:  # object and key first: the row says that there is something to do
                 await self._objects.delete(row["object_key"])
-                await asyncio.to_thread(self._keys.destroy, agency, row["sealed_to"])
+                if rules.day_of(row["sealed_to"]) is None:
+                    await asyncio.to_thread(self._keys.destroy, agency, row["sealed_to"])
             ids = [row["letter_id"] for row in rows]
             return changed(await connection.execute(_QUERIES["drop_letters"], agency, ids))
 
@@ -205,6 +234,14 @@ class Quarantine:
             ],
             "next": str(rows[-1]["letter_id"]) if len(rows) == limit else None,
         }
+
+
+def _known(row: Any) -> Letter:
+    """What the table knows of a letter."""
+    return Letter(
+        str(row["letter_id"]), "", "", "", row["agency"], "", "", row["device_kind"], row["captured_at"],
+        row["received_at"],
+    )  # fmt: skip
 
 
 def _shown(row: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -16,6 +16,9 @@ WHERE agency = $1 AND kind = 'change' AND state IN ('counting', 'awaiting', 'app
 -- counting --
 SELECT * FROM retention.changes WHERE agency = $1 AND state = 'counting' ORDER BY noticed_at;
 
+-- count_changes --
+SELECT count(*) FROM retention.changes WHERE agency = $1;
+
 -- put_change --
 INSERT INTO retention.changes (
     change_id, agency, kind, state, before, after, profile_version, noticed_at, asked_by, asked_name
@@ -214,12 +217,12 @@ SELECT pg_advisory_xact_lock(x'616c7072'::int, 3);
 
 -- ended --
 -- reads whose period of minutes has ended and that hit nothing; started is the moment from which their period counts
-SELECT r.read_id, r.due_day, r.images FROM retention.reads AS r
-WHERE r.agency = $1 AND r.due_day = ANY ($2::date[]) AND r.device_kind = $3
+SELECT r.read_id, r.images FROM retention.reads AS r
+WHERE r.agency = $1 AND r.due_day = $2 AND r.device_kind = $3
   AND CASE WHEN $4 THEN greatest(r.captured_at, r.received_at - $6::interval) ELSE r.received_at END <= $5
   AND NOT EXISTS (SELECT FROM retention.hits AS h WHERE h.agency = r.agency AND h.read_id = r.read_id)
-  AND NOT EXISTS (SELECT FROM retention.held_reads(r.agency, r.due_day) AS k WHERE k.read_id = r.read_id)
-ORDER BY r.due_day LIMIT $7;
+  AND NOT EXISTS (SELECT FROM retention.held_reads($1, $2) AS k WHERE k.read_id = r.read_id)
+LIMIT $7;
 
 -- sweep --
 SELECT retention.sweep($1, $2, $3);

@@ -278,7 +278,7 @@ def _repository_routes(
 
 def _demand_routes(made: APIRouter, door: Door, profiles: Mapping[str, AgencyProfile], demands: Demands) -> None:
     async def one(person: Person, name: str) -> dict[str, Any]:
-        found = await demands.demands(person.agency, name)
+        found = await demands.demands(person, door.clock(), name)
         if not found:
             raise Refusal(404, "DEMAND_UNKNOWN", "the agency has no such demand", person=person)
         return rules.demand_shown(found[0], person, door.clock())
@@ -297,7 +297,7 @@ def _demand_routes(made: APIRouter, door: Door, profiles: Mapping[str, AgencyPro
     @made.get("/v1/demands")
     async def get_demands(request: Request, after: str = "") -> JSONResponse:
         person = _overseer(door, request)
-        found = await demands.demands(person.agency, before=_moment(after, person))
+        found = await demands.demands(person, door.clock(), before=_moment(after, person))
         shown = [rules.demand_shown(demand, person, door.clock()) for demand in found]
         return JSONResponse(jsonable_encoder({"demands": shown, "next": _next(found, "recorded_at")}))
 

@@ -24,28 +24,6 @@ _QUERIES: Final = load_queries("alpr_retention")
 _TRIES: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A demand that records are kept beyond their due day."""
-
-    hold_id: str
-    agency: str
-    ground: str
-    case_reference: str
-    placed_by: str
-    placed_at: datetime
-    read_ids: tuple[str, ...] = ()
-    plate: str = ""
-    device_id: str = ""
-    captured_from: datetime | None = None
-    captured_to: datetime | None = None
-
-    @property
-    def by_query(self) -> bool:
-        """Whether the hold covers whatever fits its criteria, also what is stored later."""
-        return bool(self.plate or self.device_id or self.captured_from or self.captured_to)
-
-
 def _image(ref: ImageRef) -> dict[str, Any]:
     return {
         "role": ref.role.value,
@@ -325,13 +303,3 @@ class Records:
     def forget_day(self, day: date) -> None:
         """Take note that a due day's partitions may be gone: the next record of it makes them again."""
         self._days.discard(day)
-
-    async def place_hold(self, hold: Hold) -> None:
-        """Store a hold; it binds every purge that begins a day after this returns."""
-        async with self._scoped([hold.agency]) as connection:
-            await connection.fetchval(_QUERIES["hold_lock"])
-            await connection.execute(
-                _QUERIES["place_hold"], UUID(hold.hold_id), hold.agency, hold.ground, hold.case_reference,
-                hold.placed_by, hold.placed_at, [UUID(read) for read in hold.read_ids], hold.by_query,
-                hold.plate or None, hold.device_id or None, hold.captured_from, hold.captured_to,
-            )  # fmt: skip

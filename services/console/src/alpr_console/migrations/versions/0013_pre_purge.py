@@ -30,6 +30,10 @@ STATEMENTS = (
     "CREATE INDEX hit_steps_hit ON console.hit_steps (agency, hit_id)",
     "CREATE INDEX cad_events_hit ON console.cad_events (agency, hit_id)",
     "CREATE INDEX cad_statuses_hit ON console.cad_statuses (agency, hit_id)",
+    # what used to go after a week stays for the record's time: whoever asks for the newest finds them by time
+    "CREATE INDEX notifications_notified ON console.notifications (agency, notified_at)",
+    "CREATE INDEX incidents_shown ON console.incidents (agency, shown_at) WHERE shown_at IS NOT NULL",
+    "CREATE INDEX deliveries_client ON console.deliveries (client_id)",
     "GRANT SELECT, INSERT, UPDATE ON console.purge_positions TO alpr_console",
     # a registration names a person: it leaves with the hit's time on the screens, before the hit's own record does
     "GRANT DELETE ON console.registration_lookups TO alpr_console",

@@ -3,13 +3,16 @@
 from fastapi import APIRouter
 
 from . import evidence, holds, purges, releases, sharing, stored
+from .ground import Empowered
 
 
-def router() -> APIRouter:
-    """Give the pages."""
+def router(empowered: Empowered) -> APIRouter:
+    """Give the pages; `empowered` tells of a designee's power over releases."""
     routes = APIRouter(include_in_schema=False)
-    for part in (stored, purges, holds, evidence, releases, sharing):
+    for part in (purges, holds, evidence, sharing):
         routes.include_router(part.router())
+    for with_powers in (stored, releases):
+        routes.include_router(with_powers.router(empowered))
     return routes
 
 

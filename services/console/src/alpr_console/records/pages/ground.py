@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import Request, Response
 
+from alprcore.model import Person
+
 from ...forwarding import Closed, ask, ask_maybe
-from ...web import SignedIn, page_person, pages_of, signed_in_quietly
+from ...web import SignedIn, page_person, pages_of, signed_in_quietly, web_of
 from .. import rules
 
 AWAY: Final = "Records do not answer right now. Nothing was changed; what is held stays held, and nothing is purged."
 WATCH: Final = "x-watch"
 """Header of a page that brings itself up to date while something long runs (keeping.js)."""
+Empowered = Callable[[Person, datetime], Awaitable[Person]]
+"""Gives a person what they may do now as a named designee (administration/)."""
 Values = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 async def visitor(request: Request) -> SignedIn:
     """Demand a living session for a page; a page that looks by itself does not keep an idle session alive."""
     return await (signed_in_quietly if WATCH in request.headers else page_person)(request)
+
+
+def designee(empowered: Empowered) -> Callable[[Request], Awaitable[SignedIn]]:
+    """Make the demand of a page on which a designee's power counts (SHR-03, ACC-10)."""
+
+    async def demand(request: Request) -> SignedIn:
+        session = await visitor(request)
+        return replace(session, person=await empowered(session.person, web_of(request).clock()))
+
+    return demand
 
 
 async def found(request: Request, session: SignedIn, path: str, query: str = "") -> dict[str, Any]:

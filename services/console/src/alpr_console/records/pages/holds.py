@@ -60,7 +60,7 @@ def router() -> APIRouter:
             return {
                 "hold": hold, "exports": (exports or {}).get("exports", []),
                 "media": rules.media(session.profile), "reasons": REASONS,
-                "kept": rules.HOLD_ENDS.get(session.profile.retention.hold_end, ""),
+                "kept": rules.hold_ends(session.profile.retention.hold_end),
             }  # fmt: skip
 
         return await ground.show(request, session, "hold.html", values)
@@ -75,7 +75,7 @@ async def _form(request: Request, session: SignedIn, taken: rules.Taken) -> Resp
         )
         return {
             "grounds": grounds.get("grounds", []), "days": grounds.get("review_days", 90), "devices": devices,
-            "ends": rules.HOLD_ENDS.get(str(grounds.get("end", "")), ""), "taken": taken,
+            "ends": rules.hold_ends(grounds.get("end") or ()), "taken": taken,
         }  # fmt: skip
 
     return await ground.show(request, session, "new_hold.html", values)

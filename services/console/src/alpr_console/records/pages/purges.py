@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request, Response
 
 from ...web import SignedIn
+from .. import rules
 from . import ground
 
 
@@ -24,7 +25,7 @@ def router() -> APIRouter:
                 ground.quietly(request, session, "/v1/retention/reports"),
             )
             return {
-                "runs": runs.get("runs", []), "next": runs.get("next"), "may": runs.get("may", ()),
+                "runs": runs.get("runs", []), "next": runs.get("next"), "starts": rules.starts_purges(session.person),
                 "reports": (reports or {}).get("reports", []),
             }  # fmt: skip
 

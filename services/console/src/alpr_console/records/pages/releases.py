@@ -16,13 +16,13 @@ _STATES: Final = ("draft", "submitted", "approved", "fulfilled", "denied", "refu
 _FORM: Final = "/v1/release-requests/form"
 
 
-def router() -> APIRouter:
-    """Give the pages."""
-    routes = APIRouter()
+def router(empowered: ground.Empowered) -> APIRouter:
+    """Give the pages; `empowered` tells of a designee's power over releases."""
+    routes, visitor = APIRouter(), ground.designee(empowered)
 
     @routes.get("/records/releases")
     async def releases(
-        request: Request, show: str = "", after: str = "", session: SignedIn = Depends(ground.visitor)
+        request: Request, show: str = "", after: str = "", session: SignedIn = Depends(visitor)
     ) -> Response:
         async def values() -> dict[str, Any]:
             which = show if show in (*_STATES, "filed") else ""
@@ -40,15 +40,15 @@ def router() -> APIRouter:
         return await ground.show(request, session, "requests.html", values)
 
     @routes.get("/records/releases/new")
-    async def new_request(request: Request, session: SignedIn = Depends(ground.visitor)) -> Response:
+    async def new_request(request: Request, session: SignedIn = Depends(visitor)) -> Response:
         return await _form(request, session, rules.Taken())
 
     @routes.post("/records/releases/new")
-    async def new_request_of(request: Request, session: SignedIn = Depends(ground.visitor)) -> Response:
+    async def new_request_of(request: Request, session: SignedIn = Depends(visitor)) -> Response:
         return await _form(request, session, rules.taken((await request.form()).multi_items()))
 
     @routes.get("/records/releases/{request_id}")
-    async def one_request(request: Request, request_id: str, session: SignedIn = Depends(ground.visitor)) -> Response:
+    async def one_request(request: Request, request_id: str, session: SignedIn = Depends(visitor)) -> Response:
         async def values() -> dict[str, Any]:
             one, form = await asyncio.gather(
                 ground.found(request, session, f"/v1/release-requests/{quote(request_id, safe='')}"),
@@ -62,7 +62,7 @@ def router() -> APIRouter:
         return await ground.show(request, session, "request.html", values)
 
     @routes.get("/records/demands")
-    async def demands(request: Request, after: str = "", session: SignedIn = Depends(ground.visitor)) -> Response:
+    async def demands(request: Request, after: str = "", session: SignedIn = Depends(visitor)) -> Response:
         async def values() -> dict[str, Any]:
             answer = await ground.found(request, session, "/v1/demands", urlencode({"after": after}) if after else "")
             return {
@@ -73,10 +73,10 @@ def router() -> APIRouter:
         return await ground.show(request, session, "demands.html", values)
 
     @routes.get("/records/demands/{demand_id}")
-    async def one_demand(request: Request, demand_id: str, session: SignedIn = Depends(ground.visitor)) -> Response:
+    async def one_demand(request: Request, demand_id: str, session: SignedIn = Depends(visitor)) -> Response:
         async def values() -> dict[str, Any]:
             one = await ground.found(request, session, f"/v1/demands/{quote(demand_id, safe='')}")
-            return {"one": one, "kinds": rules.DEMANDS}
+            return {"one": one, "kinds": rules.DEMANDS, "looks": rules.looks_up(session.person)}
 
         return await ground.show(request, session, "demand.html", values)
 

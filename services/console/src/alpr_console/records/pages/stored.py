@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -13,35 +14,45 @@ from .. import rules
 from . import ground
 
 
-def router() -> APIRouter:
-    """Give the pages."""
-    routes = APIRouter()
+def router(empowered: ground.Empowered) -> APIRouter:
+    """Give the pages; `empowered` tells of a designee's power over releases."""
+    routes, visitor = APIRouter(), ground.designee(empowered)
 
     @routes.get("/records")
-    async def overview(request: Request, session: SignedIn = Depends(ground.visitor)) -> Response:
+    async def overview(request: Request, session: SignedIn = Depends(visitor)) -> Response:
         first = rules.first(session.person)
         if first not in {"", "/records"}:  # the overview is for who answers for the records; others begin at their work
             return RedirectResponse(first, 303)
 
         async def values() -> dict[str, Any]:
-            stock, runs, waiting = await asyncio.gather(
+            stock, runs, holds, waiting = await asyncio.gather(
                 ground.found(request, session, "/v1/retention/stock"),
                 ground.quietly(request, session, "/v1/retention/runs"),
+                ground.quietly(request, session, "/v1/holds", "state=active"),
                 _waiting(request, session),
             )
             return {
                 "stock": stock, "charts": rules.stock_charts(stock), "waiting": waiting,
                 "last": next(iter((runs or {}).get("runs", [])), None),
+                "grounds": rules.held_by_ground((holds or {}).get("holds")),
             }  # fmt: skip
 
         return await ground.show(request, session, "overview.html", values)
 
     @routes.get("/records/schedule")
-    async def schedule(request: Request, session: SignedIn = Depends(ground.visitor)) -> Response:
+    async def schedule(request: Request, session: SignedIn = Depends(visitor)) -> Response:
         async def values() -> dict[str, Any]:
             return {"schedule": await ground.found(request, session, "/v1/retention/schedule")}
 
         return await ground.show(request, session, "schedule.html", values)
+
+    @routes.get("/records/schedule/{change_id}")
+    async def one_change(request: Request, change_id: str, session: SignedIn = Depends(visitor)) -> Response:
+        async def values() -> dict[str, Any]:
+            path = f"/v1/retention/changes/{quote(change_id, safe='')}"
+            return {"change": await ground.found(request, session, path)}
+
+        return await ground.show(request, session, "change.html", values)
 
     return routes
 

@@ -44,7 +44,7 @@ DEMANDS: Final = (
 )
 """Demands for records by law, and of a person about themselves."""
 HOLD_ENDS: Final[Mapping[str, str]] = {
-    "booked": "It ends when the evidence is booked, or when the action ends.",
+    "booked": "It ends when the evidence is booked.",
     "action_ends": "It lasts only as long as the criminal or civil action needs it.",
     "case_file": "It ends on the day on which the case file itself is purged.",
 }
@@ -81,6 +81,11 @@ def taken(form: Iterable[tuple[str, Any]]) -> Taken:
             case_number = text[:100]
     ticked, page = (tuple(found[:READS_TAKEN]) for found in reads.values())
     return Taken(entry, ticked, page, case_number)
+
+
+def hold_ends(codes: Iterable[str]) -> str:
+    """Say when a hold ends by the agency's policy."""
+    return " ".join(HOLD_ENDS[code] for code in codes if code in HOLD_ENDS)
 
 
 def counterparties(profile: AgencyProfile) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Pictures of counts: columns by month or day, laid out in a field of 1000 by 200, largest value at the top."""
+"""Pictures of counts: columns by month or day, laid out in a field of 1000 by 200, largest value at the top. Pure."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ _SEEN: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a column shows: its label, its words when it is pointed at, and one count per series, lowest first."""
+    """What a column shows: its label, its words when it is pointed at, and its count."""
 
     label: str
     words: str
-    counts: tuple[int, ...]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A rectangle of the picture: place and size in its field, and the series (0 is the lowest) it belongs to."""
+    """A rectangle of the picture: place and size in its field."""
 
     x: float
     y: float
     width: float
     height: float
-    series: int
     words: str
 
 
@@ -45,23 +44,16 @@ class Picture:
 
 
 def columns(rows: Sequence[Column]) -> Picture:
-    """Lay out stacked columns from left to right; without any count there is nothing to draw."""
-    top = max((sum(row.counts) for row in rows), default=0)
+    """Lay out columns from left to right; without any count there is nothing to draw."""
+    top = max((row.count for row in rows), default=0)
     if top <= 0:
         return Picture((), 0, ())
-    room = WIDTH / len(rows)
+    room, width = WIDTH / len(rows), round(WIDTH / len(rows) * (1 - _GAP), 2)
     blocks = []
     for at, row in enumerate(rows):
-        foot = HEIGHT
-        for series, count in enumerate(row.counts):
-            if count <= 0:
-                continue
-            height = min(max(HEIGHT * count / top, _SEEN), foot)
-            foot -= height
-            x = at * room + room * _GAP / 2
-            blocks.append(
-                Block(round(x, 2), round(foot, 2), round(room * (1 - _GAP), 2), round(height, 2), series, row.words)
-            )
+        if row.count > 0:
+            height = round(max(HEIGHT * row.count / top, _SEEN), 2)
+            blocks.append(Block(round((at + _GAP / 2) * room, 2), round(HEIGHT - height, 2), width, height, row.words))
     return Picture(tuple(blocks), top, _ticks([row.label for row in rows]))
 
 
@@ -72,5 +64,5 @@ def _ticks(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def share(part: int, whole: int) -> float:
-    """Tell how far a work is, from 0 to 100; a work of nothing is done."""
+    """Tell how far a work is, or how much of the whole a part is, from 0 to 100; a work of nothing is done."""
     return 100.0 if whole <= 0 else round(100.0 * min(max(part, 0), whole) / whole, 1)

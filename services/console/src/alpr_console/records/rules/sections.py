@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from alprcore.model import Person
@@ -67,6 +67,11 @@ def tabs(person: Person) -> list[tuple[str, str]]:
     return [(one.path, one.words) for one in SECTIONS if not one.roles.isdisjoint(person.roles)]
 
 
+def starts_purges(person: Person) -> bool:
+    """Tell whether this person may preview a purge and begin one before its time (RET-06)."""
+    return "retention_officer" in person.roles
+
+
 def places_holds(person: Person) -> bool:
     """Tell whether the form for a hold is of any use to this person: auditors look on (RET-07)."""
     return may_look("/records/holds/new", person.roles)
@@ -82,6 +87,16 @@ def records_demands(person: Person) -> bool:
     return not (OVERSEERS - {"auditor"}).isdisjoint(person.roles)
 
 
-def decides(path: str) -> bool:
-    """Tell whether a call is one in which a designee's power counts: the decision on a release."""
-    return path.startswith("/v1/release-requests/") and path.endswith("/decisions")
+def looks_up(person: Person) -> bool:
+    """Tell whether this person may look up reads for somebody who asks about their own vehicle."""
+    return not {"program_manager", "supervisor"}.isdisjoint(person.roles)
+
+
+def empowered(person: Person, delegation: str) -> Person:
+    """Give a person the power over releases under the delegation named; without one nothing more (ACC-10)."""
+    return replace(person, powers=(f"{APPROVES}:{delegation}",)) if delegation else person
+
+
+def counts_powers(path: str) -> bool:
+    """Tell whether a call is one in which a designee's power counts: whatever concerns requests for releases."""
+    return path == "/v1/release-requests" or path.startswith("/v1/release-requests/")

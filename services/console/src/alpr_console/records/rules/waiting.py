@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .words import words_of
+from .words import state
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def tasks(part: Part, answer: Mapping[str, Any]) -> list[Task]:
         act = next((act for act in part.acts if act in may and (act not in _LATE_ONLY or row.get("overdue"))), None)
         if act is None:
             continue
-        page = part.page if part.key == "change_id" else f"{part.page}/{row.get(part.key, '')}"
+        page = f"{part.page}/{row.get(part.key, '')}"
         found.append(Task(part.acts[act], _about(row), page, str(row.get("review_due") or "")))
     return found
 
@@ -84,4 +84,4 @@ def _about(row: Mapping[str, Any]) -> str:
     for name in ("ground_label", "agency_name", "words", "title", "receiver"):
         if row.get(name):
             return str(row[name])
-    return words_of(str(row.get("state", "")))
+    return state(str(row.get("state", "")))[0]

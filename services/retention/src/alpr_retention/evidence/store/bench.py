@@ -44,7 +44,9 @@ class Bench:
     async def record(self, agency: str, item: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """A read with its hits as stored now. Raises `KeyError` when it is gone."""
         async with self.outbox.change(agency) as connection:
-            row = await connection.fetchrow(_QUERIES["record"], agency, item["read_id"], item["due_day"])
+            # asked by itself, so that the day is a constant and one partition is planned, not hundreds
+            day = await connection.fetchval(_QUERIES["day_of"], agency, item["read_id"], item["captured_at"])
+            row = day and await connection.fetchrow(_QUERIES["record"], agency, item["read_id"], day)
         if row is None:
             raise KeyError(str(item["read_id"]))
         return json.loads(row["read"]), json.loads(row["hits"])
@@ -56,12 +58,10 @@ class Bench:
 
     async def to_build(self) -> list[tuple[str, str]]:
         """Agency and id of every package that waits to be built."""
-        found = []
-        for agency in list(self.profiles):
-            async with self.outbox.change(agency) as connection:
-                rows = await connection.fetch(_QUERIES["building"], agency)
-            found += [(agency, str(row["package_id"])) for row in rows]
-        return found
+        agencies = list(self.profiles)
+        async with self.outbox.change(*agencies) as connection:
+            rows = await connection.fetch(_QUERIES["building"], agencies)
+        return [(row["agency"], str(row["package_id"])) for row in rows]
 
     @asynccontextmanager
     async def alone(self, package_id: str) -> AsyncIterator[bool]:

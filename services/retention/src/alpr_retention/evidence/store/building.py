@@ -110,15 +110,22 @@ class Builder:
             await attempt.pack()
             await attempt.check()
         except (KeyError, PermissionError):  # a read, an image or a key: a purge was here
-            await self.packages.end(agency, package_id, "broken", "READ_GONE", self.clock())
-            return False
+            return await self._broken(agency, package_id, "READ_GONE")
         except InvalidMessage as error:
-            logger.error("package_broken", extra={"package_id": package_id, "reason": error.code})
-            await self.packages.end(agency, package_id, "broken", error.code, self.clock())
-            return False
+            return await self._broken(agency, package_id, error.code)
+        except (TypeError, ValueError):  # one odd record must not keep every other package waiting
+            return await self._broken(agency, package_id, "RECORD_INVALID")
         notes = [asdict(one) for one in attempt.redactions()]
         end = {"redactions": notes, "key_sha256": attempt.about.key_sha256, "content_key": sealed}
-        return await self.packages.built(package, attempt.done, attempt.packed, end, self.clock())
+        done = await self.packages.built(package, attempt.done, attempt.packed, end, self.clock())
+        if not done:  # it ended meanwhile: what this attempt wrote goes, too
+            await self.packages.vault.clear_volumes(agency, package_id)
+        return done
+
+    async def _broken(self, agency: str, package_id: str, reason: str) -> bool:
+        logger.error("package_broken", extra={"package_id": package_id, "reason": reason})
+        await self.packages.end(agency, package_id, "broken", reason, self.clock())
+        return False
 
 
 class _Attempt:

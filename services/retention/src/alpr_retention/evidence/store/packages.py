@@ -199,9 +199,8 @@ class Packages:
         async with self._locked(person.agency, package_id) as (connection, package):
             if "media" not in rules.may_do(package, person):
                 raise LookupError("PACKAGE_CLOSED")
-            if isinstance(
-                refused := rules.may_witness(witness, package["exporter"], package["exporter_name"]), Refused
-            ):
+            writers = (package["exporter"], package["exporter_name"], person.username, person.full_name)
+            if isinstance(refused := rules.may_witness(witness, *writers), Refused):
                 raise PermissionError(refused.reason_code)
             await connection.execute(_QUERIES["set_media"], person.agency, UUID(package_id), medium, witness)
             for number, serial in serials.items():
@@ -245,6 +244,8 @@ class Packages:
     ) -> bool:
         """End a package that was not handed out: cancelled, broken or expired; False when it had ended already."""
         async with self._locked(agency, package_id) as (connection, package):
+            if person and isinstance(refused := rules.may_take(person, package["kind"]), Refused):
+                raise PermissionError(refused.reason_code)
             done = await connection.execute(_QUERIES["end"], agency, UUID(package_id), state, reason, now)
             if done.endswith(" 0"):
                 return False
@@ -261,7 +262,7 @@ class Packages:
             await connection.execute(_QUERIES["cleared"], agency, UUID(package_id), now)
 
     async def due(self, agency: str, due_day: date, now: datetime) -> Mapping[str, int]:
-        """End every release package with reads that are due on or before a day; answers how many working copies went."""
+        """End every package with reads that went on or before a due day; answers how many working copies went."""
         async with self.outbox.change(agency) as connection:
             rows = await connection.fetch(_QUERIES["due"], agency, due_day)
         ended = [await self.end(agency, str(row["package_id"]), "expired", "PURGED", now) for row in rows]
@@ -283,10 +284,13 @@ class Packages:
     async def begin_taking(self, person: Person, package_id: str, number: int, now: datetime) -> dict[str, Any]:
         """Let a person take a volume, once: recorded before the first byte. Answers the volume with its open key.
 
-        Raises `LookupError` PACKAGE_UNKNOWN, VOLUME_UNKNOWN or PACKAGE_GONE, `PermissionError` VOLUME_TAKEN.
+        Raises `LookupError` PACKAGE_UNKNOWN, VOLUME_UNKNOWN or PACKAGE_GONE, `PermissionError` VOLUME_TAKEN or
+        ROLE_NOT_AUTHORISED.
         """
         agency = person.agency
         async with self._locked(agency, package_id) as (connection, package):
+            if isinstance(refused := rules.may_take(person, package["kind"]), Refused):
+                raise PermissionError(refused.reason_code)
             volumes = [_volume(one) for one in await connection.fetch(_QUERIES["volumes"], agency, [UUID(package_id)])]
             volume = next((one for one in volumes if one["number"] == number), None)
             if volume is None:

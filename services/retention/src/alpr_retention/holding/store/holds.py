@@ -13,7 +13,6 @@ import asyncpg
 
 from alprcore.model import Decision, Person, Refused, make_id
 from alprcore.policy import AgencyProfile
-from alprcore.postgres import translated
 
 from ...telling import Outbox
 from .. import rules
@@ -188,24 +187,23 @@ class Holds:
     async def _step(self, step: Step, hold_id: str, change: Change, facts: Mapping[str, str]) -> Refused | None:
         """Judge and write one step. Raises `LookupError` for no such hold, `Transient`."""
         person, agency = step.person, step.person.agency
-        with translated():
-            async with self._outbox.change(agency) as connection:
-                if await connection.fetchval(QUERIES["lock_one"], agency, UUID(hold_id)) is None:
-                    raise LookupError(hold_id)
-                row = await connection.fetchrow(QUERIES["one"], agency, UUID(hold_id))
-                decided = step.judge(step.profile, person, standing_of(row, step.adapter))
-                if isinstance(decided, Refused):
-                    return decided
-                refused = await change(connection, row)
-                if refused is not None:
-                    return refused
-                await self._act(connection, hold_id, agency, step.name, person, step.note, step.now)
-                await self._outbox.record(
-                    connection, person, step.kind, hold_id, step.now.isoformat(), step.now,
-                    profile_version=step.profile.version,
-                    facts={"hold_id": hold_id, "covers": rules.words_of(scope_of(row)), **facts},
-                    personal={"note": step.note, "case_number": row["case_number"]},
-                )  # fmt: skip
+        async with self._outbox.change(agency) as connection:
+            if await connection.fetchval(QUERIES["lock_one"], agency, UUID(hold_id)) is None:
+                raise LookupError(hold_id)
+            row = await connection.fetchrow(QUERIES["one"], agency, UUID(hold_id))
+            decided = step.judge(step.profile, person, standing_of(row, step.adapter))
+            if isinstance(decided, Refused):
+                return decided
+            refused = await change(connection, row)
+            if refused is not None:
+                return refused
+            await self._act(connection, hold_id, agency, step.name, person, step.note, step.now)
+            await self._outbox.record(
+                connection, person, step.kind, hold_id, step.now.isoformat(), step.now,
+                profile_version=step.profile.version,
+                facts={"hold_id": hold_id, "covers": rules.words_of(scope_of(row)), **facts},
+                personal={"note": step.note, "case_number": row["case_number"]},
+            )  # fmt: skip
         return None
 
     async def _act(

@@ -150,7 +150,8 @@ PURGE = (
             'reads' || to_char(day, '_YYYYMMDD'), 'hits' || to_char(day, '_YYYYMMDD'));
         RETURN true;
     END $$""",
-    # What a day holds, by agency; raises when floor or hold forbid that the records of these agencies go.
+    # What a day holds, by agency, with the images that do not lie in its folders, in one pass over it; raises when floor
+    # or hold forbid that the records of these agencies go.
     r"""CREATE FUNCTION retention.judge_day(day date, of_agencies text[], OUT agencies jsonb, OUT reads bigint, OUT hits bigint)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET max_parallel_workers_per_gather = 0 AS $$
     DECLARE
@@ -159,15 +160,21 @@ PURGE = (
         scope text := coalesce(current_setting('alpr.agencies', true), '');
     BEGIN
         EXECUTE format($q$
-            SELECT coalesce(jsonb_object_agg(c.agency, jsonb_build_object('reads', c.reads, 'hits', c.hits)), '{}'),
+            SELECT coalesce(jsonb_object_agg(c.agency, jsonb_build_object('reads', c.reads, 'hits', c.hits,
+                    'strays', coalesce(c.strays, '[]'))), '{}'),
                 coalesce(sum(c.reads), 0)\:\:bigint, coalesce(sum(c.hits), 0)\:\:bigint, max(c.newest)
-            FROM (SELECT a.agency, sum(a.reads) AS reads, sum(a.hits) AS hits, max(a.newest) AS newest
-                FROM (SELECT agency, count(*) AS reads, 0 AS hits, max(received_at) AS newest
+            FROM (SELECT a.agency, sum(a.reads) AS reads, sum(a.hits) AS hits, max(a.newest) AS newest,
+                    (SELECT jsonb_agg(DISTINCT i ->> 'key') FROM unnest(array_agg(a.elsewhere)) AS e,
+                        jsonb_array_elements(e) AS row, jsonb_array_elements(row) AS i
+                        WHERE i ->> 'key' <> '' AND strpos(i ->> 'key', '/' || a.agency || '/' || $2 || '/') = 0) AS strays
+                FROM (SELECT agency, count(*) AS reads, 0 AS hits, max(received_at) AS newest,
+                        jsonb_agg(images) FILTER (WHERE strpos(images #>> '{0,key}', '/' || agency || '/' || $2 || '/') = 0
+                            OR strpos(images #>> '{1,key}', '/' || agency || '/' || $2 || '/') = 0) AS elsewhere
                         FROM retention.%I GROUP BY agency
-                    UNION ALL SELECT agency, 0, count(*), max(received_at) FROM retention.%I GROUP BY agency) AS a
+                    UNION ALL SELECT agency, 0, count(*), max(received_at), NULL FROM retention.%I GROUP BY agency) AS a
                 WHERE $1 IS NULL OR a.agency = ANY ($1) GROUP BY a.agency) AS c $q$,
             'reads' || to_char(day, '_YYYYMMDD'), 'hits' || to_char(day, '_YYYYMMDD'))
-        INTO agencies, reads, hits, newest USING of_agencies;
+        INTO agencies, reads, hits, newest USING of_agencies, day\:\:text;
         IF newest + retention.floor() > clock_timestamp() OR day >= current_date THEN
             RAISE EXCEPTION 'RETENTION_FLOOR' USING ERRCODE = 'check_violation';
         END IF;

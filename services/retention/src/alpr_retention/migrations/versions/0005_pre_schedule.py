@@ -264,7 +264,6 @@ FUNCTIONS = (
 
 GRANTS = (
     "GRANT SELECT, INSERT, UPDATE ON retention.rules_known, retention.changes, retention.change_days TO alpr_retention",
-    "GRANT DELETE ON retention.change_days TO alpr_retention",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON retention.resettle TO alpr_retention",
     "GRANT SELECT, INSERT, UPDATE ON retention.swept TO alpr_retention",
     "GRANT SELECT, INSERT, DELETE ON retention.moved_objects TO alpr_retention",

@@ -133,7 +133,10 @@ AGREEMENTS: tuple[str, ...] = (
         INSERT INTO retention.agreement_uses (entry, agreement_id, giver, receiver, act, used_at)
         VALUES (number, a.agreement_id, a.giver, a.receiver, under_agreement.act, clock_timestamp())
         ON CONFLICT DO NOTHING;
-        RETURN CASE act WHEN 'image' THEN s ELSE query || jsonb_build_object('search', s) END;
+        -- another agency never gets the sealed text of a list's entry, and no image's name where it gets no image
+        RETURN CASE act WHEN 'image' THEN s ELSE query || jsonb_build_object('search', s, 'instead',
+            CASE act WHEN 'hits' THEN '{"entry_sealed"\: "", "entry_key_id"\: ""}' ELSE '{}' END\:\:jsonb
+            || CASE WHEN a.with_images THEN '{}' ELSE '{"images"\: []}' END\:\:jsonb) END;
     END $$""",
     # One committed intent answers once, within 30 s, for the act it names, on the primary; about the asker's own agency,
     # or about one other that agreed to it and has not stopped.
@@ -164,6 +167,20 @@ AGREEMENTS: tuple[str, ...] = (
         END IF;
         PERFORM set_config('alpr.agencies', array_to_string(scope, ','), true);
     END $$""",
+    *(
+        f"""CREATE OR REPLACE FUNCTION retention.search_{what}(entry bigint) RETURNS SETOF jsonb
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        DECLARE
+            scope text[];
+            query jsonb;
+        BEGIN
+            SELECT u.scope, u.query INTO scope, query FROM retention.use_intent(entry, '{act}') AS u;
+            RETURN QUERY SELECT a || coalesce(query -> 'instead', '{{}}')
+                FROM retention.answer('{what}', scope, query -> 'search') AS a;
+            PERFORM set_config('alpr.agencies', '', true);
+        END $$"""
+        for what, act in (("reads", "search"), ("hits", "hits"))
+    ),
     # The image that a committed intent names: where it lies and which key opens it.
     r"""CREATE OR REPLACE FUNCTION retention.open_view(entry bigint, person text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

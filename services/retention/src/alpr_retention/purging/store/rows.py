@@ -220,12 +220,6 @@ class Rows:
             sums.update(str(hold) for read in ids for hold in held[read])
             await connection.execute(QUERIES["add_held"], UUID(run_id), agency, day, len(ids), json.dumps(dict(sums)))
 
-    async def strays(self, agency: str, day: date) -> list[str]:
-        """Keys of the day's images outside the day's folders."""
-        async with self.scoped([agency]) as connection:
-            rows = await connection.fetch(QUERIES["strays"], agency, day, f"/{agency}/{day}/", timeout=LONG_S)
-        return [row[0] for row in rows]
-
     async def ended_holds(self, agency: str, day: date) -> dict[str, int]:
         """Reads of a day that only holds cover which have ended, by hold."""
         async with self.scoped([agency]) as connection:
@@ -234,31 +228,33 @@ class Rows:
 
     async def cut(
         self, run_id: str, day: date, items: Mapping[str, Item], *, whole: bool, now: datetime
-    ) -> dict[str, dict[str, int]]:
+    ) -> dict[str, Item]:
         """Remove a day's records of these agencies, order the same of every door, and write both down, all or nothing.
 
-        `whole`: nobody else's records lie on the day, so that its partitions are dropped. Answers the counts by agency.
+        `whole`: nobody else's records lie on the day, so that its partitions are dropped. Answers the items as they are now.
         Raises `PermissionError` RECORD_HELD or RETENTION_FLOOR; then nothing has happened.
         """
         going = sorted(items)
+        cut: dict[str, Item] = {}
         try:
             async with self.scoped(going) as connection:
-                if not await connection.fetchval(QUERIES["close_day"], day, timeout=LONG_S):
-                    return {}
+                await connection.fetchval(QUERIES["close_day"], day, timeout=LONG_S)
                 parts = {agency: await self._order(connection, run_id, agency, day, now) for agency in going}
                 asked = (QUERIES["drop_day"], day) if whole else (QUERIES["empty_day"], day, going)
-                said = json.loads(await connection.fetchval(*asked, timeout=LONG_S))
-                gone: dict[str, dict[str, int]] = said["agencies"]
+                gone = json.loads(await connection.fetchval(*asked, timeout=LONG_S))["agencies"]
                 await connection.fetchval(QUERIES["scope"], ",".join(going))
                 for agency, item in items.items():
-                    count = gone.get(agency, {"reads": 0, "hits": 0})
+                    was = gone.get(agency, {"reads": 0, "hits": 0, "strays": []})
                     await connection.execute(
-                        QUERIES["cut_item"], UUID(run_id), agency, day, "day", count["reads"], count["hits"],
-                        parts[agency], list(item.strays), json.dumps(dict(item.holds)), now,
+                        QUERIES["cut_item"], UUID(run_id), agency, day, "day", was["reads"], was["hits"], parts[agency],
+                        was["strays"], json.dumps(dict(item.holds)), now,
                     )  # fmt: skip
+                    cut[agency] = replace(
+                        item, state="cut", reads=was["reads"], hits=was["hits"], strays=tuple(was["strays"])
+                    )
         except asyncpg.CheckViolationError as error:
             raise PermissionError(error.message or "RETENTION_FLOOR") from error
-        return gone
+        return cut
 
     async def cut_released(self, run_id: str, item: Item, now: datetime) -> dict[str, int]:
         """Remove records that a hold kept beyond their day and none keeps any more, as `cut` does."""

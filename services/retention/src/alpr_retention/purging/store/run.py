@@ -172,22 +172,15 @@ class Purges:
         if here and not going:
             return
         for agency in going:
-            strays = tuple(await self.rows.strays(agency, day))
-            items[agency] = replace(items[agency], strays=strays, holds=await self.rows.ended_holds(agency, day))
-        gone = await self._cut(run_id, day, items, whole=len(going) == len(here))
-        if gone is None:
-            return
-        for agency in going:
-            counts = gone.get(agency, {"reads": 0, "hits": 0})
-            metrics.PURGED.labels("reads").inc(counts["reads"])
-            metrics.PURGED.labels("hits").inc(counts["hits"])
-            await self._clear(run_id, replace(items[agency], state="cut"))
+            items[agency] = replace(items[agency], holds=await self.rows.ended_holds(agency, day))
+        for item in (await self._cut(run_id, day, items, whole=len(going) == len(here))).values():
+            metrics.PURGED.labels("reads").inc(item.reads)
+            metrics.PURGED.labels("hits").inc(item.hits)
+            await self._clear(run_id, item)
         self._records.forget_day(day)
 
-    async def _cut(
-        self, run_id: str, day: date, items: Mapping[str, Item], *, whole: bool
-    ) -> dict[str, dict[str, int]] | None:
-        """Move what is held and remove the rest; None when floor or holds forbid it, and the items say so."""
+    async def _cut(self, run_id: str, day: date, items: Mapping[str, Item], *, whole: bool) -> dict[str, Item]:
+        """Move what is held and remove the rest; nothing when floor or holds forbid it, and the items say so."""
         code = ""
         for _ in range(_TRIES):
             for agency in items:
@@ -200,7 +193,7 @@ class Purges:
                     break
         for item in items.values():
             await self.rows.refuse(run_id, item, code, self._clock())
-        return None
+        return {}
 
     async def _may(self, agency: str) -> Refused | None:
         """Ask an agency's own policy; what belongs to nobody any more has none."""
@@ -222,6 +215,9 @@ class Purges:
             )
             images = {row["read_id"]: images for row, images in zip(reads, kept, strict=True)}
             await self.rows.move_held(run_id, agency, day, holds, images)
+            now_at = {image["key"] for kept in images.values() for image in kept}
+            for key in {image["key"] for row in reads for image in row["images"]} - now_at - {""}:
+                await self._images.objects.delete(key)  # what is left of a read that stays is no image that goes
 
     async def _reseal(
         self,

@@ -43,7 +43,8 @@ class Changes:
                 return None
             if found is not None:  # records that were stored or moved meanwhile lie under its days
                 await connection.execute(QUERIES["end_change"], agency, found["change_id"], "superseded", now)
-            change_id = make_id("retention-change", agency, json.dumps(rules_now), now.isoformat())
+            number = await connection.fetchval(QUERIES["count_changes"], agency)
+            change_id = make_id("retention-change", agency, str(number), now.isoformat())
             await connection.execute(
                 QUERIES["put_change"], UUID(change_id), agency, "change", json.dumps(known), json.dumps(rules_now),
                 profile.version, now, "", "",

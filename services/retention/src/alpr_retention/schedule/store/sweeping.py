@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from alprcore.model import DeviceKind
 from alprcore.policy import AgencyProfile, period_of
@@ -15,6 +15,7 @@ from ...telling import Outbox
 from .changes import QUERIES
 
 BATCH: Final = 500
+_DAY: Final = timedelta(days=1)
 
 
 class Sweeper:
@@ -29,46 +30,37 @@ class Sweeper:
 
     async def sweep(self, agency: str, profile: AgencyProfile, now: datetime) -> int:
         """Delete what has ended by now; answers how many reads went. Raises `Transient`."""
-        gone = 0
+        gone, today = 0, now.astimezone(UTC).date()
         for kind in DeviceKind:
             period = period_of(profile.retention, kind)
             if period.unit != "minute":
                 continue
             kept = timedelta(minutes=period.count)
-            while taken := await self._batch(agency, profile, kind, kept, now):
-                gone += taken
+            for day in (today - _DAY, today, today + _DAY):  # the agency's day may be another than that of UTC
+                while taken := await self._batch(agency, profile, kind, day, kept, now):
+                    gone += taken
         await self._tell(agency, profile, now)
         return gone
 
     async def _batch(
-        self, agency: str, profile: AgencyProfile, kind: DeviceKind, kept: timedelta, now: datetime
+        self, agency: str, profile: AgencyProfile, kind: DeviceKind, day: date, kept: timedelta, now: datetime
     ) -> int:
-        today = now.astimezone(UTC).date()
-        days = [today + timedelta(days=offset) for offset in (-1, 0, 1)]
         by_capture = profile.retention.clock == "captured"
         async with self._outbox.change(agency) as connection:
             await connection.fetchval(QUERIES["hold_lock"])
             rows = await connection.fetch(
-                QUERIES["ended"], agency, days, kind.value, by_capture, now - kept, kept, BATCH
+                QUERIES["ended"], agency, day, kind.value, by_capture, now - kept, kept, BATCH
             )
-            images = 0
-            for row in rows:
-                for image in json.loads(row["images"]):
-                    if image["key"]:
-                        await self._images.objects.delete(image["key"])
-                        images += 1
-            taken = 0
-            for day in sorted({row["due_day"] for row in rows}):
-                taken += await self._rows(connection, agency, day, rows)
+            keys = [image["key"] for row in rows for image in json.loads(row["images"]) if image["key"]]
+            for key in keys:
+                await self._images.objects.delete(key)
+            ids = [row["read_id"] for row in rows]
+            taken = len(await connection.fetch(QUERIES["sweep"], agency, day, ids)) if ids else 0
             if taken:
-                await connection.execute(QUERIES["count_swept"], agency, now, taken, images)
+                await connection.execute(QUERIES["count_swept"], agency, now, taken, len(keys))
         metrics.PURGED.labels("reads").inc(taken)
-        metrics.PURGED.labels("images").inc(images)
+        metrics.PURGED.labels("images").inc(len(keys))
         return taken
-
-    async def _rows(self, connection: Any, agency: str, day: date, rows: list[Any]) -> int:
-        ids = [row["read_id"] for row in rows if row["due_day"] == day]
-        return len(await connection.fetch(QUERIES["sweep"], agency, day, ids))
 
     async def _tell(self, agency: str, profile: AgencyProfile, now: datetime) -> None:
         """Tell the ledger what went in each hour that has passed."""

@@ -47,11 +47,15 @@ class Demands:
         return name
 
     async def demands(
-        self, agency: str, name: str = "", before: datetime | None = None, limit: int = PAGE
+        self, person: Person, now: datetime, name: str = "", before: datetime | None = None, limit: int = PAGE
     ) -> list[dict[str, Any]]:
-        """List an agency's demands, the latest recorded first, or the one named."""
-        async with self._outbox.change(agency) as connection:
-            return await self._found(connection, agency, name, before, limit)
+        """List the agency's demands, the latest recorded first, or the one named; that they were looked at is recorded."""
+        async with self._outbox.change(person.agency) as connection:
+            found = await self._found(connection, person.agency, name, before, limit)
+            version = f"{person.session_id} {now.isoformat()}"
+            facts = {"demands": str(len(found))}
+            await self._outbox.record(connection, person, "demand_read", name or "list", version, now, facts=facts)
+        return found
 
     async def answer(
         self, person: Person, profile: AgencyProfile, name: str, outcome: str, words: str, verified: str,

@@ -1,0 +1,120 @@
+"""What a run of the purge says of itself, and when it may say complete."""
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from alpr_retention.purging.rules import (
+    STOPPING,
+    Answer,
+    Item,
+    certificate_of,
+    errors_of,
+    outcome_of,
+    report_of,
+    settled,
+    silent,
+)
+from alprcore import wire
+from alprcore.errors import InvalidMessage
+from alprcore.model import PURGE_PART, PurgeOrder, make_id
+from alprcore.topics import Topic
+
+DAY, NOW = date(2027, 3, 14), datetime(2027, 3, 16, tzinfo=UTC)
+DOORS = ("console", "ingest")
+RUN = {"run_id": "r-1", "as_of": "2027-03-15", "started_at": NOW.isoformat()}
+
+
+def said(service, parts=1, **left):
+    return Answer(service, parts, {"hits": 2}, left, NOW)
+
+
+def item(state="cleared", **changes):
+    whole = Item(
+        "demo", DAY, "day", state, reads=8, hits=2, held=2, images=16, key_destroyed=True, parts=1,
+        holds={"h-1": 2}, answers=(said("console"), said("ingest")),
+    )  # fmt: skip
+    return replace(whole, **changes)
+
+
+def test_complete_is_only_what_is_gone_from_every_store():
+    assert outcome_of([item(), item("done")], DOORS) == "complete"
+    assert outcome_of([], DOORS) == "complete"
+    for state in ("planned", "cut", "keyless", "broken", "refused"):
+        assert outcome_of([item(), item(state)], DOORS) == "incomplete", state
+    assert outcome_of([item(answers=(said("console"),))], DOORS) == "incomplete"
+    assert outcome_of([item(parts=2)], DOORS) == "incomplete"
+    assert outcome_of([item(answers=(said("console"), said("ingest", copies=1)))], DOORS) == "incomplete"
+
+
+@pytest.mark.parametrize("code", sorted(STOPPING))
+def test_stopped_is_only_what_the_agencys_own_policy_stops(code):
+    barred = item("refused", reason_code=code, reads=0, answers=(), parts=0)
+    assert outcome_of([barred], DOORS) == "stopped"
+    assert outcome_of([barred, item("refused", reason_code="RETENTION_FLOOR")], DOORS) == "incomplete"
+    assert errors_of([barred], DOORS) == [code]
+
+
+def test_what_stands_against_complete_is_named():
+    open_ones = [item("cut"), item(answers=(said("ingest", copies=1, other=0),))]
+    assert errors_of(open_ones, DOORS) == ["PURGE_BROKE_OFF", "PURGE_LEFT ingest", "PURGE_UNANSWERED console"]
+    assert errors_of([item(), item("done")], DOORS) == []
+
+
+def test_an_item_waits_for_every_part_of_every_door_and_for_nothing_else():
+    assert silent(item(parts=2, answers=(said("console", 2), said("ingest"))), DOORS) == ("ingest",)
+    assert not settled(item(parts=2, answers=(said("console", 2), said("ingest"))), DOORS)
+    assert settled(item(), DOORS)
+    assert settled(item(answers=()), ())
+    assert settled(item("refused", answers=()), DOORS)
+    assert not settled(item("keyless"), DOORS)
+
+
+def test_a_report_adds_up_and_its_certificate_is_bound_by_its_hash():
+    held = item(kind="held", reads=1, hits=0, held=0, images=2, key_destroyed=False, holds={"h-2": 1})
+    report = report_of(RUN, [held, item(), item(answers=(), due_day=date(2027, 3, 13))], DOORS)
+    assert report["totals"] == {"reads": 17, "hits": 4, "held": 4, "images": 34, "keys": 2}
+    assert [(day["day"], day["kind"]) for day in report["days"]] == [
+        ("2027-03-13", "day"), ("2027-03-14", "day"), ("2027-03-14", "held"),
+    ]  # fmt: skip
+    assert report["holds"] == [{"hold_id": "h-1", "reads": 4}, {"hold_id": "h-2", "reads": 1}]
+    states = {store["store"]: store["state"] for store in report["stores"]}
+    assert states == {
+        "database": "done",
+        "image_keys": "done",
+        "objects": "done",
+        "console": "waiting",
+        "ingest": "waiting",
+    }
+    certificate, sha256 = certificate_of(report, "demo", NOW)
+    assert {store["state"] for store in certificate["stores"][3:]} == {"missing"}
+    canonical = json.dumps(certificate, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert sha256 == hashlib.sha256(canonical.encode()).hexdigest()
+    other = report_of(RUN, [replace(held, reads=2), item()], DOORS)
+    assert certificate_of(other, "demo", NOW)[1] != sha256
+
+
+def an_order(**changes):
+    ids = tuple(make_id("hit", str(n)) for n in range(3))
+    order = PurgeOrder("o-1", "r-1", "demo", DAY, 0, 2, ids, ids, ids[:1], True, NOW)
+    return replace(order, **changes)
+
+
+def decoded(order):
+    return wire.decode_purge_order(
+        wire.encode_purge_order(order), {"ce_type": wire.CE_TYPE[Topic.PURGES].encode()}
+    )  # fmt: skip
+
+
+def test_an_order_names_hits_with_their_reads_and_no_more_than_a_part_takes():
+    assert decoded(an_order()) == an_order()
+    many = tuple(make_id("hit", str(n)) for n in range(PURGE_PART + 1))
+    for odd in ({"part": 2}, {"parts": 0}, {"read_ids": ()}, {"hit_ids": many, "read_ids": many}):
+        with pytest.raises(InvalidMessage) as refused:
+            decoded(an_order(**odd))
+        assert refused.value.code == "FIELD_INVALID"
+    whole = an_order(hit_ids=many[:PURGE_PART], read_ids=many[:PURGE_PART], held_read_ids=many[:1] * 30_000)
+    assert len(wire.encode_purge_order(whole)) < 1_000_000
