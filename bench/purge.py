@@ -96,7 +96,7 @@ async def fill_day(admin: Any, day: date, reads: int) -> None:
 
 async def hold_some(admin: Any, images: Images, day: date, held: int, objects: int) -> None:
     """Hold so many reads of a day, with images that open; and put other image objects beside theirs."""
-    rows = await admin.fetch(f"SELECT read_id FROM retention.reads_{day:%Y%m%d} LIMIT $1", max(held, objects // 2))  # noqa: S608
+    rows = await admin.fetch(f"SELECT read_id FROM retention.reads_{day:%Y%m%d} LIMIT $1", held + objects // 2)  # noqa: S608
     public = images.keys.ensure(AGENCY, day.isoformat())
     for number, row in enumerate(rows):
         for role in ("closeup", "context"):

@@ -136,7 +136,7 @@ def body_of(way, ids):
 def path_of(way, ids, entry):
     path, rest = way.split()[1], {
         "reads": f"{ids.read}?query_id={ids.query}", "audit": "log", "images": entry, "live-hits": f"{ids.hit}/images/closeup",
-        "holds": ids.hold, "demands": ids.demand, "hotlists": "SVS/loads", "release-requests": f"{ids.request}/document",
+        "holds": ids.hold, "evidence-exports": f"{ids.hold}/volumes/1", "demands": ids.demand, "repositories": "arjis/stop", "sharing-agreements": f"{ids.hold}/stop", "hotlists": "SVS/loads", "release-requests": f"{ids.request}/document",
     }  # fmt: skip
     for name, value in {
         "request_id": ids.request, "read_id": ids.read, "query_id": ids.query, "hit_id": ids.hit, "report_id": ids.report, "role": "closeup",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from alprcore.model import DeviceKind
 from alprcore.policy import add_months
@@ -155,3 +156,16 @@ async def test_the_departments_schedule_binds_and_the_custodian_approves_its_cha
             assert answer.status_code == 403
             sent = [event for event in await doors.told("destruction_report_sent") if event.agency == agency]
             assert {event.facts["to"] for event in sent} == {"program_manager custodian"}
+
+
+async def test_the_age_of_what_searches_find_is_measured(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        await doors.keep(*(aged("demo", number, ago(0, days)) for number, days in enumerate((3, 40, 300))))
+
+        def below(days):
+            return REGISTRY.get_sample_value("alpr_audit_answer_age_days_bucket", {"le": days})
+
+        before = {days: below(days) for days in ("7.0", "60.0", "365.0")}
+        answer = await doors.ask({"plate": "8TST001"})
+        assert len(answer.json()["rows"]) == 3
+        assert {days: below(days) - before[days] for days in before} == {"7.0": 1, "60.0": 2, "365.0": 3}

@@ -117,6 +117,15 @@ async def _purged(database, folder, tmp_path, log):
         for letter in (_letter(reads[1]), nobodys):
             await doors.parts.quarantine.take(letter)
         assert len(await made.sql("SELECT 1 FROM retention.frame_quarantine")) == 2
+        told = await doors.shelf.get("/v1/retention/quarantine", headers=doors.auth(roles=("custodian",)))
+        assert [(one["topic"], one["reason_code"]) for one in told.json()["letters"]] == [("reads", "FIELD_INVALID")]
+        for roles, path, status in (
+            (("investigator",), "", 403),
+            (("custodian",), "?after=no-id", 404),
+            (("custodian",), f"?after={told.json()['letters'][0]['letter_id']}", 200),
+        ):
+            answer = await doors.shelf.get(f"/v1/retention/quarantine{path}", headers=doors.auth(roles=roles))
+            assert answer.status_code == status, answer.text
         held, gone = reads[0], reads[1:]
         body = {"ground": "evidence", "case_number": "26-77", "read_ids": [held.read_id]}
         answer = await doors.shelf.post("/v1/holds", json=body, headers=doors.auth())

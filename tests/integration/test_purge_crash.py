@@ -66,6 +66,8 @@ async def one_crash(doors, settings, number, points, seed):
     running = "SELECT count(*) FROM retention.purge_runs WHERE outcome = 'running' AND finished_at IS NULL"
     while not purging.done() and not (await doors.sql(running))[0][0]:
         await asyncio.sleep(0.005)
+    while seed % 2 and not purging.done() and day in await doors.purges.rows.due_days(datetime.now(UTC).date()):
+        await asyncio.sleep(0.005)  # every other hold comes after the judgement, or after the end of the process
     await asyncio.sleep(dice.uniform(0.0, 0.2))
     await hold(doors, reads[1:2])
     held = {reads[0].read_id} | await here(doors, reads[1:2])

@@ -54,6 +54,10 @@ async def test_what_was_handed_over_is_found_again_when_the_reads_are_gone(pg_da
             found = await desk.look(request_id)
             assert (found["state"], found["package"]["state"]) == ("fulfilled", "given")
             (delivery,) = found["deliveries"]
+            custody = (await desk.call("GET", "/v1/custodians", "program_manager")).json()
+            assert [(one["kind"], one["reads"]) for one in custody["copies"] if one["kind"] == "release"] == [
+                ("release", len(scope))
+            ]
             assert {item["read_id"] for item in delivery["items"]} == set(scope)
             images = [i for i in delivery["items"] if i["kind"] in (ImageRole.CLOSEUP.value, ImageRole.CONTEXT.value)]
             assert {item["sha256"] for item in images} == {sha256(JPEG)}

@@ -205,6 +205,37 @@ async def test_a_held_read_stays_there_as_it_stays_here(pg_database, tmp_path):
         assert (len(sent(sharing.shelf)), sent(sharing.shelf, "withdrawals")) == (1, [])
 
 
+async def test_the_agency_takes_everything_back_also_when_its_policy_names_no_repository_any_more(
+    pg_database, tmp_path
+):
+    async with Doors(pg_database, tmp_path) as doors:
+        sharing, now = Sharing(doors), utc_now()
+        await switch(sharing, "start")
+        reads = [make_read("8TST001", number=n, agency="escondido") for n in range(3)]
+        await doors.keep(*reads)
+        await sharing.repositories.turn(now)
+        assert len(sent(sharing.shelf)) == 3
+        running = await switch(sharing, "recall")
+        assert (running.status_code, running.json()["reason_code"]) == (409, "STATE_CONFLICT")
+        profile = doors.parts.profiles["escondido"]
+        doors.parts.profiles["escondido"] = replace(profile, sharing=replace(profile.sharing, standing_adapter=""))
+        await doors.keep(make_read("8TST001", number=9, agency="escondido"))
+        await sharing.repositories.turn(now)
+        assert len(sent(sharing.shelf)) == 3, "the policy in force names no repository: nothing goes"
+        assert (await switch(sharing, "stop")).status_code == 201
+        (there,) = await state(sharing)
+        assert there["may"] == ["recall"]
+        assert (await switch(sharing, "stop", "irvine")).status_code == 409
+        assert (await switch(sharing, "recall", role="supervisor")).status_code == 403
+        assert (await switch(sharing, "recall")).json() == {"adapter": "arjis", "recalled": 3}
+        await sharing.repositories.turn(now)
+        back = sent(sharing.shelf, "withdrawals")
+        assert {item["read_id"] for item in back} == {read.read_id for read in reads}
+        assert {item["reason"] for item in back} == {"recalled"}
+        (there,) = await state(sharing)
+        assert (there["held_there"], there["may"]) == (0, [])
+
+
 @pytest.mark.requirement("SHR-11")
 async def test_custodians_are_listed_and_their_people_are_scoped_and_audited_by_name(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:

@@ -13,7 +13,7 @@ from alprcore.model import DeviceKind, Plate, StateScore, Vehicle
 from alprcore.topics import Topic
 from alprcore.wire import decode_image_key
 from tests.fixtures.doors import JPEG, Doors, make_hit, make_read, utc_now
-from tests.fixtures.keeping import keeping
+from tests.fixtures.keeping import keeping, scheduled
 
 pytestmark = pytest.mark.asyncio
 LONG_AGO = datetime(2023, 3, 14, 15, 9, tzinfo=UTC)
@@ -118,6 +118,7 @@ async def test_mobile_and_fixed_reads_fall_due_by_their_own_periods(pg_database,
 @pytest.mark.requirement("RET-01")
 async def test_nothing_goes_before_a_year_whoever_asks_and_whatever_the_day_says(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
+        doors.profiles["irvine"] = doors.parts.profiles["irvine"] = scheduled(doors.profiles["irvine"])
         read = make_read(agency="irvine", captured_at=utc_now() - timedelta(days=364))
         await doors.keep(read)
         assert (await doors.purge(agency="irvine"))["days"] == []

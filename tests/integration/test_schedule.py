@@ -312,6 +312,18 @@ async def test_stored_records_are_counted_and_what_is_missing_or_late_raises_the
         assert "RECORDS_MISSING" in [row["code"] for row in stock["warnings"]]
         assert len(await shelf.events("records_missing")) == 4
 
+        # somebody looks into one of them and says so; the others stay
+        settled = {"due_day": gone.isoformat(), "what": "partition", "note": "dropped by hand in a drill, ticket 12"}
+        path = "/v1/retention/findings/settlements"
+        await shelf.post(path, settled, "auditor", agency="escondido", status=403)
+        answer = await shelf.post(path, settled, "custodian", agency="escondido")
+        assert answer["premature"] == 3
+        await shelf.post(path, settled, "custodian", agency="escondido", status=404)
+        await shelf.schedule.measure()
+        assert (await shelf.get("/v1/retention/stock", "custodian", agency="escondido"))["premature"] == 3
+        (event,) = await shelf.events("records_missing_settled")
+        assert event.personal["note"] == settled["note"]
+
 
 async def reported(shelf, agency):
     run = {

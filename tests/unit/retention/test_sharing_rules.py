@@ -112,11 +112,17 @@ def test_an_approver_counts_once():
 
 @pytest.mark.parametrize("agency", FIVE)
 def test_only_the_policy_that_names_a_repository_has_a_switch(agency):
-    for on in (True, False):
-        refused = rules.switches(
-            person("program_manager", agency=agency), "arjis", PROFILES[agency], on=on, reason="so"
-        )
-        assert (refused is None) == (agency == "escondido")
+    refused = rules.switches(person("program_manager", agency=agency), "arjis", PROFILES[agency], on=True, reason="so")
+    assert (refused is None) == (agency == "escondido")
+    may = rules.may_switch(person("program_manager", agency=agency), "arjis", PROFILES[agency], on=True, lying=3)
+    assert may == ["stop"], "a policy that changed keeps nobody from stopping"
+    assert rules.recalls(person("program_manager"), "so", on=False) is None
+    for who, reason, on in (
+        ("supervisor", "so", False),
+        ("program_manager", " ", False),
+        ("program_manager", "so", None),
+    ):
+        assert rules.recalls(person(who), reason, on=on) is not None
     assert rules.switches(person("custodian"), "arjis", PROFILES["escondido"], on=True, reason="so") is not None
     assert rules.switches(person("custodian"), "arjis", PROFILES["escondido"], on=False, reason="so") is None
     assert rules.switches(person("program_manager"), "arjis", PROFILES["escondido"], on=False, reason=" ") is not None

@@ -85,14 +85,20 @@ class ImageStore:
         gone = 0
         with _translated(prefix):
             async for batch in self._store.list(prefix=_checked(prefix), chunk_size=_LISTED):
-                keys = [entry["path"] for entry in batch]
-                try:
-                    await self._store.delete_async(keys)
-                except FileNotFoundError:  # another one deletes too: one by one, those that are gone are fine
-                    for key in keys:
-                        await self.delete(key)
-                gone += len(keys)
+                gone += len(batch)
+                await self.delete_all([entry["path"] for entry in batch])
         return gone
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete objects, a thousand at a time; those that are gone already are fine."""
+        for start in range(0, len(keys), _LISTED):
+            part = [_checked(key) for key in keys[start : start + _LISTED]]
+            try:
+                with _translated("objects"):
+                    await self._store.delete_async(part)
+            except KeyError:  # one of them is gone: then one by one
+                for key in part:
+                    await self.delete(key)
 
 
 def _checked(key: str) -> str:

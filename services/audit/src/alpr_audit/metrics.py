@@ -31,6 +31,13 @@ SEARCH_SECONDS = Histogram(
 )
 # Search time without the two entries around it. Above 0.25 s: look at the plan and at partition pruning.
 
+ANSWER_AGE_DAYS = Histogram(
+    "alpr_audit_answer_age_days",
+    "Age of the reads in answers to searches, by the time they were captured",
+    buckets=(1, 7, 14, 30, 60, 90, 180, 365, 550, 730, 1095, 1826),
+)
+# How far back searches find anything of use: the age below which 95 % fall says what a longer retention is worth.
+
 ERASED = Counter("alpr_audit_erased_entries_total", "Entries whose expired personal content was erased")
 # Grows once a day when the log is older than its retention time.
 

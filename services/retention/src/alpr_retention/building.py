@@ -129,7 +129,7 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
         holding_api.routes(door, Holds(outbox), systems, profiles),
         evidence_api.routes(door, packages, hold_facts, signer.public, key_fingerprint(signer.public)),
         releases_api.routes(RequestStore(outbox, images.objects, images.keys), handing, door, profiles),
-        sharing_api.routes(door, profiles, Agreements(outbox), repositories, Demands(outbox)),
+        sharing_api.routes(door, profiles, Agreements(outbox), repositories, Demands(outbox), handing.holders),
         quarantine_api.routes(quarantine, door),
     ]
     return Parts(

@@ -17,6 +17,9 @@ PURGED = Counter("alpr_retention_purged_total", "Records purged, by kind", ["kin
 LETTERS = Counter("alpr_retention_letters_total", "Dead letters kept, by topic and owner", ["topic", "owner"])
 # kept: an agency's; unattributed: nobody's. A rise: see which codes in GET /v1/retention/quarantine, and `alpr dlq list`.
 
+RUNS = Counter("alpr_retention_purge_runs_total", "Runs of the purge that ended, by outcome", ["outcome"])
+# complete, incomplete. Any `incomplete` deserves a look: GET /v1/retention/runs, its `errors`. None in a day: no purge runs.
+
 OVERDUE = Gauge("alpr_retention_overdue_days", "Due days that have passed and are not purged")
 # Must return to 0 with every purge. Above 0 for a day: the purge fails, look at /v1/retention/runs.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -29,6 +30,9 @@ def router(door: Door) -> APIRouter:
         answered = await door.answer(person, ask)
         metrics.QUERIES.labels("answered").inc()
         rows = rows_of(answered, ask, str.__str__(query.criteria.plate))
+        for row in rows:
+            age = door.clock() - datetime.fromisoformat(row["captured_at"])
+            metrics.ANSWER_AGE_DAYS.observe(age.total_seconds() / 86_400)
         answer: dict[str, Any] = {
             "query_id": answered.intent.index,
             "source_system": ask.source,

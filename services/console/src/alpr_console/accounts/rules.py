@@ -48,7 +48,7 @@ DEMO_PEOPLE: Final = (
     ("contractor", "Casey Contractor", "Example Maintenance LLC", ("contractor",)),
     ("administrator", "Alex Administrator", "", ("alpr_admin",)),
     ("auditor", "Audrey Auditor", "", ("auditor",)),
-    ("retention", "Robin Records", "", ("retention_officer",)),
+    ("retention", "Robin Records", "", ("retention_officer", "custodian")),
 )
 """Username, name, organization (empty: the agency itself) and roles of the demonstration's people."""
 DEMO_GRANTS: Final = dict.fromkeys(("dispatcher", "investigator", "officer", "supervisor"), ("clets",))

@@ -240,16 +240,17 @@ def retention(profile: AgencyProfile) -> str:
     rules = profile.retention
     mobile, fixed = period_of(rules, DeviceKind.MOBILE).words, period_of(rules, DeviceKind.FIXED).words
     clock = "capture" if rules.clock == "captured" else "arrival on the server"
+    least = "at least " if unscheduled(rules) else ""
     kept = (
-        f"Reads are kept {fixed}"
+        f"Reads are kept {least}{fixed}"
         if mobile == fixed
-        else f"Reads of mobile units are kept {mobile}, of fixed devices {fixed},"
+        else f"Reads of mobile units are kept {least}{mobile}, of fixed devices {fixed},"
     )
     hits = f" Reads that hit a list are kept {rules.hits}." if rules.hits else ""
     law = f" {rules.statute} asks for it." if rules.statute else ""
-    if unscheduled(rules):
+    if least:
         return (
-            f"{kept} at least from {clock}, and purged when the department's records retention schedule says so, "
+            f"{kept} from {clock}, and purged when the department's records retention schedule says so, "
             f"unless held as evidence.{hits}"
         )
     return f"{kept} from {clock} and purged the day after, unless held as evidence.{hits}{law}"

@@ -95,6 +95,9 @@ UPDATE retention.holds SET counted_at = $4, reads_now = (SELECT count(*) FROM co
         WHERE t.agency = $1 AND t.due_day = c.due_day AND t.read_id = c.read_id) AS n)
 WHERE agency = $1 AND hold_id = $2;
 
+-- count_later --
+UPDATE retention.holds SET counted_at = $3 WHERE agency = $1 AND hold_id = $2;
+
 -- overdue --
 SELECT count(*) FROM retention.holds WHERE agency = $1 AND released_at IS NULL AND review_due < $2;
 

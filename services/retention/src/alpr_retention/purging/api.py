@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import date
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from alprcore.model import Person
 from ..telling import Outbox
 from ..web import Body, Door, Refusal, need_id, read_body
 from .store import Purges
+
+logger = logging.getLogger(__name__)
 
 RUN_READERS: Final = frozenset({"retention_officer", "program_manager", "auditor", "custodian"})
 PURGERS: Final = frozenset({"retention_officer"})
@@ -31,6 +34,11 @@ def routes(door: Door, purges: Purges, outbox: Outbox) -> APIRouter:
     """The routes of purges."""
     router = APIRouter()
     running: set[asyncio.Task[str]] = set()
+
+    def over(task: asyncio.Task[str]) -> None:
+        running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.warning("purge_put_off", extra={"reason": str(error)})
 
     async def seen(person: Person, run_id: str) -> dict[str, Any]:
         runs = await purges.accounts.runs(person.agency, run_id)
@@ -54,10 +62,10 @@ def routes(door: Door, purges: Purges, outbox: Outbox) -> APIRouter:
         body = await read_body(request, PurgeBody, person)
         task = asyncio.create_task(purges.purge(body.as_of, person))
         running.add(task)
-        task.add_done_callback(running.discard)
+        task.add_done_callback(over)
         done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
         try:
-            run_id = task.result() if done else await purges.accounts.newest()
+            run_id = task.result() if done else purges.begun
         except PermissionError as error:
             status = 409 if str(error) == "PURGE_RUNNING" else 403
             raise Refusal(status, str(error), "no purge at this date or at this moment", person=person) from error

@@ -20,8 +20,9 @@ SELECT retention.due_days($1);
 SELECT DISTINCT agency FROM retention.captured_days WHERE due_day = $1 ORDER BY agency;
 
 -- start_run --
-INSERT INTO retention.purge_runs (run_id, as_of, started_at, outcome, certificate, asked_by, asked_name, settle_by)
-VALUES ($1, $2, $3, 'running', '{}', $4, $5, $6);
+INSERT INTO retention.purge_runs (
+    run_id, as_of, started_at, outcome, certificate, asked_by, asked_name, asked_agency, settle_by
+) VALUES ($1, $2, $3, 'running', '{}', $4, $5, $6, $7);
 
 -- end_run --
 UPDATE retention.purge_runs SET finished_at = coalesce(finished_at, $2), outcome = $3 WHERE run_id = $1;
@@ -30,11 +31,13 @@ UPDATE retention.purge_runs SET finished_at = coalesce(finished_at, $2), outcome
 UPDATE retention.purge_runs SET finished_at = $1, outcome = 'incomplete' WHERE outcome = 'running' AND finished_at IS NULL;
 
 -- runs --
-SELECT run_id, as_of, started_at, finished_at, outcome, asked_by, asked_name, settle_by FROM retention.purge_runs
+SELECT run_id, as_of, started_at, finished_at, outcome, asked_by, asked_name, asked_agency, settle_by
+FROM retention.purge_runs
 WHERE ($1::uuid IS NULL OR run_id = $1) ORDER BY started_at DESC LIMIT 100;
 
 -- unsettled_runs --
-SELECT run_id, as_of, started_at, finished_at, outcome, asked_by, asked_name, settle_by FROM retention.purge_runs AS r
+SELECT run_id, as_of, started_at, finished_at, outcome, asked_by, asked_name, asked_agency, settle_by
+FROM retention.purge_runs AS r
 WHERE r.finished_at IS NOT NULL AND (r.outcome = 'running' OR r.run_id = ANY (ARRAY(
     SELECT i.run_id FROM retention.purge_items AS i WHERE i.state = 'cleared')))
 ORDER BY started_at;

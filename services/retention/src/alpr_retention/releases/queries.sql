@@ -112,3 +112,9 @@ FROM retention.share_deliveries AS d
 WHERE d.agency = $1 AND d.delivery_id IN (
     SELECT i.delivery_id FROM retention.share_items AS i WHERE i.agency = $1 AND i.read_id = $2)
 ORDER BY d.prepared_at;
+
+-- holders --
+SELECT d.recipient_agency AS holder, count(DISTINCT i.read_id) AS reads, max(d.delivered_at) AS last_at
+FROM retention.share_deliveries AS d JOIN retention.share_items AS i USING (delivery_id)
+WHERE d.agency = $1 AND d.delivered_at IS NOT NULL AND d.voided_at IS NULL
+GROUP BY d.recipient_agency ORDER BY last_at DESC LIMIT 200;

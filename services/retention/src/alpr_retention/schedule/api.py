@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any, NoReturn
 
 from fastapi import APIRouter, Request
@@ -44,6 +45,14 @@ class ApprovalBody(Body):
     """An approval of a change, as posted to /v1/retention/changes/{id}/approvals."""
 
     note: str = Field("", max_length=1000)
+
+
+class FindingBody(Body):
+    """What somebody found about missing records, as posted to /v1/retention/findings/settlements."""
+
+    due_day: date
+    what: str = Field(pattern="^(rows|partition|key)$")
+    note: str = Field(min_length=10, max_length=2000)
 
 
 def refuse(refused: Refused, person: Person, status: int = 403) -> NoReturn:
@@ -140,6 +149,15 @@ def routes(schedule: Schedule, door: Door, profiles: Mapping[str, AgencyProfile]
             refuse(refused, person, 403 if refused.reason_code == "ROLE_NOT_AUTHORISED" else 409)
         rows = await schedule.changes.listed(person.agency, name)
         return JSONResponse(shown(rows[0], person, profile), 201)
+
+    @router.post("/v1/retention/findings/settlements")
+    async def post_settlement(request: Request) -> JSONResponse:
+        person = door.asker(request)
+        profile = admitted(person, rules.may_settle(person))
+        body = await read_body(request, FindingBody, person)
+        if not await schedule.settle_finding(person, (body.due_day, body.what), body.note, profile.version):
+            raise Refusal(404, "FINDING_UNKNOWN", "no such open finding", person=person)
+        return JSONResponse(await schedule.stored(person.agency, profile), 201)
 
     @router.get("/v1/retention/reports")
     async def get_reports(request: Request) -> JSONResponse:

@@ -165,8 +165,8 @@ SELECT (SELECT count(*) FROM retention.reads WHERE agency = $1 AND due_day = $2)
     (SELECT coalesce(jsonb_object_agg(month, n), '{}') FROM (
         SELECT to_char(captured_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*) AS n
         FROM retention.reads WHERE agency = $1 AND due_day = $2 GROUP BY 1) AS m) AS months,
-    (SELECT count(*) FROM retention.reads AS r, jsonb_array_elements(r.images) AS i
-     WHERE r.agency = $1 AND r.due_day = $2 AND i ->> 'key' <> '') AS images;
+    (SELECT coalesce(sum(jsonb_array_length(images)), 0) FROM retention.reads
+     WHERE agency = $1 AND due_day = $2) AS images;
 
 -- overdue --
 -- what lies past its day and under no hold; held reads of the day leave it with the next purge
@@ -182,8 +182,8 @@ WHERE agency = $1 AND due_day = 'infinity' AND was_due < $2
 -- held --
 SELECT (SELECT count(*) FROM retention.reads WHERE agency = $1 AND due_day = 'infinity') AS reads,
     (SELECT count(*) FROM retention.hits WHERE agency = $1 AND due_day = 'infinity') AS hits,
-    (SELECT count(*) FROM retention.reads AS r, jsonb_array_elements(r.images) AS i
-     WHERE r.agency = $1 AND r.due_day = 'infinity' AND i ->> 'key' <> '') AS images;
+    (SELECT coalesce(sum(jsonb_array_length(images)), 0) FROM retention.reads
+     WHERE agency = $1 AND due_day = 'infinity') AS images;
 
 -- sealed_day --
 SELECT EXISTS (SELECT FROM retention.reads AS r, jsonb_array_elements(r.images) AS i
@@ -193,7 +193,12 @@ SELECT EXISTS (SELECT FROM retention.reads AS r, jsonb_array_elements(r.images) 
 SELECT retention.note_premature($1, $2, $3, $4);
 
 -- premature --
-SELECT due_day, what, number, found_at FROM retention.premature WHERE agency = $1 ORDER BY due_day, what;
+SELECT due_day, what, number, found_at, settled_at, settled_by, settled_name, note FROM retention.premature
+WHERE agency = $1 ORDER BY due_day, what;
+
+-- settle_finding --
+UPDATE retention.premature SET settled_at = $4, settled_by = $5, settled_name = $6, note = $7
+WHERE agency = $1 AND due_day = $2 AND what = $3 AND settled_at IS NULL RETURNING number;
 
 -- put_report --
 INSERT INTO retention.destruction_reports (report_id, agency, run_id, made_at, roles, report)

@@ -124,6 +124,16 @@ def may_approve(person: Person, profile: AgencyProfile) -> Decision:
     return _of_roles(person, roles, "RET-14", f"a change of retention is approved by the {titles}")
 
 
+def may_settle(person: Person) -> Decision:
+    """Decide whether somebody settles a finding of missing records: those to whom destruction is reported."""
+    return _of_roles(person, frozenset(REPORTED_TO), "RET-14", "findings are settled by those who answer for retention")
+
+
+def open_findings(findings: Sequence[Mapping[str, Any]]) -> int:
+    """Count what was missed before its time and nobody has looked into yet."""
+    return sum(finding["number"] for finding in findings if finding["settled_at"] is None)
+
+
 def may_read_reports(person: Person) -> Decision:
     """Decide whether somebody reads what was destroyed."""
     return _of_roles(person, REPORT_READERS, "RET-14", "destruction reports go to those who answer for retention")

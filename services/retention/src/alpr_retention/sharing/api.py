@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +26,10 @@ _FORBIDDEN: Final = frozenset(
 _CONFLICTS: Final = frozenset({"STATE_CONFLICT", "SECOND_PERSON_REQUIRED", "HOLD_REQUIRED"})
 BACK: Final = timedelta(days=366 * 6)
 """How far back records are counted where no beginning is given: beyond every period that a profile can set."""
+
+
+Holders = Callable[[str], Awaitable[list[dict[str, Any]]]]
+"""Tells who was handed an agency's reads: holder, kind, reads, withdrawn, last_at."""
 
 
 class NewAgreement(Body):
@@ -110,11 +114,12 @@ def routes(
     agreements: Agreements,
     repositories: Repositories,
     demands: Demands,
+    holders: Holders,
 ) -> APIRouter:
-    """Bind the routes to the stores."""
+    """Bind the routes to the stores; `holders` tells to whom reads were handed over on request."""
     made = APIRouter()
     _agreement_routes(made, door, profiles, agreements)
-    _repository_routes(made, door, profiles, repositories, agreements)
+    _repository_routes(made, door, profiles, repositories, agreements, holders)
     _demand_routes(made, door, profiles, demands)
     return made
 
@@ -227,6 +232,7 @@ def _repository_routes(
     profiles: Mapping[str, AgencyProfile],
     repositories: Repositories,
     agreements: Agreements,
+    holders: Holders,
 ) -> None:
     @made.get("/v1/repositories")
     async def get_repositories(request: Request) -> JSONResponse:
@@ -250,6 +256,16 @@ def _repository_routes(
     async def post_stop(request: Request, adapter: str) -> JSONResponse:
         return await switch(request, adapter, on=False)
 
+    @made.post("/v1/repositories/{adapter}/recall")
+    async def post_recall(request: Request, adapter: str) -> JSONResponse:
+        person = door.asker(request)
+        _profile(profiles, person)
+        body = await read_body(request, Reason, person)
+        recalled = await repositories.recall(person, adapter, body.reason.strip(), door.clock())
+        if isinstance(recalled, Refused):
+            _raise(recalled, person)
+        return JSONResponse({"adapter": adapter, "recalled": recalled}, 201)
+
     @made.post("/v1/repositories/{adapter}/start")
     async def post_start(request: Request, adapter: str) -> JSONResponse:
         return await switch(request, adapter, on=True)
@@ -269,6 +285,7 @@ def _repository_routes(
             }
             for one in await repositories.state(person)
         ]
+        copies += await holders(person.agency)
         given = [
             one for one in await agreements.agreements(person.agency)
             if one["giver"] == person.agency and rules.state_of(one, now) == "in_force"

@@ -42,9 +42,17 @@ WHERE agreement_id = $1;
 SELECT running, reason, changed_by, changed_name, changed_at FROM retention.repositories
 WHERE agency = $1 AND adapter = $2;
 
+-- adapters --
+SELECT adapter FROM retention.repositories WHERE agency = $1;
+
+-- recall_items --
+UPDATE retention.repository_items SET take_back = 'recalled'
+WHERE agency = $1 AND adapter = $2 AND sent_revision IS NOT NULL AND take_back = '';
+
 -- switch_repository --
 INSERT INTO retention.repositories AS r (agency, adapter, running, reason, changed_by, changed_name, changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+SELECT $1, $2, $3, $4, $5, $6, $7
+WHERE $3 OR EXISTS (SELECT FROM retention.repositories AS n WHERE n.agency = $1 AND n.adapter = $2)
 ON CONFLICT (agency, adapter) DO UPDATE SET running = $3, reason = $4, changed_by = $5, changed_name = $6, changed_at = $7
 WHERE r.running <> $3
 RETURNING running;
@@ -132,7 +140,7 @@ UPDATE retention.repository_batches SET next_at = $2, attempts = attempts + 1, p
 -- a purged read is gone there too; of a corrected one the new text may go now
 WITH gone AS (
     DELETE FROM retention.repository_items AS i WHERE i.agency = $1 AND i.adapter = $2 AND i.read_id = ANY ($3)
-        AND i.taking AND i.take_back = 'purged'
+        AND i.taking AND i.take_back IN ('purged', 'recalled')
 )
 UPDATE retention.repository_items AS i SET sent_revision = NULL, take_back = '', taking = false
 WHERE i.agency = $1 AND i.adapter = $2 AND i.read_id = ANY ($3) AND i.taking AND i.take_back = 'corrected';

@@ -190,14 +190,34 @@ def shown(agreement: Mapping[str, Any], person: Person, profile: AgencyProfile, 
 
 
 def switches(person: Person, adapter: str, profile: AgencyProfile, *, on: bool, reason: str) -> Refused | None:
-    """Refuse a switch of somebody who may not, without a reason, or of a repository that the policy does not know."""
-    if not adapter or adapter != profile.sharing.standing_adapter:
+    """Refuse a switch of somebody who may not, without a reason, or a start that the policy does not know.
+
+    A stop is always open: the policy may have changed while the flow ran.
+    """
+    if on and (not adapter or adapter != profile.sharing.standing_adapter):
         return Refused("SHR-10", "REPOSITORY_NOT_PERMITTED", "the policy names no such standing repository")
     if (SWITCHERS if on else STOPPERS).isdisjoint(person.roles):
         return Refused("SHR-10", "ROLE_NOT_AUTHORISED", "your role does not switch the standing repository")
     if not reason.strip():
         return Refused("SHR-10", "REASON_REQUIRED", "reason: say why")
     return None
+
+
+def recalls(person: Person, reason: str, *, on: bool | None) -> Refused | None:
+    """Refuse to take everything back while the flow runs (`on`), where none ever ran (None), or to whom it is not given."""
+    if SWITCHERS.isdisjoint(person.roles):
+        return Refused("SHR-10", "ROLE_NOT_AUTHORISED", "your role does not take back what lies with the repository")
+    if on is not False:
+        return Refused("SHR-10", "STATE_CONFLICT", "stop the flow first" if on else "nothing ever went there")
+    if not reason.strip():
+        return Refused("SHR-10", "REASON_REQUIRED", "reason: say why")
+    return None
+
+
+def may_switch(person: Person, adapter: str, profile: AgencyProfile, *, on: bool, lying: int) -> list[str]:
+    """Name what this person may do about a repository that runs or not and at which so many reads lie."""
+    may = [("stop" if on else "start")] if switches(person, adapter, profile, on=not on, reason="-") is None else []
+    return [*may, "recall"] if lying and recalls(person, "-", on=on) is None else may
 
 
 def refused_demand(draft: DemandDraft, person: Person, now: datetime) -> Refused | None:

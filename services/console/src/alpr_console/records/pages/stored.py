@@ -25,16 +25,18 @@ def router(empowered: ground.Empowered) -> APIRouter:
             return RedirectResponse(first, 303)
 
         async def values() -> dict[str, Any]:
-            stock, runs, holds, waiting = await asyncio.gather(
+            stock, runs, holds, letters, waiting = await asyncio.gather(
                 ground.found(request, session, "/v1/retention/stock"),
                 ground.quietly(request, session, "/v1/retention/runs"),
                 ground.quietly(request, session, "/v1/holds", "state=active"),
+                ground.quietly(request, session, "/v1/retention/quarantine"),
                 _waiting(request, session),
             )
             return {
                 "stock": stock, "charts": rules.stock_charts(stock), "waiting": waiting,
                 "last": next(iter((runs or {}).get("runs", [])), None),
                 "grounds": rules.held_by_ground((holds or {}).get("holds")),
+                "letters": letters, "settles": rules.settles(session.person),
             }  # fmt: skip
 
         return await ground.show(request, session, "overview.html", values)

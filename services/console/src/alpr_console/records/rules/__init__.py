@@ -29,6 +29,7 @@ from .sections import (
     may_look,
     places_holds,
     records_demands,
+    settles,
     starts_purges,
     tabs,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "run_progress",
     "run_stores",
     "schedule_facts",
+    "settles",
     "share",
     "size",
     "starts_purges",

@@ -87,6 +87,11 @@ def records_demands(person: Person) -> bool:
     return not (OVERSEERS - {"auditor"}).isdisjoint(person.roles)
 
 
+def settles(person: Person) -> bool:
+    """Tell whether this person settles what was found gone before its day."""
+    return not {"custodian", "program_manager"}.isdisjoint(person.roles)
+
+
 def looks_up(person: Person) -> bool:
     """Tell whether this person may look up reads for somebody who asks about their own vehicle."""
     return not {"program_manager", "supervisor"}.isdisjoint(person.roles)

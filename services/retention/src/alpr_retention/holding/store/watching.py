@@ -131,7 +131,7 @@ class Watch:
         return True
 
     async def _count(self, agency: str, now: datetime) -> None:
-        """Count what holds cover, each in a transaction of its own: one that covers too much delays no other."""
+        """Count what holds cover, each in a transaction of its own: one that covers too much waits a day."""
         async with self._outbox.change(agency) as connection:
             rows = await connection.fetch(QUERIES["uncounted"], agency, now - COUNTED_AGAIN)
         for row in rows:
@@ -140,6 +140,8 @@ class Watch:
                     await connection.execute(QUERIES["count"], agency, row["hold_id"], COUNT_LIMIT, now)
             except Transient as error:
                 logger.warning("hold_not_counted", extra={"hold_id": str(row["hold_id"]), "reason": str(error)})
+                async with self._outbox.change(agency) as connection:
+                    await connection.execute(QUERIES["count_later"], agency, row["hold_id"], now)
 
 
 def _worth_asking(known: rules.CaseFile, before: date) -> bool:

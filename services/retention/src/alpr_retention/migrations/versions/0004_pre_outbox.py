@@ -26,6 +26,7 @@ TABLES = (
     """ALTER TABLE retention.purge_runs
         ADD COLUMN asked_by text NOT NULL DEFAULT '',
         ADD COLUMN asked_name text NOT NULL DEFAULT '',
+        ADD COLUMN asked_agency text NOT NULL DEFAULT '',
         ADD COLUMN settle_by timestamptz""",
     # One agency's records of one due day (or those of it that a hold kept beyond it) in one run, step by step.
     """CREATE TABLE retention.purge_items (

@@ -89,6 +89,10 @@ TABLES = (
         what text NOT NULL CHECK (what IN ('rows', 'partition', 'key')),
         found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         number bigint NOT NULL CHECK (number > 0),
+        settled_at timestamptz,
+        settled_by text NOT NULL DEFAULT '',
+        settled_name text NOT NULL DEFAULT '',
+        note text NOT NULL DEFAULT '',
         PRIMARY KEY (agency, due_day, what)
     )""",
     f"""CREATE TABLE retention.destruction_reports (
@@ -189,7 +193,7 @@ FUNCTIONS = (
             'months', coalesce(jsonb_object_agg(month, n), '{}'),
             'hits', (SELECT count(*) FROM retention.hits WHERE agency = $1 AND due_day = $2))
             FROM (SELECT to_char(captured_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*) AS n,
-                sum((SELECT count(*) FROM jsonb_array_elements(images) AS i WHERE i ->> 'key' <> '')) AS pictures
+                sum(jsonb_array_length(images)) AS pictures
                 FROM retention.reads WHERE agency = $1 AND due_day = $2 GROUP BY 1) AS m $q$
         INTO found_now USING of_agency, day;
         missed := (known ->> 'reads')\:\:bigint - (found_now ->> 'reads')\:\:bigint;
@@ -203,7 +207,8 @@ FUNCTIONS = (
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         INSERT INTO retention.premature AS p (agency, due_day, what, number) VALUES (of_agency, day, of_what, missed)
         ON CONFLICT (agency, due_day, what) DO UPDATE SET
-            number = CASE of_what WHEN 'rows' THEN p.number + excluded.number ELSE p.number END
+            number = CASE of_what WHEN 'rows' THEN p.number + excluded.number ELSE p.number END,
+            settled_at = CASE of_what WHEN 'rows' THEN NULL ELSE p.settled_at END
     $$""",
     # What is known of an agency's due days: counted, noted and not counted, or written today and open.
     r"""CREATE FUNCTION retention.stock(of_agency text)
@@ -265,6 +270,7 @@ FUNCTIONS = (
 GRANTS = (
     "GRANT SELECT, INSERT, UPDATE ON retention.rules_known, retention.changes, retention.change_days TO alpr_retention",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON retention.resettle TO alpr_retention",
+    "GRANT UPDATE (settled_at, settled_by, settled_name, note) ON retention.premature TO alpr_retention",
     "GRANT SELECT, INSERT, UPDATE ON retention.swept TO alpr_retention",
     "GRANT SELECT, INSERT, DELETE ON retention.moved_objects TO alpr_retention",
     "GRANT SELECT ON retention.premature, retention.deployment, retention.move_generation TO alpr_retention",

@@ -237,20 +237,24 @@ COVER = (
         WHERE NOT EXISTS (SELECT FROM retention.held_reads(of_agency, day) AS k WHERE k.read_id = m.read_id)
         GROUP BY m.hold_id
     $$""",
-    # One hold's reads over every due day that may hold them.
+    # One hold's reads over every due day that may hold them, the newest first; named ones only until all are found.
     r"""CREATE FUNCTION retention.hold_reads(of_agency text, which uuid, at_most integer)
     RETURNS TABLE (read_id uuid, due_day date)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     #variable_conflict use_column
     DECLARE
         s jsonb;
+        wanted uuid[];
+        found uuid[];
         days date[];
         day date;
+        suffix text;
         so_far integer := 0;
-        more integer;
     BEGIN
-        SELECT CASE WHEN h.by_query AND cardinality(h.read_ids) = 0 THEN retention.scope_of(h) ELSE '{}' END INTO s
-        FROM retention.holds AS h WHERE h.agency = of_agency AND h.hold_id = which;
+        SELECT CASE WHEN h.by_query AND cardinality(h.read_ids) = 0 THEN retention.scope_of(h) ELSE '{}' END,
+            CASE WHEN NOT h.by_query THEN ARRAY(SELECT n.id FROM unnest(h.read_ids) AS n (id) WHERE NOT EXISTS (
+                SELECT FROM retention.hold_booked AS b WHERE b.hold_id = which AND b.read_id = n.id)) END
+        INTO s, wanted FROM retention.holds AS h WHERE h.agency = of_agency AND h.hold_id = which;
         IF s ? 'plate' THEN  -- a hit on this plate may lie on a day without the plate
             s := s - 'plate';
         END IF;
@@ -258,11 +262,22 @@ COVER = (
             coalesce((s ->> 'captured_from')\:\:timestamptz, '-infinity'),
             coalesce((s ->> 'captured_to')\:\:timestamptz, 'infinity')) AS d;
         FOREACH day IN ARRAY coalesce(days, '{}') LOOP
-            RETURN QUERY SELECT m.read_id, day FROM retention.hold_matches(of_agency, day, ARRAY[which]) AS m
-                LIMIT at_most - so_far;
-            GET DIAGNOSTICS more = ROW_COUNT;
-            so_far := so_far + more;
-            EXIT WHEN so_far >= at_most;
+            IF wanted IS NULL THEN
+                found := ARRAY(SELECT m.read_id FROM retention.hold_matches(of_agency, day, ARRAY[which]) AS m);
+            ELSE
+                suffix := CASE WHEN isfinite(day) THEN to_char(day, '_YYYYMMDD') ELSE '_held' END;
+                CONTINUE WHEN to_regclass('retention.reads' || suffix) IS NULL;
+                EXECUTE format('SELECT coalesce(array_agg(n.id), ''{}'') FROM unnest($2) AS n (id) WHERE '
+                    'EXISTS (SELECT FROM retention.%I AS r WHERE r.read_id = n.id AND r.agency = $1) '
+                    'OR EXISTS (SELECT FROM retention.%I AS t WHERE t.read_id = n.id AND t.agency = $1)',
+                    'reads' || suffix, 'hits' || suffix) INTO found USING of_agency, wanted;
+            END IF;
+            CONTINUE WHEN cardinality(found) = 0;
+            RETURN QUERY SELECT f, day FROM unnest(found) AS f LIMIT at_most - so_far;
+            so_far := so_far + cardinality(found);
+            wanted := CASE WHEN wanted IS NOT NULL
+                THEN ARRAY(SELECT n FROM unnest(wanted) AS n WHERE NOT EXISTS (SELECT FROM unnest(found) AS f WHERE f = n)) END;
+            EXIT WHEN so_far >= at_most OR cardinality(wanted) = 0;
         END LOOP;
     END $$""",
     # A frame that nobody could read has no plate: holds of a place or a time keep it, holds of a plate alone do not.

@@ -232,7 +232,7 @@ REPOSITORY: tuple[str, ...] = (
         captured_at timestamptz NOT NULL,
         revision integer NOT NULL,
         sent_revision integer,
-        take_back text NOT NULL DEFAULT '' CHECK (take_back IN ('', 'corrected', 'purged')),
+        take_back text NOT NULL DEFAULT '' CHECK (take_back IN ('', 'corrected', 'purged', 'recalled')),
         taking boolean NOT NULL DEFAULT false,
         look_at timestamptz NOT NULL,
         PRIMARY KEY (agency, adapter, read_id)

@@ -11,6 +11,7 @@ from alprcore.kafka import Message
 from alprcore.policy import AgencyProfile
 from alprcore.wire import decode_purge_answer
 
+from ... import metrics
 from ..rules import Item, certificate_of, report_of, settled
 from .rows import Rows, Run
 
@@ -50,7 +51,7 @@ class Accounts:
             mine = [item for item in items if item.agency == agency]
             if not waited and not all(settled(item, self._doors) for item in mine):
                 continue
-            certificate, sha256 = certificate_of(report_of(run.facts(), mine, self._doors), agency, now)
+            certificate, sha256 = certificate_of(report_of(run.facts(agency), mine, self._doors), agency, now)
             ends[agency] = certificate["outcome"]
             if _said(certificate) != _said(known.get(agency, {})):
                 done = [item for item in mine if item.state == "cleared" and settled(item, self._doors)]
@@ -59,6 +60,7 @@ class Accounts:
             outcome = "complete" if set(ends.values()) <= {"complete"} else "incomplete"
             if outcome != run.outcome:
                 await self._rows.settle_run(run.run_id, now, outcome, told=bool(items))
+                metrics.RUNS.labels(outcome).inc()
                 logger.info("purge_settled", extra={"run_id": run.run_id, "outcome": outcome})
 
     async def runs(self, agency: str, run_id: str = "") -> list[dict[str, Any]]:
@@ -66,10 +68,13 @@ class Accounts:
         runs = await self._rows.runs(run_id)
         ids = [run.run_id for run in runs]
         items, told = await self._rows.items([agency], ids), await self._rows.certificates([agency], ids)
-        return [self._shown(run, items.get(run.run_id, []), told.get(run.run_id, [])) for run in runs]
+        return [
+            self._shown(run.facts(agency), run, items.get(run.run_id, []), told.get(run.run_id, [])) for run in runs
+        ]
 
-    def _shown(self, run: Run, items: Sequence[Item], told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        facts = run.facts()
+    def _shown(
+        self, facts: Mapping[str, Any], run: Run, items: Sequence[Item], told: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
         report = report_of(facts, items, self._doors)
         certificate = next((row for row in told), None)
         if certificate:
@@ -107,13 +112,6 @@ class Accounts:
             for run_id, run in runs.items()
             for row in told.get(run_id, [])
         ]
-
-    async def newest(self) -> str:
-        """The id of the newest run. Raises `LookupError` when there is none yet."""
-        runs = await self._rows.runs()
-        if not runs:
-            raise LookupError("no run yet")
-        return runs[0].run_id
 
 
 def _said(certificate: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,17 +37,19 @@ class Run:
     outcome: str
     asked_by: str
     asked_name: str
+    asked_agency: str
     settle_by: datetime | None
 
-    def facts(self) -> dict[str, Any]:
-        """The run as people and programs read it."""
+    def facts(self, agency: str) -> dict[str, Any]:
+        """The run as people and programs of this agency read it: another agency's officer has no name there."""
+        ours = agency == self.asked_agency
         return {
             "run_id": self.run_id,
             "as_of": self.as_of.isoformat(),
             "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat() if self.finished_at else None,
-            "asked_by": self.asked_by,
-            "asked_name": self.asked_name,
+            "asked_by": self.asked_by if ours else "",
+            "asked_name": self.asked_name if ours else "",
         }
 
 
@@ -73,6 +75,24 @@ def _item(row: Mapping[str, Any]) -> Item:
         stores=json.loads(row["stores"]),
         strays=tuple(row["strays"]),
     )
+
+
+def _order_id(run_id: str, agency: str, day: date, kind: str, part: int) -> str:
+    return make_id("purge_order", run_id, agency, kind, day.isoformat(), str(part))
+
+
+def _answers(rows: Sequence[Any]) -> tuple[Answer, ...]:
+    """Add up what each service said to the parts of one item's orders."""
+    sums: dict[str, Answer] = {}
+    for row in rows:
+        gone, left = Counter(json.loads(row["gone"])), Counter(json.loads(row["remaining"]))
+        parts, last = 1, row["answered_at"]
+        if before := sums.get(row["service"]):
+            gone.update(before.gone)
+            left.update(before.left)
+            parts, last = before.parts + 1, max(before.answered_at, last)
+        sums[row["service"]] = Answer(row["service"], parts, dict(gone), dict(left), last)
+    return tuple(sums.values())
 
 
 class Rows:
@@ -121,7 +141,7 @@ class Rows:
         with translated():
             await self._pool.execute(
                 QUERIES["start_run"], UUID(run.run_id), run.as_of, run.started_at, run.asked_by, run.asked_name,
-                run.settle_by,
+                run.asked_agency, run.settle_by,
             )  # fmt: skip
 
     async def end(self, run_id: str, now: datetime, outcome: str) -> None:
@@ -151,21 +171,15 @@ class Rows:
         async with self.scoped(agencies) as connection:
             rows = await connection.fetch(QUERIES["items"], ids)
             said = await connection.fetch(QUERIES["answers"], ids)
-        answers: dict[tuple[Any, ...], dict[str, Answer]] = {}
+        heard: dict[str, list[Any]] = {}
         for row in said:
-            mine = answers.setdefault((row["run_id"], row["agency"], row["due_day"]), {})
-            before = mine.get(row["service"])
-            gone, left = Counter(json.loads(row["gone"])), Counter(json.loads(row["remaining"]))
-            parts, last = 1, row["answered_at"]
-            if before:
-                gone.update(before.gone)
-                left.update(before.left)
-                parts, last = before.parts + 1, max(before.answered_at, last)
-            mine[row["service"]] = Answer(row["service"], parts, dict(gone), dict(left), last)
+            heard.setdefault(str(row["order_id"]), []).append(row)
         found: dict[str, list[Item]] = {}
         for row in rows:
-            heard = answers.get((row["run_id"], row["agency"], row["due_day"]), {})
-            found.setdefault(str(row["run_id"]), []).append(replace(_item(row), answers=tuple(heard.values())))
+            run_id, item = str(row["run_id"]), _item(row)
+            orders = [_order_id(run_id, item.agency, item.due_day, item.kind, part) for part in range(item.parts)]
+            answers = _answers([one for order in orders for one in heard.get(order, ())])
+            found.setdefault(run_id, []).append(replace(item, answers=answers))
         return found
 
     async def open_items(self, agencies: Sequence[str]) -> list[tuple[str, Item]]:
@@ -302,7 +316,7 @@ class Rows:
         for part in range(parts):
             mine = pairs[part * PURGE_PART : (part + 1) * PURGE_PART]
             order = PurgeOrder(
-                order_id=make_id("purge_order", run_id, agency, kind, day.isoformat(), str(part)),
+                order_id=_order_id(run_id, agency, day, kind, part),
                 run_id=run_id,
                 agency=agency,
                 due_day=day,

@@ -72,6 +72,8 @@ class Purges:
         self.accounts = Accounts(rows, profiles, ways.doors, clock)
         self.may_purge: Callable[[str], Awaitable[Refused | None]] = _nobody_objects
         """Says why an agency's own policy keeps its records from going (RET-05, RET-14); set by whoever knows it."""
+        self.begun = ""
+        """The id of the newest run of this process."""
         self._records, self._images, self._profiles, self._clock = records, images, profiles, clock
 
     async def purge(self, as_of: date | None = None, asked: Person | None = None) -> str:
@@ -143,9 +145,11 @@ class Purges:
             outcome="running",
             asked_by=asked.person_id if asked else "",
             asked_name=asked.full_name if asked else "",
+            asked_agency=asked.agency if asked else "",
             settle_by=now + self.ways.patience,
         )
         await self.rows.start(run)
+        self.begun = run.run_id
         return run
 
     async def _take_up(self, agencies: Sequence[str], now: datetime) -> None:
@@ -216,8 +220,8 @@ class Purges:
             images = {row["read_id"]: images for row, images in zip(reads, kept, strict=True)}
             await self.rows.move_held(run_id, agency, day, holds, images)
             now_at = {image["key"] for kept in images.values() for image in kept}
-            for key in {image["key"] for row in reads for image in row["images"]} - now_at - {""}:
-                await self._images.objects.delete(key)  # what is left of a read that stays is no image that goes
+            first = {image["key"] for row in reads for image in row["images"]} - now_at - {""}
+            await self._images.objects.delete_all(sorted(first))  # copies of what stays are no images that go
 
     async def _reseal(
         self,
@@ -263,8 +267,7 @@ class Purges:
         folders = image_prefixes(item.agency, item.due_day) if item.kind == "day" else ()
         total = len(item.strays) + sum([await objects.count(folder) for folder in folders])
         await self.rows.step("count_images", run_id, item, total)  # before they go: a second try finds fewer
-        for key in item.strays:
-            await objects.delete(key)
+        await objects.delete_all(item.strays)
         for folder in folders:
             await objects.delete_prefix(folder)
         metrics.PURGED.labels("images").inc(total)

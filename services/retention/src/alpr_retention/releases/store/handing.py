@@ -215,6 +215,12 @@ class HandingStore(Papers):
             "deliveries": [delivery_shown(one) for one in deliveries],
         }
 
+    async def holders(self, agency: str) -> list[dict[str, Any]]:
+        """Tell who was handed reads of an agency, how many different ones, and when last; the latest first (SHR-11)."""
+        async with self._outbox.change(agency) as connection:
+            rows = await connection.fetch(QUERIES["holders"], agency)
+        return [{"kind": "release", "withdrawn": 0, **dict(row)} for row in rows]
+
     async def disclosures(self, person: Person, profile: AgencyProfile, read_id: str, now: datetime) -> dict[str, Any]:
         """List every delivery that holds a read, and every batch of a standing repository, whether the read is kept or not.
 

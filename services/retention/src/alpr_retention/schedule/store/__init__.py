@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from alprcore.errors import Misconfigured
@@ -113,7 +113,7 @@ class Schedule:
         now = self._now()
         return shown(
             agency, profile, await self.stock.figures(agency), now,
-            held=await self.stock.held(agency), late=await self.stock.overdue(agency, now),
+            held=await self.stock.held(agency), late=await self.stock.overdue(agency, profile, now),
             findings=await self.stock.premature(agency), change_state=await self.state(agency),
         )  # fmt: skip
 
@@ -124,6 +124,10 @@ class Schedule:
     async def acknowledge(self, person: Person, role: str, report_id: str, profile_version: str) -> None:
         """Keep that somebody has seen a report that is addressed to them."""
         await self.reports.acknowledge(person, role, report_id, profile_version, self._now())
+
+    async def settle_finding(self, person: Person, finding: tuple[date, str], note: str, profile_version: str) -> bool:
+        """Write that somebody looked into missing records; False when there is no such open finding."""
+        return await self.stock.settle(person, finding, note, profile_version, self._now())
 
     async def preview(self, person: Person, profile: AgencyProfile, asked: AgencyProfile) -> str:
         """Begin to count what other rules would move; answers the id."""

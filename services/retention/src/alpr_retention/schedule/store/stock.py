@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from alprcore.policy import AgencyProfile
+from alprcore.model import Person
+from alprcore.policy import AgencyProfile, unscheduled
 
 from ... import metrics
 from ...expiry import purge_before
@@ -24,7 +25,9 @@ log = logging.getLogger(__name__)
 _OPEN_DAYS: Final = 10
 """Days that are counted while somebody waits: those that are written today, 20 ms each with 68,000 reads."""
 _COUNTED_AT_ONCE: Final = 20
-"""Days counted in one turn for each agency, those never counted first: all of two years come round within the hour."""
+"""Days counted in one turn for each agency for the first time, 50 ms each with 68,000 reads."""
+_COUNTED_AGAIN: Final = 6
+"""Days counted again in one turn: all of two years come round within two hours."""
 _NEXT: Final = timedelta(days=30)
 
 
@@ -69,9 +72,14 @@ class Stock:
                     found.add(row["due_day"], {**dict(counted), "months": json.loads(counted["months"])})
         return found
 
-    async def overdue(self, agency: str, now: datetime) -> tuple[int, date | None]:
-        """Count the reads past their day and under no hold; the oldest such day beside it."""
+    async def overdue(self, agency: str, profile: AgencyProfile, now: datetime) -> tuple[int, date | None]:
+        """Count the reads past their day and under no hold; the oldest such day beside it.
+
+        Where the records schedule has no entry yet, nothing is: the days stand for the policy's minimum alone (RET-05).
+        """
         before, number, oldest = purge_before(now), 0, None
+        if unscheduled(profile.retention):
+            return number, oldest
         async with self._outbox.change(agency) as connection:
             for row in await connection.fetch(QUERIES["stock"], agency):
                 if row["due_day"] < before and row["stands"]:
@@ -86,6 +94,24 @@ class Stock:
         """Findings of records that were missed before their time."""
         async with self._outbox.change(agency) as connection:
             return [dict(row) for row in await connection.fetch(QUERIES["premature"], agency)]
+
+    async def settle(
+        self, person: Person, finding: tuple[date, str], note: str, profile_version: str, now: datetime
+    ) -> bool:
+        """Write that somebody looked into a finding, and what they found; False when there is no such open one."""
+        day, what = finding
+        async with self._outbox.change(person.agency) as connection:
+            number = await connection.fetchval(
+                QUERIES["settle_finding"], person.agency, day, what, now, person.person_id, person.full_name, note
+            )
+            if number is None:
+                return False
+            facts = {"due_day": str(day), "what": what, "reads": str(number)}
+            await self._outbox.record(
+                connection, person, "records_missing_settled", f"{person.agency} {day} {what}", now.isoformat(), now,
+                profile_version=profile_version, facts=facts, personal={"note": note},
+            )  # fmt: skip
+        return True
 
     async def held(self, agency: str) -> dict[str, int]:
         """Count what was moved out of its due day because a hold keeps it."""
@@ -102,7 +128,7 @@ class Stock:
         new = [row["due_day"] for row in standing if row["counts"] is None]
         after = self._next.get(agency, date.min)
         again = [row["due_day"] for row in standing if row["due_day"] > after] or [row["due_day"] for row in standing]
-        for day in (*new[:_COUNTED_AT_ONCE], *again[: max(0, _COUNTED_AT_ONCE - len(new))]):
+        for day in (*new[:_COUNTED_AT_ONCE], *again[:_COUNTED_AGAIN]):
             async with self._outbox.change(agency) as connection:
                 await connection.fetchval(QUERIES["count_day"], agency, day)
                 sealed = await connection.fetchval(QUERIES["sealed_day"], agency, day, day.isoformat())
@@ -110,16 +136,16 @@ class Stock:
                 key = await asyncio.to_thread(self._images.keys.private, agency, day.isoformat())
                 if key is None:
                     missing.append((day, "key"))
-            self._next[agency] = day
+        self._next[agency] = again[:_COUNTED_AGAIN][-1] if again else date.min
         async with self._outbox.change(agency) as connection:
             for day, what in missing:
                 await connection.execute(QUERIES["note_premature"], agency, day, what, 1)
         await self._say(agency, profile, now)
 
     async def _say(self, agency: str, profile: AgencyProfile, now: datetime) -> None:
-        late, oldest = await self.overdue(agency, now)
+        late, oldest = await self.overdue(agency, profile, now)
         findings = await self.premature(agency)
-        early = sum(finding["number"] for finding in findings)
+        early = rules.open_findings(findings)
         metrics.OVERDUE_RECORDS.labels(agency).set(late)
         metrics.PREMATURE.labels(agency).set(early)
         events = [("records_missing", f"{f['due_day']} {f['what']} {f['number']}", f) for f in findings]
@@ -150,7 +176,7 @@ def shown(
     by_month: dict[str, Counter[str]] = {}
     for day, numbers in figures.days.items():
         by_month.setdefault(day.isoformat()[:7], Counter()).update(numbers)
-    early = sum(finding["number"] for finding in findings)
+    early = rules.open_findings(findings)
     kinds = ("reads", "hits", "images")
     return {
         "agency": agency,
@@ -168,12 +194,12 @@ def shown(
         "premature": early,
         "findings": [
             {
-                "due_day": f["due_day"].isoformat(),
-                "what": f["what"],
-                "number": f["number"],
-                "found_at": f["found_at"].isoformat(),
+                **{key: finding[key] for key in ("what", "number", "settled_by", "settled_name", "note")},
+                "due_day": finding["due_day"].isoformat(),
+                "found_at": finding["found_at"].isoformat(),
+                "settled_at": finding["settled_at"].isoformat() if finding["settled_at"] else None,
             }
-            for f in findings
+            for finding in findings
         ],
         "uncounted_days": figures.uncounted,
         "warnings": rules.warnings(

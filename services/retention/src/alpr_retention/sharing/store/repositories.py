@@ -18,7 +18,7 @@ from uuid import UUID
 
 from alprcore.model import Person, Read, Refused, event_id
 from alprcore.policy import AgencyProfile
-from alprcore.postgres import load_queries
+from alprcore.postgres import changed, load_queries
 
 from ... import metrics
 from ...telling import Outbox
@@ -88,7 +88,7 @@ class Repositories:
         if refused is not None:
             return refused
         async with self._outbox.change(person.agency) as connection:
-            changed = await connection.fetchval(
+            switched = await connection.fetchval(
                 _QUERIES["switch_repository"],
                 person.agency,
                 adapter,
@@ -98,7 +98,7 @@ class Repositories:
                 person.full_name,
                 now,
             )
-            if changed is None:
+            if switched is None:
                 return Refused("SHR-10", "STATE_CONFLICT", f"the flow is {'on' if on else 'off'} already")
             kind = "repository_started" if on else "repository_stopped"
             await self._outbox.record(
@@ -108,30 +108,52 @@ class Repositories:
         return None
 
     async def state(self, person: Person) -> list[dict[str, Any]]:
-        """Tell how the flow to the agency's repository stands; empty where its policy knows none."""
-        agency, adapter = person.agency, self.adapter_of(person.agency)
-        if not adapter:
-            return []
-        profile = self._profiles[agency]
+        """Tell how the flow to the agency's repository stands; empty where its policy knows none and none ever ran."""
+        agency, profile = person.agency, self._profiles[person.agency]
+        told = []
+        for adapter in await self._adapters(agency):
+            async with self._outbox.change(agency) as connection:
+                row = await connection.fetchrow(_QUERIES["repository"], agency, adapter)
+                figures = await connection.fetchrow(_QUERIES["repository_figures"], agency, adapter)
+            on = bool(row and row["running"])
+            may = rules.may_switch(person, adapter, profile, on=on, lying=figures["held_there"])
+            told.append(
+                {
+                    "adapter": adapter,
+                    "name": profile.sharing.standing_repository or adapter,
+                    "on": on,
+                    "configured": self._sender.reaches(agency),
+                    "reason": row["reason"] if row else "",
+                    "changed_by": row["changed_by"] if row else "",
+                    "changed_name": row["changed_name"] if row else "",
+                    "changed_at": row["changed_at"] if row else None,
+                    **dict(figures),
+                    "may": may,
+                }
+            )
+        return told
+
+    async def recall(self, person: Person, adapter: str, reason: str, now: datetime) -> Refused | int:
+        """Take back everything that lies there; the flow is stopped first. Answers how many reads (SHR-10: control)."""
+        profile = self._profiles[person.agency]
+        async with self._outbox.change(person.agency) as connection:
+            row = await connection.fetchrow(_QUERIES["repository"], person.agency, adapter)
+            refused = rules.recalls(person, reason, on=row["running"] if row else None)
+            if refused is not None:
+                return refused
+            count = changed(await connection.execute(_QUERIES["recall_items"], person.agency, adapter))
+            await self._outbox.record(
+                connection, person, "repository_recalled", f"{person.agency} {adapter}", now.isoformat(), now,
+                profile_version=profile.version, facts={"adapter": adapter, "reads": str(count)},
+                personal={"reason": reason},
+            )  # fmt: skip
+        return count
+
+    async def _adapters(self, agency: str) -> list[str]:
+        """The repository of the policy in force, and those of earlier ones: what lies there is still taken back."""
         async with self._outbox.change(agency) as connection:
-            row = await connection.fetchrow(_QUERIES["repository"], agency, adapter)
-            figures = await connection.fetchrow(_QUERIES["repository_figures"], agency, adapter)
-        on = bool(row and row["running"])
-        may = rules.switches(person, adapter, profile, on=not on, reason="-") is None
-        return [
-            {
-                "adapter": adapter,
-                "name": profile.sharing.standing_repository,
-                "on": on,
-                "configured": self._sender.reaches(agency),
-                "reason": row["reason"] if row else "",
-                "changed_by": row["changed_by"] if row else "",
-                "changed_name": row["changed_name"] if row else "",
-                "changed_at": row["changed_at"] if row else None,
-                **dict(figures),
-                "may": [("stop" if on else "start")] if may else [],
-            }
-        ]
+            ran = await connection.fetch(_QUERIES["adapters"], agency)
+        return sorted({row["adapter"] for row in ran} | set(filter(None, [self.adapter_of(agency)])))
 
     async def batches(self, agency: str, adapter: str, before: datetime | None) -> list[dict[str, Any]]:
         """List delivery records, newest first."""
@@ -148,8 +170,7 @@ class Repositories:
     async def turn(self, now: datetime) -> None:
         """Find what was purged here, take it back there, and send what waits, for every agency whose policy says so."""
         for agency in list(self._profiles):
-            adapter = self.adapter_of(agency)
-            if adapter:
+            for adapter in await self._adapters(agency):
                 await self._look(agency, adapter, now)
                 if self._sender.reaches(agency):
                     await self._exchange(agency, adapter, now)
@@ -176,7 +197,9 @@ class Repositories:
 
     async def _make_reads(self, agency: str, adapter: str, now: datetime) -> bool:
         async with self._outbox.change(agency) as connection:
-            if not await connection.fetchval(_QUERIES["running"], agency, adapter):
+            if adapter != self.adapter_of(agency) or not await connection.fetchval(
+                _QUERIES["running"], agency, adapter
+            ):
                 return False
             waiting = await connection.fetch(_QUERIES["waiting_items"], agency, adapter, BATCH)
             if not waiting:
@@ -220,6 +243,7 @@ class Repositories:
             if not await connection.fetchval(_QUERIES["turn_lock"], agency, adapter):
                 return False
             running = bool(await connection.fetchval(_QUERIES["running"], agency, adapter))
+            running = running and adapter == self.adapter_of(agency)
             batch = await connection.fetchrow(_QUERIES["open_batch"], agency, adapter, now, running)
             if batch is None:
                 return None
