@@ -40,7 +40,7 @@ from bench.search import AGENCY, Asker
 
 TARGET_S = 30.0
 """design: a day of five million reads; searches meanwhile within twice their p99."""
-YOUNG_DAYS, YOUNG_READS = 60, 20_000
+YOUNG_DAYS = 60
 LISTED_EVERY = 100
 JPEG = b"\xff\xd8" + os.urandom(20_000) + b"\xff\xd9"
 _PLATE = "substr(upper(md5((n % 400000)::text)), 1, 7)"
@@ -119,7 +119,7 @@ def ask_on(database: Database, path: Path, until: Any) -> None:
         admin, reader = await asyncpg.connect(database.admin), await asyncpg.connect(database.url("reader"))
         asker, dice = Asker(admin, reader), random.Random(5)
         begins = datetime.now(UTC) - timedelta(days=730)
-        with path.open("w") as file:
+        with path.open("w", buffering=1) as file:
             while not until.is_set():
                 start = begins + timedelta(days=dice.uniform(1, 20))
                 plate = (
@@ -155,7 +155,7 @@ async def load(database: Database, folder: Path, given: argparse.Namespace) -> N
     await admin.execute("SET session_replication_role = replica; SET alpr.agencies = 'bench'")
     await admin.execute("SET maintenance_work_mem = '1GB'; SET synchronous_commit = off")
     for number in range(YOUNG_DAYS):
-        await fill_day(admin, datetime.now(UTC).date() + timedelta(days=1 + number), YOUNG_READS)
+        await fill_day(admin, datetime.now(UTC).date() + timedelta(days=1 + number), given.young)
     await fill_day(admin, old_day(), given.reads)
     await hold_some(admin, images_in(folder), old_day(), given.held, given.images)
     await admin.close()
@@ -183,7 +183,9 @@ async def measure(database: Database, folder: Path, report: Report, given: argpa
     asking = context.Process(target=ask_on, args=(database, path, until))
     asking.start()
     try:
-        await asyncio.sleep(given.seconds + 3)
+        while not path.exists() or len(path.read_text().splitlines()) < 20:  # connected, plans and caches settled
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(given.seconds)
         begun = time.time()
         run_id = await purges.purge()
         ended = time.time()
@@ -229,6 +231,7 @@ def main() -> None:
     parser.add_argument("--reads", type=int, default=5_000_000)
     parser.add_argument("--held", type=int, default=5_000)
     parser.add_argument("--images", type=int, default=40_000, help="image objects in the day's folders")
+    parser.add_argument("--young", type=int, default=20_000, help="reads of each of the sixty days that stay")
     parser.add_argument("--seconds", type=int, default=30, help="of searching before and after")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

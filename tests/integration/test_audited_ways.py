@@ -28,7 +28,16 @@ TOKEN = "a session of this test"
 ACTS = {"POST /v1/image-views", "POST /v1/exports", "POST /v1/queries", "POST /v1/hit-queries", "POST /v1/audit/log",
         "POST /search", "POST /audits/entries"}  # fmt: skip
 """Ways that show something though they are no GET: these too must answer, not only refuse."""
-ABSENT = {"/v1/evidence-exports/{", "canvass_id", "task_id", "verification_id", "lookup_id", "/audits/findings", "hotlists", "volumes"}
+ABSENT = {
+    "/v1/evidence-exports/{",
+    "canvass_id",
+    "task_id",
+    "verification_id",
+    "lookup_id",
+    "/audits/findings",
+    "hotlists",
+    "volumes",
+}
 """What is not there in this test: asking for it shows nothing."""
 
 
@@ -106,7 +115,13 @@ async def furnish(world):
     held = (await doors.shelf.post("/v1/holds", json=wish, headers=doors.auth(world.person))).json()
     breach = (await world.screen.post("/v1/incidents", json={"kind": "other", "title": "t", "description": "d"})).json()
     soon = (now + timedelta(days=9)).isoformat()
-    wanted = {"kind": "discovery", "reference": "1", "requester": "Counsel", "wanted": "reads", "received_at": now.isoformat()}
+    wanted = {
+        "kind": "discovery",
+        "reference": "1",
+        "requester": "Counsel",
+        "wanted": "reads",
+        "received_at": now.isoformat(),
+    }
     asked_for = await doors.shelf.post("/v1/demands", json={**wanted, "due_at": soon}, headers=doors.auth(world.person))
     return SimpleNamespace(
         incident=breach["incident_id"], demand=asked_for.json()["demand_id"], hold=held["hold_id"], request=requested["request_id"], read=read.read_id, hit=hit.hit_id, query=asked["query_id"], span=span, report=report.json()["report_id"],

@@ -11,7 +11,9 @@ import pytest
 
 from alpr_cli.main import main as alpr
 from alpr_retention.evidence import rules
+from alpr_retention.evidence.store import Unmoved
 from alprcore.errors import InvalidMessage
+from alprcore.evidence import Kind
 from tests.fixtures.doors import JPEG, make_hit, make_read, utc_now
 from tests.fixtures.keeping import scheduled
 from tests.fixtures.packing import Packing, small, stranger
@@ -201,9 +203,8 @@ async def test_nothing_is_gathered_without_its_entry_in_the_ledger(pg_database, 
         assert refused(await begin(await intent(hold_id), who={"person_id": "p-2"})) == (403, "LEDGER_ENTRY_MISSING")
         assert refused(await begin(await intent(hold_id), who={"agency": "irvine"})) == (404, "HOLD_UNKNOWN")
         granted = {"grants": ("clets",)}
-        asked = await begin(
-            await intent(hold_id), who=granted, clets={"authorized_by": "Ann Lee", "basis": "court order"}
-        )
+        await packing.authorize(hold_id)
+        asked = await begin(await intent(hold_id), who=granted, clets=True)
         assert refused(asked) == (403, "SUBJECT_DIFFERS")  # the intent did not say so
         assert await packing.sql("SELECT FROM retention.packages") == []
         entry = await intent(hold_id)
@@ -314,9 +315,11 @@ async def test_clets_text_is_left_out_with_a_note_unless_it_was_authorized_by_it
             )
             hold_id = await packing.hold([read.read_id], agency=agency)
             granted = packing.person(agency=agency, grants=("clets",))
-            authority = {"authorized_by": "Chief Ann Lee", "basis": "court order 26-1"}
+            status, content = await packing.begin(hold_id, person=granted, agency=agency, clets=True)
+            assert (status, content["reason_code"]) == (403, "CLETS_NOT_AUTHORIZED")  # nobody has yet
+            await packing.authorize(hold_id, agency=agency)
             without = await packing.built(hold_id, agency=agency)
-            with_it = await packing.built(hold_id, person=granted, agency=agency, clets=authority)
+            with_it = await packing.built(hold_id, person=granted, agency=agency, clets=True)
             for package_id, there in ((release, False), (without, False), (with_it, True)):
                 (folder,) = await packing.unpacked(package_id, tmp_path / agency, agency=agency)
                 everything = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
@@ -326,8 +329,12 @@ async def test_clets_text_is_left_out_with_a_note_unless_it_was_authorized_by_it
                 assert ("SEC-06" in (folder / "COVER.txt").read_text()) is not there
                 # a recipient is not told who else looked
                 assert ("AUD-04" in rules_noted) is (package_id == release)
-            for person, given in ((packing.person(agency=agency), authority), (granted, {**authority, "basis": " "})):
-                status, content = await packing.begin(hold_id, person=person, agency=agency, clets=given)
+            # for one package of that hold, by somebody else, through a person with the grant
+            status, content = await packing.begin(hold_id, person=granted, agency=agency, clets=True)
+            assert (status, content["reason_code"]) == (403, "CLETS_NOT_AUTHORIZED")
+            await packing.authorize(hold_id, agency=agency, person_id="p-1")
+            for person in (granted, packing.person(agency=agency, person_id="p-3")):
+                status, content = await packing.begin(hold_id, person=person, agency=agency, clets=True)
                 assert (status, content["reason_code"]) == (403, "CLETS_NOT_AUTHORIZED")
             opened = [one for one in await packing.told("package_opened") if one.agency == agency]
             assert [one.facts["clets"] for one in opened] == ["false", "false", "true"]
@@ -392,8 +399,57 @@ async def test_a_purge_takes_working_copies_with_their_reads_and_leaves_those_of
         for package_id in kept:  # the very bytes of the read, though a purge has moved and sealed them anew meanwhile
             (folder,) = await packing.unpacked(package_id, tmp_path / "court")
             assert judge(folder) == 0
+        # built of a read that a hold had moved, and the hold ended: gone with the read, and refused even before
         late = await packing.built(held)
-        assert (await packing.state(late))["reads"] == 1
+        await packing.sql("UPDATE retention.holds SET state = 'ended', released_at = now() WHERE hold_id = $1", held)
+        await packing.sql("DELETE FROM retention.reads WHERE read_id = $1", reads[1].read_id)
+        assert refused(await packing.take(late)) == (410, "PACKAGE_GONE")
+        assert (await packing.purge())["outcome"] == "complete"
+        state = await packing.state(late)
+        assert (state["state"], state["problem"]) == ("expired", "PURGED")
+        assert await packing.parts.images.objects.list("packages") == []
+
+
+class Told(Unmoved):
+    """Notes what it is told of a package that ended."""
+
+    async def broken(self, *said):
+        self.said = said
+
+
+async def test_what_had_begun_to_leave_when_a_package_ended_is_told_by_read(pg_database, tmp_path):
+    async with Packing(pg_database, tmp_path) as packing:
+        packing.builder.capacities = small(dvd=150_000)
+        reads = await stored(packing, 5, size=9_000)
+        hold_id = await packing.hold(ids(reads))
+        told = packing.packages.subjects[Kind.HOLD] = Told()
+        taken, broken_off, never = [await packing.built(hold_id) for _ in range(3)]
+        (first, *_) = await packing.unpacked_some(taken, tmp_path / "court", [1])
+        person = packing.person()
+        await packing.packages.begin_taking(person, broken_off, 1, began := utc_now())
+        await packing.packages.stop_taking(person, broken_off, 1, began)
+        for package_id, gone in ((taken, True), (broken_off, True), (never, False)):
+            assert (await packing.do(package_id, "cancellations", reason="wrong hold")).status_code == 200
+            *_, handed, taker = told.said
+            assert [item.read_id for item in handed] == (
+                [one["read_id"] for one in manifest(first)["reads"]] if gone else []
+            )
+            assert (taker[:2] if taker else None) == (("p-1", "Jane Doe") if gone else None)
+            assert all(item.record_sha256 and item.images for item in handed)
+
+
+async def test_an_export_of_held_reads_goes_when_their_hold_has_ended_and_they_are_purged(pg_database, tmp_path):
+    async with Packing(pg_database, tmp_path) as packing:
+        reads = await stored(packing, 2, captured_at=LONG_AGO)
+        hold_id = await packing.hold(ids(reads))
+        await packing.purge()  # moves them out of their day
+        package_id = await packing.built(hold_id)
+        await packing.sql("UPDATE retention.holds SET state = 'ended', released_at = now() WHERE hold_id = $1", hold_id)
+        assert (await packing.purge())["outcome"] == "complete"
+        assert await left(packing, "demo") == 0
+        assert refused(await packing.take(package_id)) == (410, "PACKAGE_GONE")
+        assert (await packing.state(package_id))["problem"] == "PURGED"
+        assert await packing.parts.images.objects.list("packages") == []
 
 
 async def test_a_damaged_image_or_copy_is_never_called_evidence(pg_database, tmp_path):

@@ -97,7 +97,9 @@ async def test_a_plate_that_is_searched_for_stands_in_the_audit_store_only(pg_da
                     "justification": "the case file asks for it"}  # fmt: skip
             taken = await doors.http.post("/v1/exports", json=wish, headers=doors.auth(who))
             assert taken.status_code == 201, taken.text
-            assert taken.text.startswith(f"CONFIDENTIAL - OFFICIAL USE ONLY - property of {doors.profiles[agency].name}")
+            assert taken.text.startswith(
+                f"CONFIDENTIAL - OFFICIAL USE ONLY - property of {doors.profiles[agency].name}"
+            )
             assert PLATE not in str(taken.headers) + str(taken.request.url)
             for body in (
                 {"purpose_code": "curiosity"},

@@ -143,7 +143,10 @@ async def test_a_silent_door_makes_the_certificate_incomplete_until_it_answers(p
         moment[0] += timedelta(minutes=11)
         await doors.purges.accounts.settle()
         (run,) = await doors.purges.accounts.runs("demo", run["run_id"])
-        assert (run["outcome"], run["errors"]) == ("incomplete", ["PURGE_UNANSWERED console", "PURGE_UNANSWERED ingest"])
+        assert (run["outcome"], run["errors"]) == (
+            "incomplete",
+            ["PURGE_UNANSWERED console", "PURGE_UNANSWERED ingest"],
+        )
         assert {one["store"]: one["state"] for one in run["certificate"]["stores"]}["ingest"] == "missing"
         await doors.told()
         (order,) = orders(doors)
@@ -167,16 +170,16 @@ async def test_a_purge_that_broke_after_the_rows_went_is_finished_by_the_next(pg
             raise Transient("store away")
 
         objects.delete_prefix = away
-        with pytest.raises(Transient):
-            await doors.purge()
-        broken = (await doors.purges.rows.runs())[0].run_id
-        assert await count(doors) == 0
+        other = await doors.with_images(old_read("8TST002", number=2, days=3))
+        await doors.keep(other)
+        broken = (await doors.purge())["run_id"]
+        assert await count(doors) == 0  # one day's trouble holds up no other
         assert doors.parts.images.keys.private("demo", doors.due(read).isoformat()) is None  # unreadable already
         assert await doors.told("purge") == []  # nothing is certified that has not happened
         objects.delete_prefix = kept
         await doors.purge()
         (run,) = await doors.purges.accounts.runs("demo", broken)
-        assert (run["outcome"], run["totals"]["reads"], run["totals"]["images"]) == ("complete", 1, 2)
+        assert (run["outcome"], run["totals"]["reads"], run["totals"]["images"]) == ("complete", 2, 4)
         assert await objects.list("closeup") == []
         assert [event.facts["outcome"] for event in await doors.told("purge") if event.agency == "demo"] == ["complete"]
 
@@ -336,6 +339,110 @@ async def test_a_database_from_a_backup_is_purged_again_before_it_answers(pg_dat
         assert (run["totals"]["reads"], run["totals"]["held"]) == (1, 1)
 
 
+@pytest.mark.requirement("RET-10")
+async def test_what_went_after_its_hold_goes_again_when_a_backup_brings_both_back(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read, other = await doors.with_images(old_read()), await doors.with_images(old_read("8TST002", number=2))
+        await doors.keep(read, other, hits=[make_hit(read)])
+        one, two = await hold(doors, read.read_id), await hold(doors, other.read_id)
+        await doors.purge()
+        tables = ("reads", "hits")
+        for table in tables:
+            await doors.sql(
+                f"CREATE TABLE public.{table} AS SELECT * FROM retention.{table} WHERE due_day = 'infinity'"
+            )
+        await end(doors, one)
+        assert (await doors.purge())["totals"]["reads"] == 1
+
+        # the backup knows nothing of the hold's end, nor of the run that took the read
+        await doors.sql("DELETE FROM retention.purge_certificates")
+        await doors.sql("DELETE FROM retention.purge_items WHERE kind = 'held'")
+        await doors.sql("DELETE FROM retention.purge_runs AS r WHERE NOT EXISTS"
+                        " (SELECT FROM retention.purge_items AS i WHERE i.run_id = r.run_id)")  # fmt: skip
+        await doors.sql("UPDATE retention.holds SET released_at = NULL, state = 'active' WHERE hold_id = $1", one)
+        for table in tables:
+            names = await doors.sql(
+                "SELECT string_agg(attname, ', ') FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0"
+                " AND attgenerated = '' AND NOT attisdropped", f"retention.{table}",
+            )  # fmt: skip
+            await doors.sql(f"DELETE FROM retention.{table}")
+            await doors.sql(f"INSERT INTO retention.{table} ({names[0][0]}) SELECT {names[0][0]} FROM public.{table}")
+        with pytest.raises(asyncpg.CheckViolationError, match="RECORD_HELD"):  # no way past a hold in a running one
+            await doors.sql("SELECT retention.drop_again('demo', $1)", [read.read_id], login="retention")
+        await doors.sql("UPDATE retention.vouchers SET started_at = started_at - interval '1 day'")
+        await doors.purges.vouch()
+        assert (await doors.ask({"plate": "8TST001"})).json()["rows"] == []
+        assert [row[0] for row in await doors.sql("SELECT plate FROM retention.reads")] == ["8TST002"]
+        assert await count(doors, "hits") == 0
+        assert two != one
+
+
+async def test_a_hold_whose_key_is_destroyed_seals_under_another_and_stops_no_purge(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        first = await doors.with_images(old_read())
+        await doors.keep(first)
+        one = await hold(doors, plate="8TST001")
+        await doors.purge()
+        await end(doors, one)
+        await doors.purge()
+        await doors.sql("UPDATE retention.holds SET released_at = NULL, state = 'active' WHERE hold_id = $1", one)
+        again = await doors.with_images(old_read(number=3, days=3))
+        await doors.keep(again, await doors.with_images(old_read("8TST009", number=9, days=40)))
+        run = await doors.purge()
+        assert (run["outcome"], run["totals"]["reads"], run["totals"]["held"]) == ("complete", 1, 1)
+        (row,) = await doors.sql("SELECT images FROM retention.reads")
+        images = json.loads(row[0])
+        assert {image["sealed_to"] for image in images} == {f"hold-{one}-2"}
+        assert [await doors.parts.images.open("demo", image) for image in images] == [JPEG, JPEG]
+        await end(doors, one)
+        assert (await doors.purge())["totals"]["reads"] == 1
+        assert doors.parts.images.keys.private("demo", f"hold-{one}-2") is None
+
+
+async def test_a_held_image_that_does_not_open_keeps_its_day_until_it_does(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read, other = (
+            await doors.with_images(old_read()),
+            await doors.with_images(old_read("8TST002", number=2, days=9)),
+        )
+        await doors.keep(read, other)
+        await hold(doors, read.read_id)
+        objects = doors.parts.images.objects
+        sealed = await objects.get(read.context.key)
+        await objects.put(read.context.key, sealed[:-1] + bytes([sealed[-1] ^ 1]))
+        run = await doors.purge()
+        assert (run["outcome"], run["errors"], run["totals"]["reads"]) == ("incomplete", ["HELD_IMAGE_DAMAGED"], 1)
+        assert await objects.get(read.context.key)
+        assert doors.parts.images.keys.private("demo", doors.due(read).isoformat())
+        await objects.put(read.context.key, sealed)  # brought back from another copy
+        run = await doors.purge()
+        assert (run["outcome"], run["totals"]["held"]) == ("complete", 1)
+
+
+async def test_answers_count_for_the_order_they_were_given_to(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path, retention={"purge_doors": "console"}) as doors:
+        held, gone = old_read(), old_read("8TST002", number=2)
+        await doors.keep(held, hits=[make_hit(held)])
+        one = await hold(doors, held.read_id)
+        await doors.purge()
+        await doors.told()
+        doors.heard.messages.clear()
+        await doors.keep(gone, hits=[make_hit(gone)])  # late, for the day that is gone; and the hold ends
+        await end(doors, one)
+        run = await doors.purge()
+        assert [item["kind"] for item in run["days"]] == ["day", "held"]
+        await doors.told()
+        both = orders(doors)
+        assert not any(set(order.read_ids) & set(order.held_read_ids) for order in both)  # what goes is not called held
+        assert sorted(order.hit_ids for order in both) == sorted([(make_hit(held).hit_id,), (make_hit(gone).hit_id,)])
+        for order, state in zip(both, ("settling", "complete"), strict=True):
+            await doors.purges.accounts.take_answer(answered(order))
+            await doors.purges.accounts.settle()
+            (run,) = await doors.purges.accounts.runs("demo", run["run_id"])
+            assert run["state"] == state
+        assert {store["store"]: store["gone"] for store in run["stores"]}["console"] == {"hits": 2}
+
+
 async def test_a_key_that_was_destroyed_is_never_made_again(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         keys, day = doors.parts.images.keys, "2024-01-01"
@@ -362,3 +469,49 @@ async def test_images_under_another_days_name_go_with_their_read(pg_database, tm
         run = await doors.purge()
         assert run["totals"]["images"] == 3
         assert await doors.parts.images.objects.list("closeup") == []
+
+
+async def test_an_agency_whose_policy_nobody_knows_keeps_its_records(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        await doors.keep(old_read())
+        doors.parts.profiles.pop("demo")
+        run = await doors.purge()
+        assert (run["outcome"], run["errors"], await count(doors)) == ("incomplete", ["PROFILE_UNKNOWN"], 1)
+
+
+async def test_a_restart_of_the_database_takes_nothing_that_a_hold_saved(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        read = old_read()  # without images, so that only the hold speaks for it
+        await doors.keep(read, hits=[make_hit(read)])
+        one = await hold(doors, read.read_id)
+        await doors.purge()
+        await end(doors, one)
+        cut, placed = doors.purges.rows.cut_released, []
+
+        async def with_a_hold(*args):
+            placed.append(await hold(doors, read.read_id))
+            return await cut(*args)
+
+        doors.purges.rows.cut_released = with_a_hold
+        await doors.purge()
+        assert placed
+        await doors.sql("UPDATE retention.vouchers SET started_at = started_at - interval '1 day'")
+        await doors.purges.vouch()
+        assert (await count(doors), await count(doors, "hits")) == (1, 1)
+
+
+async def test_an_order_names_all_that_is_held_only_when_no_earlier_day_stands(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path, retention={"purge_doors": "console"}) as doors:
+        held, other = await doors.with_images(old_read()), old_read("8TST002", number=2, days=5)
+        await doors.keep(held, other, hits=[make_hit(held), make_hit(other)])
+        await hold(doors, held.read_id)
+        objects = doors.parts.images.objects
+        sealed = await objects.get(held.closeup.key)
+        await objects.put(held.closeup.key, sealed[:-1] + bytes([sealed[-1] ^ 1]))
+        await doors.purge()
+        await doors.told()
+        assert [(order.held_complete, order.held_read_ids) for order in orders(doors)] == [(False, ())]
+        await objects.put(held.closeup.key, sealed)
+        await doors.purge()
+        await doors.told()
+        assert [(order.held_complete, order.held_read_ids) for order in orders(doors)[1:]] == [(True, (held.read_id,))]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -13,7 +14,7 @@ from alpr_ingest.app import PurgeDoor
 from alpr_ingest.store import Store
 from alprcore import postgres
 from alprcore.errors import InvalidMessage
-from alprcore.profiles import load_profiles
+from alprcore.profiles import load_profiles, shipped_documents
 from tests.fixtures.desk import desk
 from tests.fixtures.hit_work import REASON, HitWork
 from tests.fixtures.postgres import _database
@@ -149,6 +150,33 @@ async def test_a_database_from_a_backup_applies_again_what_was_ordered_since(at_
             assert await connection.fetchval("SELECT count(*) FROM console.hits WHERE hit_id = $1", hit.hit_id) == 0
     finally:
         await restored.close()
+
+
+async def test_a_hit_that_no_order_names_goes_by_its_day_and_never_a_held_one(at_work):
+    made = at_work.made
+    lost, held, young = [await at_work.hit("westminster") for _ in range(3)]
+    now, day = made.now, made.now.date()
+    for hit, age in ((lost, 400), (held, 400), (young, 300)):
+        await made.sql(
+            "UPDATE console.hits SET matched_at = $2 WHERE hit_id = $1", hit.hit_id, now - timedelta(days=age)
+        )
+    take = made.console.purges.take
+    incomplete = replace(order_of("westminster", due_day=day, run="unnamed-0", held=[held]), held_complete=False)
+    await take(message_of(incomplete, offset=40))
+    assert "hits" in await rows_of(made, lost)
+    longer = json.loads(shipped_documents()["westminster"])
+    longer["retention"] |= {"fixed": "2 years", "mobile": "2 years"}
+    await made.sql(
+        "INSERT INTO console.profile_versions (agency, version, document, effective_at) VALUES ($1, 'longer', $2, $3)",
+        "westminster", json.dumps(longer), now,
+    )  # fmt: skip
+    await take(message_of(order_of("westminster", due_day=day, run="unnamed-1", held=[held]), offset=41))
+    assert "hits" in await rows_of(made, lost)  # by a policy that was once in force it is not due
+    await made.sql("DELETE FROM console.profile_versions WHERE version = 'longer'")
+    await take(message_of(order_of("westminster", due_day=day, run="unnamed-2", held=[held]), offset=42))
+    assert await rows_of(made, lost) == {}
+    assert "hits" in await rows_of(made, held)
+    assert "hits" in await rows_of(made, young)
 
 
 async def test_what_is_no_order_is_refused_and_changes_nothing(at_work):

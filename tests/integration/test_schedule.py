@@ -244,6 +244,7 @@ async def test_a_change_taken_back_before_its_approval_leaves_no_trace_on_record
         shelf.profiles["escondido"] = first
         assert await shelf.schedule.may_purge("escondido") is None
         await shelf.schedule.work()
+        assert (await shelf.schedule.may_purge("unheard-of")).reason_code == "PROFILE_UNKNOWN"
         back, change = (await shelf.get("/v1/retention/changes", "auditor", agency="escondido"))["changes"]
         assert (change["state"], back["state"], back["keys"]) == ("superseded", "done", [])
 
@@ -288,6 +289,18 @@ async def test_stored_records_are_counted_and_what_is_missing_or_late_raises_the
         assert [row["code"] for row in stock["warnings"]] == ["RECORDS_OVERDUE"]
         (event,) = await shelf.events("records_overdue")
         assert event.facts["reads"] == "1"
+
+        # a held read whose hold has ended is late as well, and so is one of an agency whose policy is not known
+        released = make_read(number=10, agency="claremont", captured_at=shelf.now - timedelta(days=750))
+        await shelf.keep(released)
+        day = shelf.due(released)
+        await shelf.admin.execute(
+            "UPDATE retention.reads SET due_day = 'infinity', was_due = due_day WHERE read_id = $1", released.read_id
+        )
+        del shelf.profiles["claremont"]
+        await shelf.schedule.measure()
+        events = [event for event in await shelf.events("records_overdue") if event.agency == "claremont"]
+        assert [event.facts for event in events] == [{"due_day": str(day), "reads": "1", "subject": f"claremont {day}"}]
 
         # a row deleted by hand, a row taken out of its partition past every trigger, a day dropped, a key lost
         part = f"retention.reads_{shelf.due(reads[1]):%Y%m%d}"
@@ -349,6 +362,13 @@ async def reported(shelf, agency):
     assert [receipt["role"] for receipt in seen["seen"]] == ["custodian", "program_manager"]
     assert len(await shelf.events("destruction_report_seen", agency)) == 2
     await shelf.get("/v1/retention/reports", "officer", agency=agency, status=403)
+    # a service answered late: the certificate is made anew, and reported anew
+    shelf.runs[-1] = {**run, "certificate": {"totals": {"reads": 8, "held": 2}, "errors": []}}
+    shelf.now += timedelta(minutes=1)
+    await shelf.schedule.report()
+    newer, older = (await shelf.get("/v1/retention/reports", "program_manager", agency=agency))["reports"]
+    assert (newer["superseded"], newer["may"], older["superseded"]) == (False, ["acknowledge"], True)
+    assert newer["certificate"] == shelf.runs[-1]["certificate"]
     assert (await shelf.get("/v1/retention/reports", "custodian", agency="demo"))["reports"] == []
     await shelf.post(path, {}, "custodian", agency="demo", status=404)
 
@@ -454,3 +474,20 @@ async def test_rows_go_within_minutes_in_no_deployment_but_a_declared_one(pg_dat
         with pytest.raises(asyncpg.CheckViolationError, match="RETENTION_FLOOR"):
             await shelf.pool.fetch("SELECT retention.sweep('demo', $1, $2)", shelf.due(read), [read.read_id])
         assert len(await shelf.rows()) == 1
+
+
+@pytest.mark.requirement("RET-14", partial="the run that stops is tested with purges")
+@pytest.mark.parametrize("agency", ["westminster", "roseville"])
+async def test_a_change_that_takes_the_custodians_say_away_does_not_carry_itself(pg_database, tmp_path, agency):
+    async with Shelf(pg_database, tmp_path, agencies=(agency,)) as shelf:
+        shelf.profiles[agency] = scheduled(shelf.profiles[agency])
+        await shelf.schedule.work()
+        shelf.profiles[agency] = keeping(shelf.profiles[agency], custodian_approval=False)
+        await shelf.schedule.work()
+        assert (await shelf.schedule.may_purge(agency)).reason_code == "CUSTODIAN_APPROVAL_REQUIRED"
+        (change,) = (await shelf.get("/v1/retention/changes", "program_manager", agency=agency))["changes"]
+        assert (change["state"], change["custodian"], change["may"]) == ("awaiting", True, [])
+        path = f"/v1/retention/changes/{change['change_id']}/approvals"
+        await shelf.post(path, {}, "program_manager", agency=agency, status=403)
+        await shelf.post(path, {}, "custodian", agency=agency)
+        assert await shelf.schedule.may_purge(agency) is None

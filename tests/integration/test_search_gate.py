@@ -50,6 +50,7 @@ RETENTION = {
     "packages": "SELECT INSERT UPDATE",
     "package_items": "SELECT INSERT UPDATE",
     "package_volumes": "SELECT INSERT UPDATE",
+    "clets_authorities": "SELECT INSERT",  # and UPDATE of the package that used it
     "release_requests": "SELECT INSERT UPDATE",  # what was submitted and decided stands, a trigger sees to it
     "release_acts": "SELECT INSERT",
     "release_filings": "SELECT INSERT UPDATE",
@@ -78,7 +79,7 @@ EXECUTABLE = {
     "alpr_retention": {
         "retention.stored_day", "retention.ensure_day", "retention.due_days", "retention.held", "retention.drop_day",
         "retention.open_view", "retention.open_package", "retention.note_day", "retention.unnoted_days",
-        "retention.close_day", "retention.empty_day", "retention.drop_released", "retention.floor",
+        "retention.close_day", "retention.empty_day", "retention.drop_released", "retention.drop_again", "retention.floor",
         "retention.vouched", "retention.vouch", "retention.held_reads", "retention.ended_holds", "retention.hold_reads", "retention.scope_of",
         "retention.searched", "retention.frame_held",
         "retention.declare_statute", "retention.move_lock", "retention.keep_lock", "retention.count_day",

@@ -6,12 +6,13 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import httpx
 import pytest
 
 import alpr_console.main
+from alpr_console.breaches.store import BreachStore
 from alpr_console.doors import DoorAway
 from alpr_console.web import SignedIn, csrf_of
 from alprcore.model import Person
@@ -82,7 +83,13 @@ class Desk:
     """The console's app in this process, with a session of any roles and agency and with played doors."""
 
     def __init__(self, folder):
-        console = alpr_console.main.build(console_settings(folder), MagicMock(), {}, asyncio.Event(), lambda: NOW)
+        self.notices = []
+
+        async def notices(_store, _person):
+            return self.notices
+
+        with patch.object(BreachStore, "notices", notices):
+            console = alpr_console.main.build(console_settings(folder), MagicMock(), {}, asyncio.Event(), lambda: NOW)
         self.app, self.doors, self.profiles, self.delegation = console.app, PlayedDoors(), load_profiles(), ""
 
         async def acting(_person, _power, _now):
@@ -142,6 +149,16 @@ def test_a_page_needs_no_more_than_a_state_and_a_number(desk, path):
     desk.doors.json("GET", "/v1", 200, FEWEST[part] if path in ONES else {})
     answer = desk.get(path, OFFICE)
     assert answer.status_code == 200, answer.text[:400]
+
+
+@pytest.mark.requirement("SEC-02", partial="the notice on the first page; tasks and policy are tested with the feature")
+def test_a_breach_nobody_has_seen_stands_before_everything_else_that_waits(desk):
+    answer_records(desk.doors, NOW)
+    desk.notices = [{"incident_id": RUN, "words": "A breach was reported.", "notice_id": RUN}]
+    page = desk.get("/records", ("program_manager",)).text
+    assert page.index(f"/records/breaches/{RUN}") < page.index("Decide on a request")
+    desk.notices = []
+    assert "See a breach" not in desk.get("/records", ("program_manager",)).text
 
 
 @pytest.mark.parametrize("path", ["/records", "/records/holds", f"/records/holds/{HOLD}", "/records/releases"])

@@ -20,7 +20,7 @@ from alpr_retention.purging.rules import (
 )
 from alprcore import wire
 from alprcore.errors import InvalidMessage
-from alprcore.model import PURGE_PART, PurgeOrder, make_id
+from alprcore.model import PURGE_PART, PurgeAnswer, PurgeOrder, make_id
 from alprcore.topics import Topic
 
 DAY, NOW = date(2027, 3, 14), datetime(2027, 3, 16, tzinfo=UTC)
@@ -107,6 +107,16 @@ def decoded(order):
     return wire.decode_purge_order(
         wire.encode_purge_order(order), {"ce_type": wire.CE_TYPE[Topic.PURGES].encode()}
     )  # fmt: skip
+
+
+def test_an_answer_with_odd_ids_is_refused_as_a_message():
+    good = PurgeAnswer(make_id("o"), make_id("r"), "demo", DAY, 0, "console", {"hits": 1}, {}, NOW)
+    headers = {"ce_type": wire.CE_TYPE[Topic.PURGE_ANSWERS].encode()}
+    assert wire.decode_purge_answer(wire.encode_purge_answer(good), headers) == good
+    for odd in ({"order_id": "no-uuid"}, {"run_id": "x"}, {"agency": "a,b"}, {"part": 2**31}, {"service": "s" * 101}):
+        with pytest.raises(InvalidMessage) as refused:
+            wire.decode_purge_answer(wire.encode_purge_answer(replace(good, **odd)), headers)
+        assert refused.value.code == "FIELD_INVALID"
 
 
 def test_an_order_names_hits_with_their_reads_and_no_more_than_a_part_takes():

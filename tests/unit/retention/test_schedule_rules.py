@@ -71,7 +71,7 @@ def test_who_approves_a_change_is_the_policys_to_say(agency):
     admitted = {
         role
         for role in ("custodian", "program_manager", "retention_officer", "alpr_admin", "auditor", "officer")
-        if not isinstance(rules.may_approve(person(role, agency=agency), profile), Refused)
+        if not isinstance(rules.may_approve(person(role, agency=agency), profile, custodian=asked), Refused)
     }
     assert admitted == ({"custodian"} if asked else {"custodian", "program_manager"})
 
@@ -80,12 +80,12 @@ def test_who_approves_a_change_is_the_policys_to_say(agency):
 def test_a_purge_waits_for_schedule_and_approval(agency):
     profile = scheduled(PROFILES[agency])
     code = "CUSTODIAN_APPROVAL_REQUIRED" if profile.retention.custodian_approval else "RETENTION_CHANGE_PENDING"
-    assert rules.may_purge(profile, "") is None
+    assert rules.may_purge(profile, None) is None
     for state in ("approved", "done", "superseded", "previewed"):
-        assert rules.may_purge(profile, state) is None
+        assert rules.may_purge(profile, rules.Change(state, profile.retention.custodian_approval)) is None
     for state in ("counting", "awaiting"):
-        assert rules.may_purge(profile, state).reason_code == code
-    bare = rules.may_purge(PROFILES[agency], "awaiting")
+        assert rules.may_purge(profile, rules.Change(state, profile.retention.custodian_approval)).reason_code == code
+    bare = rules.may_purge(PROFILES[agency], rules.Change("awaiting", custodian=False))
     if PROFILES[agency].retention.schedule_required:
         assert (bare.rule_id, bare.reason_code) == ("RET-05", "RETENTION_SCHEDULE_MISSING")
 
@@ -99,8 +99,8 @@ def test_ages_are_counted_in_months_from_the_youngest():
 
 def test_warnings_name_what_is_late_or_missing():
     profile = PROFILES["escondido"]
-    assert rules.warnings(profile, "", overdue=0, premature=0, uncounted=0) == []
-    told = rules.warnings(profile, "awaiting", overdue=1, premature=2000, uncounted=3)
+    assert rules.warnings(profile, None, overdue=0, premature=0, uncounted=0) == []
+    told = rules.warnings(profile, rules.Change("awaiting", custodian=False), overdue=1, premature=2000, uncounted=3)
     assert [row["code"] for row in told] == [
         "RETENTION_CHANGE_PENDING", "RECORDS_MISSING", "RECORDS_OVERDUE", "COUNTING",
     ]  # fmt: skip
@@ -123,3 +123,10 @@ def test_a_profile_under_a_statute_is_taken_only_where_the_deployment_stands_und
     assert there["claremont"].retention.statute == law
     there.apply("claremont", None, {})
     assert "claremont" not in there
+
+
+def test_a_change_that_takes_the_custodians_say_away_is_the_custodians_to_approve():
+    before, after = rules.decisive(PROFILES["roseville"]), rules.decisive(PROFILES["irvine"])
+    assert rules.asks_custodian(before, after)
+    assert rules.asks_custodian(after, before)
+    assert not rules.asks_custodian(after, after)

@@ -12,6 +12,17 @@ from typing import Any, Final
 
 from alprcore.errors import Misconfigured
 
+_TO_RETENTION: Final = (
+    "GET /v1/images/{rest:path}", "GET /v1/live-hits/{rest:path}", "POST /v1/purges", "POST /v1/holds",
+    "GET /v1/holds/{rest:path}", "POST /v1/holds/{rest:path}", "GET /v1/evidence-exports/{rest:path}",
+    "POST /v1/evidence-exports/{rest:path}", "POST /v1/release-requests", "GET /v1/release-requests/{rest:path}",
+    "POST /v1/release-requests/{rest:path}", "PUT /v1/release-requests/{rest:path}",
+    "DELETE /v1/release-requests/{rest:path}", "POST /v1/disclosures", "GET /v1/demands", "POST /v1/demands",
+    "GET /v1/demands/{rest:path}", "POST /v1/demands/{rest:path}", "POST /v1/sharing-agreements",
+    "POST /v1/sharing-agreements/{rest:path}", "POST /v1/repositories/{rest:path}", "GET /records/holds/{hold_id}",
+    "GET /records/demands", "GET /records/demands/{demand_id}",
+)  # fmt: skip
+"""Ways of the console to data that only lead to retention, whose doors record them."""
 DATA: Final[Mapping[str, Mapping[str, str]]] = {
     "audit": {
         "POST /v1/queries": "query query_result",
@@ -73,6 +84,7 @@ DATA: Final[Mapping[str, Mapping[str, str]]] = {
         "POST /v1/holds/{hold_id}/release-requests": "hold_release_requested",
         "POST /v1/holds/{hold_id}/releases": "hold_released hold_kept",
         "POST /v1/holds/{hold_id}/case-file": "hold_case_file_entered",
+        "POST /v1/holds/{hold_id}/clets-authorities": "clets_authorized",
         "POST /v1/release-requests": "release_requested",
         "PUT /v1/release-requests/{request_id}/document": "release_document_added",
         "GET /v1/release-requests/{request_id}/document": "release_document_read",
@@ -194,23 +206,7 @@ DATA: Final[Mapping[str, Mapping[str, str]]] = {
         "POST /audits/findings/{finding_id}": "> audit",
         "POST /v1/evidence-exports": "> audit",
         "POST /v1/release-requests/{request_id}/fulfilments": "> audit",
-        **dict.fromkeys(
-            (
-                "GET /v1/images/{rest:path}", "GET /v1/live-hits/{rest:path}", "POST /v1/purges",
-                "POST /v1/holds",
-                "GET /v1/holds/{rest:path}", "POST /v1/holds/{rest:path}",
-                "GET /v1/evidence-exports/{rest:path}", "POST /v1/evidence-exports/{rest:path}",
-                "POST /v1/release-requests", "GET /v1/release-requests/{rest:path}",
-                "POST /v1/release-requests/{rest:path}", "PUT /v1/release-requests/{rest:path}",
-                "DELETE /v1/release-requests/{rest:path}", "POST /v1/disclosures", "GET /v1/demands", "POST /v1/demands",
-                "GET /v1/demands/{rest:path}", "POST /v1/demands/{rest:path}", "POST /v1/sharing-agreements",
-                "POST /v1/sharing-agreements/{rest:path}", "POST /v1/repositories/{rest:path}",
-                "GET /records/holds/{hold_id}",
-                "GET /records/demands",
-                "GET /records/demands/{demand_id}",
-            ),
-            "> retention",
-        ),
+        **dict.fromkeys(_TO_RETENTION, "> retention"),
         "POST /v1/hotlists": "> ingest",
         "GET /v1/hotlists/{rest:path}": "> ingest",
         "POST /v1/hotlists/{rest:path}": "> ingest",

@@ -306,7 +306,7 @@ def assemble(
         queries_pages.router(),
         packages_api.router(gathering),  # before the forwards: a package takes an entry of the ledger first
         records_api.router(empowered),
-        records_pages.router(empowered),
+        records_pages.router(empowered, breaches.notices),
         audits_pages.router(),
     )
     app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)

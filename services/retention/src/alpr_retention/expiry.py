@@ -17,6 +17,8 @@ RECEIVED_BACK: Final = timedelta(days=2)
 _NO_CLOCK: Final = datetime(1970, 1, 1, tzinfo=UTC)  # what a camera says whose clock was reset
 _DAY: Final = timedelta(days=1)
 _LAST_ZONE: Final = timedelta(hours=12)
+UNATTRIBUTED: Final = "unattributed"
+"""Stands for the agency of a dead letter that names none, or one that nobody knows: it stays as long as anybody's would."""
 LIVE: Final = timedelta(hours=24)
 """A hit is live for this long after it was matched; after that its images pass the query door."""
 

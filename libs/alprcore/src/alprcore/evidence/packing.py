@@ -20,8 +20,8 @@ KEY: Final = "public-key.pem"
 COVER: Final = "COVER.txt"
 INSTRUCTIONS: Final = "README.txt"
 FORMAT: Final = "plateline-evidence/1"
-EXPORT_ROLES: Final = frozenset({"investigator", "supervisor", "custodian", "retention_officer", "program_manager"})
-"""Who may have evidence written to media: whoever may hold it."""
+EXPORT_ROLES: Final = frozenset({"investigator", "supervisor", "program_manager"})
+"""Who may have evidence written to media: whoever may hold it and may see plates at all (ADM-04)."""
 READS_LIMIT: Final = 20_000
 """Reads in one package: about 8 GB of images, two DVDs."""
 BATCH: Final = 200

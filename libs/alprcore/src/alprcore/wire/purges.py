@@ -15,6 +15,16 @@ from alprcore.wire import envelope as e
 _PARTS: Final = 10_000  # a hundred million hits of one day
 
 
+_LONGEST: Final = 100
+
+
+def _id(field: str, text: str) -> str:
+    try:
+        return str(UUID(e.need(field, text)))
+    except ValueError as error:
+        raise InvalidMessage("FIELD_INVALID", field) from error
+
+
 def _packed(ids: tuple[str, ...]) -> bytes:
     return b"".join(UUID(one).bytes for one in ids)
 
@@ -84,9 +94,13 @@ def encode_purge_answer(answer: PurgeAnswer) -> bytes:
 def decode_purge_answer(value: bytes, headers: Mapping[str, bytes]) -> PurgeAnswer:
     """Read a service's answer of `purge.answers`."""
     message = e.parse(purges_pb2.PurgeAnswer(), value, headers, Topic.PURGE_ANSWERS)
+    if message.part >= _PARTS:
+        raise InvalidMessage("FIELD_INVALID", "part")
+    if "," in message.agency or len(message.agency) > _LONGEST or len(message.service) > _LONGEST:
+        raise InvalidMessage("FIELD_INVALID", "agency or service")
     return PurgeAnswer(
-        order_id=e.need("order_id", message.order_id),
-        run_id=e.need("run_id", message.run_id),
+        order_id=_id("order_id", message.order_id),
+        run_id=_id("run_id", message.run_id),
         agency=e.need("agency", message.agency),
         due_day=e.day("due_day", message.due_day),
         part=message.part,

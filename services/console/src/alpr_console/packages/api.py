@@ -15,14 +15,6 @@ from .store import Gathering
 _AWAY: Final = "the ledger or the keeper of records does not answer right now; nothing was exported"
 
 
-class Authority(BaseModel):
-    """The separate authority for CLETS text (SEC-06)."""
-
-    model_config = ConfigDict(extra="forbid")
-    authorized_by: str = Field(max_length=200)
-    basis: str = Field(max_length=1000)
-
-
 class ExportBody(BaseModel):
     """An export of what a hold covers."""
 
@@ -32,7 +24,7 @@ class ExportBody(BaseModel):
     serial: str = Field("", max_length=200)
     witness: str = Field("", max_length=200)
     justification: str = Field(min_length=1, max_length=4000)
-    clets: Authority | None = None
+    clets: bool = False
 
 
 def router(gathering: Gathering) -> APIRouter:
@@ -41,7 +33,7 @@ def router(gathering: Gathering) -> APIRouter:
 
     @routes.post("/v1/evidence-exports")
     async def post_export(body: ExportBody, session: SignedIn = Depends(signed_in)) -> JSONResponse:
-        posted = body.model_dump(exclude_none=True)
+        posted = body.model_dump()
         return await _begin(session, "/v1/evidence-exports", posted, "hold", body.hold_id, body.justification)
 
     @routes.post("/v1/release-requests/{request_id}/fulfilments")

@@ -18,3 +18,11 @@ DELETE FROM console.purge_orders WHERE applied_at < $1
 -- put_position --
 INSERT INTO console.purge_positions (partition, next_offset) VALUES ($1, $2)
 ON CONFLICT (partition) DO UPDATE SET next_offset = $2
+
+-- policies --
+SELECT document FROM console.profile_versions WHERE agency = $1
+
+-- unnamed --
+-- hits of which retention has no record, as it could not read them: nobody will name them
+SELECT hit_id FROM console.hits
+WHERE agency = $1 AND matched_at < $2 AND card ->> 'read_id' <> ALL ($3::text[]) ORDER BY matched_at LIMIT $4

@@ -66,7 +66,7 @@ const hold = byId("hold-form");
 if (hold) {
   const ground = hold.elements.ground, hint = byId("ground-hint"), ends = hint.textContent;
   const kinds = byId("hold-kind");
-  let kind = kinds ? "plate" : "";
+  let kind = kinds?.querySelector("[aria-pressed=true]").dataset.kind ?? "";
   const asked = () => {
     const option = ground.selectedOptions[0], asks = (option?.dataset.asks ?? "").split(" ");
     byId("dvd").hidden = !asks.includes("dvd");
@@ -100,11 +100,7 @@ if (hold) {
   });
 }
 
-// evidence: what CLETS said stays out unless it is authorized; serials by volume
-byId("export-form")?.addEventListener("shape", ({ detail: body }) => {
-  const form = byId("export-form");
-  if (value(form, "_clets_by")) body.clets = { authorized_by: value(form, "_clets_by"), basis: value(form, "_clets_basis") };
-});
+// evidence: serials by volume
 byId("media")?.addEventListener("shape", ({ detail: body }) => {
   body.serials = Object.fromEntries([...byId("media").querySelectorAll("[data-serial]")].map((field) => [field.dataset.serial, field.value.trim()]));
 });

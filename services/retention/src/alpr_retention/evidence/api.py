@@ -17,7 +17,7 @@ from alprcore.policy import AgencyProfile
 
 from ..web import UUID_TEXT, Body, Door, Refusal, need_id, read_body
 from . import rules
-from .store import Packages
+from .store import Authorities, Packages
 
 HoldFacts = Callable[[Any, str, str], Awaitable[dict[str, Any]]]
 """Tells of a live hold its ground, case_reference, placed_by_name and placed_at: connection, agency, hold."""
@@ -42,11 +42,10 @@ _WORDS: Final = {
 }
 
 
-class Clets(Body):
-    """The separate authority for CLETS text: whose, and on what basis (SEC-06)."""
+class CletsBody(Body):
+    """Why one package of a hold may carry CLETS text (SEC-06)."""
 
-    authorized_by: _Text
-    basis: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
+    basis: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=1000)]
 
 
 class ExportBody(Body):
@@ -58,7 +57,7 @@ class ExportBody(Body):
     serial: _Text = ""
     witness: _Text = ""
     justification: str = Field(min_length=1, max_length=4000)
-    clets: Clets | None = None
+    clets: StrictBool = False
 
 
 class EventBody(Body):
@@ -118,6 +117,7 @@ class CancelBody(Body):
 def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, key_sha256: str) -> APIRouter:
     """The doors of packages. `key` is the PEM of the key that verifies them."""
     router = APIRouter()
+    authorities = Authorities(packages.outbox, packages.profiles)
 
     def need(decision: object, person: Person, status: int = 403) -> None:
         if isinstance(decision, Refused):
@@ -131,6 +131,11 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
     def exporter(request: Request) -> Person:
         person = door.asker(request)
         need(rules.may_export(person), person)
+        return person
+
+    def booker(request: Request) -> Person:
+        person = door.asker(request)
+        need(rules.may_book(person), person)
         return person
 
     def policy(person: Person) -> AgencyProfile:
@@ -154,36 +159,51 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
         profile, now = policy(person), door.clock()
         need(rules.may_use(body.medium, profile), person, 422)
         need(rules.may_witness(body.witness, person.username, person.full_name), person, 422)
-        authorized_by, basis = (body.clets.authorized_by, body.clets.basis) if body.clets else ("", "")
-        if body.clets:
-            need(rules.may_release_clets(person, authorized_by, basis), person)
-        opened = await _open(person, body, profile, authorized_by, basis, now)
+        opened = await _open(person, body, profile, now)
         return await answer(person, opened.package_id, 202)
 
-    async def _open(
-        person: Person, body: ExportBody, profile: AgencyProfile, authorized_by: str, basis: str, now: datetime
-    ) -> Opened:
+    async def _open(person: Person, body: ExportBody, profile: AgencyProfile, now: datetime) -> Opened:
         try:
             async with packages.outbox.change(person.agency) as connection:
                 try:
                     facts = await hold_facts(connection, person.agency, body.hold_id)
                 except LookupError:
                     raise LookupError("HOLD_UNKNOWN") from None
+                authority = await authorities.of(connection, person, body.hold_id, now) if body.clets else None
+                if body.clets:
+                    need(rules.may_release_clets(person, authority["person_id"] if authority else ""), person)
                 wish = Wish(
                     kind=Kind.HOLD,
                     subject=body.hold_id,
                     entry=body.entry,
                     cover=rules.cover_of_hold(body.hold_id, facts, profile, body.justification),
-                    clets=body.clets is not None,
-                    clets_authorized_by=authorized_by,
-                    clets_basis=basis,
+                    clets=body.clets,
+                    clets_authorized_by=authority["full_name"] if authority else "",
+                    clets_basis=authority["basis"] if authority else "",
                     medium=body.medium,
                     serial=body.serial,
                     witness=body.witness,
                 )
-                return await packages.open(connection, person, wish, now)
+                opened = await packages.open(connection, person, wish, now)
+                if authority:
+                    await authorities.use(connection, person.agency, authority["authority_id"], opened.package_id)
+                return opened
         except (LookupError, PermissionError) as error:
             failed(error, person)
+
+    @router.post("/v1/holds/{hold_id}/clets-authorities")
+    async def post_clets_authority(request: Request, hold_id: str) -> Response:
+        person = door.asker(request)
+        need(rules.may_authorize_clets(person), person)
+        body = await read_body(request, CletsBody, person)
+        need_id(hold_id, person, "HOLD_UNKNOWN", _WORDS["HOLD_UNKNOWN"])
+        try:
+            async with packages.outbox.change(person.agency) as connection:
+                await hold_facts(connection, person.agency, hold_id)
+        except LookupError as error:
+            raise Refusal(404, "HOLD_UNKNOWN", _WORDS["HOLD_UNKNOWN"], person=person) from error
+        authority_id = await authorities.give(person, hold_id, body.basis, door.clock())
+        return JSONResponse({"authority_id": authority_id, "hold_id": hold_id, "basis": body.basis}, 201)
 
     @router.get("/v1/packages/{package_id}/papers/{batch}")
     async def get_papers(request: Request, package_id: str, batch: int) -> Response:
@@ -235,7 +255,7 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
 
     @router.post("/v1/evidence-exports/{package_id}/media")
     async def post_media(request: Request, package_id: str) -> Response:
-        person = exporter(request)
+        person = booker(request)
         body = await read_body(request, MediaBody, person)
         need(rules.may_use(body.medium, policy(person)), person, 422)
         try:
@@ -252,7 +272,7 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
 
     @router.post("/v1/evidence-exports/{package_id}/bookings")
     async def post_booking(request: Request, package_id: str) -> Response:
-        person = exporter(request)
+        person = booker(request)
         body = await read_body(request, BookingBody, person)
         try:
             lacking = await packages.book(person, known(package_id, person), body.booking_number, door.clock())

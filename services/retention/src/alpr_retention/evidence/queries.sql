@@ -15,6 +15,19 @@ INSERT INTO retention.packages (
     cover, clets, clets_authorized_by, clets_basis, medium, serial, witness, reads, hits
 ) VALUES ($1, $2, $3, $4, $5, 'opened', $6, $7, $8, $9, $10, $11::jsonb, $12, $13, $14, $15, $16, $17, $18, $19);
 
+-- put_authority --
+INSERT INTO retention.clets_authorities (authority_id, agency, hold_id, person_id, full_name, basis, authorized_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- authority --
+-- the newest unused one of somebody else
+SELECT authority_id, person_id, full_name, basis FROM retention.clets_authorities
+WHERE agency = $1 AND hold_id = $2 AND person_id <> $3 AND package_id IS NULL AND authorized_at > $4
+ORDER BY authorized_at DESC LIMIT 1 FOR UPDATE;
+
+-- use_authority --
+UPDATE retention.clets_authorities SET package_id = $3 WHERE agency = $1 AND authority_id = $2 AND package_id IS NULL;
+
 -- put_item --
 INSERT INTO retention.package_items (package_id, agency, position, read_id, due_day, captured_at)
 VALUES ($1, $2, $3, $4, $5, $6);
@@ -84,12 +97,22 @@ UPDATE retention.packages SET state = 'ready', built_at = $3, expires_at = $4, r
     content_key = $7, packed = reads
 WHERE agency = $1 AND package_id = $2 AND state = 'building' AND attempt = $8;
 
+-- handed --
+-- reads of the volumes whose hand-out ever began
+SELECT i.read_id, i.record_sha256, i.images, v.began_by, v.began_name, v.began_at
+FROM retention.package_items AS i JOIN retention.package_volumes AS v
+    ON v.package_id = i.package_id AND v.number = i.volume
+WHERE i.agency = $1 AND i.package_id = $2 AND v.began_at IS NOT NULL ORDER BY v.began_at, i.position;
+
 -- end --
 UPDATE retention.packages SET state = $3, problem = $4, closed_at = $5, content_key = NULL
 WHERE agency = $1 AND package_id = $2 AND state IN ('opened', 'building', 'ready');
 
 -- begin_taking --
-UPDATE retention.package_volumes SET taking_at = $4
+-- who began first stays noted: a hand-out that broke off at its last byte was one, too
+UPDATE retention.package_volumes SET taking_at = $4, began_at = coalesce(began_at, $4),
+    began_by = CASE WHEN began_at IS NULL THEN $6 ELSE began_by END,
+    began_name = CASE WHEN began_at IS NULL THEN $7 ELSE began_name END
 WHERE agency = $1 AND package_id = $2 AND number = $3 AND taken_at IS NULL
   AND (taking_at IS NULL OR taking_at < $5) RETURNING parts;
 
@@ -121,11 +144,13 @@ WHERE agency = $1 AND package_id = $2 AND state = 'given';
 SELECT package_id, state FROM retention.packages
 WHERE agency = $1 AND ((state = 'opened' AND opened_at < $2) OR (state = 'ready' AND expires_at < $3));
 
--- due --
--- packages with reads that were due on or before a day and are gone; what a hold keeps is not
-SELECT DISTINCT p.package_id FROM retention.packages AS p JOIN retention.package_items AS i USING (package_id)
-WHERE p.agency = $1 AND p.state IN ('opened', 'building', 'ready') AND i.due_day <= $2
-  AND retention.stored_day('reads', i.read_id, $1, i.captured_at) IS NULL;
+-- live --
+SELECT package_id FROM retention.packages WHERE agency = $1 AND state IN ('opened', 'building', 'ready');
+
+-- purged --
+-- whether a read of a package is gone, wherever a hold or a change of period had moved it before
+SELECT EXISTS (SELECT FROM retention.package_items AS i WHERE i.agency = $1 AND i.package_id = $2
+    AND retention.stored_day('reads', i.read_id, $1, i.captured_at) IS NULL);
 
 -- uncleared --
 SELECT package_id FROM retention.packages

@@ -12,7 +12,13 @@ from alprcore.policy import AgencyProfile
 
 HAND_ROLES: Final = EXPORT_ROLES | {"alpr_admin"}
 """Who hands releases over (SHR-03)."""
-READ_ROLES: Final = HAND_ROLES | {"auditor", "chief_admin_assistant"}
+BOOK_ROLES: Final = EXPORT_ROLES | {"custodian", "retention_officer"}
+"""Who writes down media and books them: no plate is shown by that (ADM-04)."""
+CLETS_ROLES: Final = frozenset({"supervisor", "program_manager", "clets_coordinator"})
+"""Who authorizes that CLETS text goes along (SEC-06)."""
+CLETS_FOR: Final = timedelta(days=7)
+"""How long such an authority can be used, for one package."""
+READ_ROLES: Final = HAND_ROLES | BOOK_ROLES | {"auditor", "chief_admin_assistant"}
 PAPERS_WITHIN: Final = timedelta(minutes=15)
 """How long a begun package waits for what ledger and console know of its reads."""
 KEPT_FOR: Final = timedelta(days=7)
@@ -22,13 +28,11 @@ TAKING_FOR: Final = timedelta(hours=2)
 LIVE: Final = frozenset({"opened", "building", "ready"})
 """States in which a package has a working copy."""
 _CLETS: Final = Refused("SEC-06", "CLETS_NOT_AUTHORIZED", "CLETS text is released only by who holds its grant")
-_SECOND: Final = Refused(
-    "SEC-06", "CLETS_NOT_AUTHORIZED", "CLETS text needs the authority of another person, named with its basis"
-)
+_SECOND: Final = Refused("SEC-06", "CLETS_NOT_AUTHORIZED", "another person must have authorized it for this hold first")
 
 
 def may_export(person: Person) -> Decision:
-    """Whoever may hold records may have them written to media (RET-12)."""
+    """Whoever may hold records and may see plates may have them written to media (RET-12, ADM-04)."""
     if EXPORT_ROLES.isdisjoint(person.roles):
         return Refused("RET-12", "ROLE_NOT_AUTHORISED", "your role may not export evidence")
     return ADMITTED
@@ -43,13 +47,27 @@ def may_take(person: Person, kind: str) -> Decision:
     return ADMITTED
 
 
-def may_release_clets(person: Person, authorized_by: str, basis: str) -> Decision:
-    """CLETS text leaves only separately authorized: by somebody else, on a basis, through a person with the grant (SEC-06)."""
+def may_book(person: Person) -> Decision:
+    """Media are written down and booked by whoever exports, or keeps the records."""
+    if BOOK_ROLES.isdisjoint(person.roles):
+        return Refused("RET-12", "ROLE_NOT_AUTHORISED", "your role may not book evidence")
+    return ADMITTED
+
+
+def may_authorize_clets(person: Person) -> Decision:
+    """CLETS text is authorized by whoever answers for it and may see it (SEC-06)."""
     if "clets" not in person.grants:
         return _CLETS
-    if not basis.strip() or not authorized_by.strip() or _same(authorized_by, person.username, person.full_name):
-        return _SECOND
+    if CLETS_ROLES.isdisjoint(person.roles):
+        return Refused("SEC-06", "ROLE_NOT_AUTHORISED", "your role may not authorize the release of CLETS text")
     return ADMITTED
+
+
+def may_release_clets(person: Person, authorized_by: str) -> Decision:
+    """CLETS text leaves only separately authorized: by another person's own act, through one with the grant (SEC-06)."""
+    if "clets" not in person.grants:
+        return _CLETS
+    return _SECOND if authorized_by in {"", person.person_id} else ADMITTED
 
 
 def may_witness(witness: str, *exporters: str) -> Decision:
@@ -68,8 +86,12 @@ def may_use(medium: str, profile: AgencyProfile) -> Decision:
 
 
 def _same(name: str, *others: str) -> bool:
-    folded = " ".join(name.split()).casefold()
-    return bool(folded) and folded in {" ".join(other.split()).casefold() for other in others}
+    folded = _folded(name)
+    return bool(folded) and folded in {_folded(other) for other in others}
+
+
+def _folded(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def cover_of_hold(hold_id: str, facts: Mapping[str, Any], profile: AgencyProfile, purpose: str) -> Cover:
@@ -110,16 +132,15 @@ def missing(package: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) ->
 
 def may_do(package: Mapping[str, Any], person: Person) -> tuple[str, ...]:
     """What a person may do with a package next."""
-    if isinstance(may_take(person, package["kind"]), Refused):
-        return ()
     state, evidence = package["state"], package["kind"] == Kind.HOLD.value
+    takes, books = (not isinstance(one, Refused) for one in (may_take(person, package["kind"]), may_book(person)))
     return tuple(
         act
         for act, open_ in (
-            ("take", state == "ready"),
-            ("media", evidence and state in {"opened", "building", "ready", "given"}),
-            ("book", evidence and state == "given"),
-            ("cancel", state in LIVE),
+            ("take", takes and state == "ready"),
+            ("media", books and evidence and state in {"opened", "building", "ready", "given"}),
+            ("book", books and evidence and state == "given"),
+            ("cancel", takes and state in LIVE),
         )
         if open_
     )

@@ -149,7 +149,9 @@ class _Room:
             captured_to=query.captured_to,
             area=(area.south, area.west, area.north, area.east) if area else None,
         )
-        return self.admitted(scope, person)
+        taken = self.admitted(scope, person)
+        self.admitted(rules.may_name(person, taken), person)
+        return taken
 
     def admitted(self, decided: T | Refused, person: Person) -> T:
         """Pass what a rule gave. Raises `Refusal` for what it refused."""
@@ -169,7 +171,7 @@ class _Room:
         return row
 
     def shown(self, row: Mapping[str, Any], person: Person, now: datetime) -> dict[str, Any]:
-        """Lay out a hold for a list: its scope in words, never its plate."""
+        """Lay out a hold for a list: its scope in words, never its plate, and no text that somebody wrote freely."""
         profile, scope = self.profile(person), scope_of(row)
         standing = standing_of(row, self.systems.adapter_of(person.agency))
         known = standing.case_file
@@ -183,7 +185,6 @@ class _Room:
             "ground_label": rules.GROUNDS.get(row["ground"], row["ground"]),
             "case_number": row["case_number"] or ("" if row["court_reference"] else row["case_reference"]),
             "court_reference": row["court_reference"],
-            "note": row["note"],
             "placed_at": row["placed_at"].isoformat(),
             "placed_by": row["placed_by"],
             "placed_name": row["placed_name"],
@@ -243,6 +244,7 @@ class _Room:
             for name in ("plate", "skeleton", "partial", "partial_skeleton"):
                 criteria.pop(name, None)
         answer = self.shown(row, person, now)
+        answer["note"] = row["note"]
         answer["scope"] |= {"criteria": criteria, "read_ids": list(scope.read_ids)}
         answer["history"] = [
             {
@@ -287,6 +289,7 @@ def routes(door: Door, holds: Holds, systems: RecordsSystems, profiles: Mapping[
                 "end": list(kept.hold_end),
                 "review_days": kept.hold_review_days,
                 "case_files": systems.adapter_of(person.agency),
+                "scopes": rules.scopes_of(person),
             }
         )
 

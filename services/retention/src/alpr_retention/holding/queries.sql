@@ -77,7 +77,8 @@ ON CONFLICT (hold_id) DO UPDATE SET
 WHERE hold_case_files.agency = excluded.agency;
 
 -- binding --
-SELECT h.hold_id, h.state, h.placed_by, h.ground, h.flag, h.case_number, h.end_asked_by, to_jsonb(f) AS case_file
+SELECT h.hold_id, h.state, h.placed_by, h.ground, h.flag, h.case_number, h.court_reference, h.end_asked_by,
+    to_jsonb(f) AS case_file
 FROM retention.holds AS h
 LEFT JOIN retention.hold_case_files AS f ON f.hold_id = h.hold_id AND f.agency = h.agency
 WHERE h.agency = $1 AND h.released_at IS NULL AND h.case_number <> '' ORDER BY h.placed_at, h.hold_id;

@@ -128,6 +128,7 @@ class Standing:
     case_number: str
     end_asked_by: str = ""
     case_file: CaseFile | None = None
+    court_reference: str = ""
 
 
 def admit_hold(profile: AgencyProfile, draft: Draft, now: datetime) -> Placed | Refused:
@@ -258,9 +259,30 @@ def shows_plate(person: Person) -> bool:
     return not (QUERY_ROLES - {"auditor"}).isdisjoint(person.roles)
 
 
+def may_name(person: Person, scope: Scope) -> Decision:
+    """Decide whether this person may hold by a plate or a part of one: only who may search, since its counts answer one.
+
+    A search of one's own, reads by their ids, places and times tell nobody whether a plate was seen (ADM-04).
+    """
+    if kind_of(scope) != "plate" or shows_plate(person):
+        return ADMITTED
+    words = "a hold by plate is placed by a role that may search; this one holds reads, a place or a time"
+    return Refused("ADM-04", "ROLE_NOT_AUTHORISED", words)
+
+
+def scopes_of(person: Person) -> list[str]:
+    """List the kinds of scope that a person may place a hold by."""
+    return [*(["plate"] if shows_plate(person) else []), "place_time", "search", "reads"]
+
+
 def ends_with_case_file(rules: RetentionRules, hold: Standing) -> bool:
-    """Tell whether a hold goes with its case file: only on a ground of the policy; a court order binds otherwise."""
-    return CASE_FILE in rules.hold_end and hold.ground in rules.hold_grounds and bool(hold.case_number)
+    """Tell whether a hold goes with its case file: one that links reads to a case, and nothing else (RET-09).
+
+    A discovery request or another lawful demand binds whatever becomes of the file, and so does a court's reference
+    beside the number of the case.
+    """
+    linked = hold.ground == CASE_GROUND and CASE_GROUND in rules.hold_grounds
+    return CASE_FILE in rules.hold_end and linked and bool(hold.case_number) and not hold.court_reference
 
 
 def may_review(_profile: AgencyProfile, person: Person, hold: Standing) -> Decision:

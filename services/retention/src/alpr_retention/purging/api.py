@@ -60,6 +60,8 @@ def routes(door: Door, purges: Purges, outbox: Outbox) -> APIRouter:
     async def post_purge(request: Request) -> Response:
         person = door.asker(request, PURGERS)
         body = await read_body(request, PurgeBody, person)
+        if not purges.knows(person.agency):
+            raise Refusal(409, "PURGE_PENDING", "the agency's policy is not known yet", person=person)
         task = asyncio.create_task(purges.purge(body.as_of, person))
         running.add(task)
         task.add_done_callback(over)
@@ -67,7 +69,7 @@ def routes(door: Door, purges: Purges, outbox: Outbox) -> APIRouter:
         try:
             run_id = task.result() if done else purges.begun
         except PermissionError as error:
-            status = 409 if str(error) == "PURGE_RUNNING" else 403
+            status = 403 if str(error) == "RETENTION_FLOOR" else 409
             raise Refusal(status, str(error), "no purge at this date or at this moment", person=person) from error
         await outbox.tell(person, "purge_requested", run_id, door.clock(), {"run_id": run_id})
         return JSONResponse(await seen(person, run_id), 201 if done else 202)

@@ -96,13 +96,13 @@ WHERE run_id = ANY ($1);
 
 -- put_certificate --
 INSERT INTO retention.purge_certificates (run_id, agency, outcome, certificate, sha256, event_id, made_at)
-VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7)
-ON CONFLICT (run_id, agency) DO UPDATE SET outcome = excluded.outcome, certificate = excluded.certificate,
-    sha256 = excluded.sha256, event_id = excluded.event_id, made_at = excluded.made_at;
+VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7) ON CONFLICT DO NOTHING;
 
 -- certificates --
-SELECT run_id, agency, outcome, certificate, sha256, event_id, made_at FROM retention.purge_certificates
-WHERE run_id = ANY ($1) AND ($2 = '' OR agency = $2);
+-- the newest of each; earlier ones stay
+SELECT DISTINCT ON (run_id, agency) run_id, agency, outcome, certificate, sha256, event_id, made_at
+FROM retention.purge_certificates
+WHERE run_id = ANY ($1) AND ($2 = '' OR agency = $2) ORDER BY run_id, agency, made_at DESC;
 
 -- held_reads --
 SELECT read_id, hold_ids FROM retention.held_reads($1, $2);
@@ -135,7 +135,8 @@ SELECT retention.close_day($1);
 SELECT hit_id, read_id FROM retention.hits WHERE agency = $1 AND due_day = $2 ORDER BY hit_id;
 
 -- held_of_day --
-SELECT read_id FROM retention.reads WHERE agency = $1 AND due_day = 'infinity' AND was_due = $2 ORDER BY read_id LIMIT $3;
+-- of this day and of every earlier one: copies that no order names go by day, and these stay
+SELECT read_id FROM retention.reads WHERE agency = $1 AND due_day = 'infinity' AND was_due <= $2 ORDER BY read_id LIMIT $3;
 
 -- drop_day --
 SELECT retention.drop_day($1);
@@ -166,6 +167,25 @@ ORDER BY h.hit_id;
 
 -- drop_released --
 SELECT retention.drop_released($1, $2);
+
+-- moved_again --
+SELECT m.was_due, array_agg(m.read_id) AS ids FROM (
+    SELECT r.read_id, r.was_due FROM retention.reads AS r
+    WHERE r.agency = $1 AND r.due_day = 'infinity' AND r.read_id = ANY ($2)
+    UNION SELECT h.read_id, h.was_due FROM retention.hits AS h
+    WHERE h.agency = $1 AND h.due_day = 'infinity' AND h.read_id = ANY ($2)) AS m
+GROUP BY m.was_due ORDER BY m.was_due;
+
+-- drop_again --
+SELECT retention.drop_again($1, $2);
+
+-- runs_known --
+SELECT run_id FROM retention.purge_runs WHERE run_id = ANY ($1);
+
+-- nothing_before --
+-- whether every earlier due day of the agency is gone ($3: this one too)
+SELECT NOT EXISTS (SELECT FROM retention.captured_days AS d
+    WHERE d.agency = $1 AND (d.due_day < $2 OR ($3 AND d.due_day = $2)));
 
 -- seals_in_use --
 SELECT DISTINCT i ->> 'sealed_to' FROM retention.reads AS r, jsonb_array_elements(r.images) AS i

@@ -139,12 +139,13 @@ def _door(door: str, items: Sequence[Item]) -> dict[str, Any]:
     }
 
 
-def day_of(item: Item) -> dict[str, Any]:
-    """Write one item as people and programs read it; ids and counts only."""
+def day_of(item: Item, doors: Sequence[str] = ()) -> dict[str, Any]:
+    """Write one item as people and programs read it; ids and counts only. What waits for nobody more is done."""
+    waits = item.state != "cleared" or bool(silent(item, doors))
     return {
         "day": item.due_day.isoformat(),
         "kind": item.kind,
-        "state": item.state,
+        "state": item.state if waits else "done",
         "reason_code": item.reason_code,
         **{name: getattr(item, name) for name in COUNTED},
         "key_destroyed": item.key_destroyed,
@@ -168,7 +169,7 @@ def report_of(run: Mapping[str, Any], items: Sequence[Item], doors: Sequence[str
         "started_at": run["started_at"],
         "profile_version": next((item.profile_version for item in ordered if item.profile_version), ""),
         "outcome": outcome_of(ordered, doors),
-        "days": [day_of(item) for item in ordered],
+        "days": [day_of(item, doors) for item in ordered],
         "totals": totals_of(ordered),
         "stores": stores_of(ordered, doors),
         "holds": [{"hold_id": hold, "reads": reads} for hold, reads in sorted(holds.items())],

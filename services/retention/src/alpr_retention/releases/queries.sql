@@ -6,24 +6,24 @@ VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $1
 
 -- lock_request --
 SELECT r.*, f.forwarded_to, f.forwarded_at, f.acknowledged_at AS filed_at, (
-    SELECT bool_or(d.acknowledged_at IS NOT NULL) FROM retention.share_deliveries AS d
-    WHERE d.request_id = r.request_id AND d.agency = $1) AS received
+    SELECT bool_or(d.delivered_at IS NOT NULL AND d.acknowledged_at IS NULL) FROM retention.share_deliveries AS d
+    WHERE d.request_id = r.request_id AND d.agency = $1) AS unreceipted
 FROM retention.release_requests AS r LEFT JOIN retention.release_filings AS f USING (request_id)
 WHERE r.agency = $1 AND r.request_id = $2 FOR UPDATE OF r;
 
 -- request --
 SELECT r.*, f.forwarded_to, f.forwarded_at, f.acknowledged_at AS filed_at, f.acknowledged_by AS filed_by,
     f.acknowledged_name AS filed_name, (
-    SELECT bool_or(d.acknowledged_at IS NOT NULL) FROM retention.share_deliveries AS d
-    WHERE d.request_id = r.request_id AND d.agency = $1) AS received
+    SELECT bool_or(d.delivered_at IS NOT NULL AND d.acknowledged_at IS NULL) FROM retention.share_deliveries AS d
+    WHERE d.request_id = r.request_id AND d.agency = $1) AS unreceipted
 FROM retention.release_requests AS r LEFT JOIN retention.release_filings AS f USING (request_id)
 WHERE r.agency = $1 AND r.request_id = $2;
 
 -- requests --
 SELECT r.*, f.forwarded_to, f.forwarded_at, f.acknowledged_at AS filed_at, f.acknowledged_by AS filed_by,
     f.acknowledged_name AS filed_name, (
-    SELECT bool_or(d.acknowledged_at IS NOT NULL) FROM retention.share_deliveries AS d
-    WHERE d.request_id = r.request_id AND d.agency = $1) AS received
+    SELECT bool_or(d.delivered_at IS NOT NULL AND d.acknowledged_at IS NULL) FROM retention.share_deliveries AS d
+    WHERE d.request_id = r.request_id AND d.agency = $1) AS unreceipted
 FROM retention.release_requests AS r LEFT JOIN retention.release_filings AS f USING (request_id)
 WHERE r.agency = $1 AND (cardinality($2::text[]) = 0 OR r.state = ANY ($2)) AND (NOT $3 OR f.request_id IS NOT NULL)
   AND ($4::uuid IS NULL OR (r.taken_at, r.request_id) < (
@@ -93,6 +93,12 @@ WHERE agency = $1 AND delivery_id = $2 AND delivered_at IS NULL AND voided_at IS
 UPDATE retention.share_deliveries SET voided_at = $3
 WHERE agency = $1 AND delivery_id = $2 AND delivered_at IS NULL AND voided_at IS NULL RETURNING delivery_id;
 
+-- void_rest --
+-- a volume went, or may have gone to its last byte: its reads are delivered, the others can never be any more
+UPDATE retention.share_deliveries SET voided_at = $3, delivered_by = $4, delivered_name = $5, delivered_at = $6,
+    handed_ids = $7
+WHERE agency = $1 AND delivery_id = $2 AND delivered_at IS NULL AND voided_at IS NULL RETURNING delivery_id;
+
 -- acknowledge --
 UPDATE retention.share_deliveries SET acknowledged_by = $3, acknowledged_at = $4, acknowledged_note = $5
 WHERE agency = $1 AND request_id = $2 AND delivered_at IS NOT NULL AND acknowledged_at IS NULL RETURNING delivery_id;
@@ -101,11 +107,12 @@ WHERE agency = $1 AND request_id = $2 AND delivered_at IS NOT NULL AND acknowled
 SELECT d.*, coalesce((
     SELECT jsonb_agg(jsonb_build_object('read_id', i.read_id, 'kind', i.kind, 'sha256', i.sha256)
         ORDER BY i.read_id, i.kind)
-    FROM retention.share_items AS i WHERE i.delivery_id = d.delivery_id AND i.agency = $1), '[]') AS items
+    FROM retention.share_items AS i WHERE i.delivery_id = d.delivery_id AND i.agency = $1
+      AND (d.handed_ids IS NULL OR i.read_id = ANY (d.handed_ids))), '[]') AS items
 FROM retention.share_deliveries AS d WHERE d.agency = $1 AND d.request_id = $2 ORDER BY d.prepared_at;
 
 -- disclosures --
-SELECT d.*, (
+SELECT d.*, coalesce($2 <> ALL (d.handed_ids), false) AS stayed, (
     SELECT jsonb_agg(jsonb_build_object('read_id', i.read_id, 'kind', i.kind, 'sha256', i.sha256) ORDER BY i.kind)
     FROM retention.share_items AS i WHERE i.delivery_id = d.delivery_id AND i.agency = $1 AND i.read_id = $2) AS items
 FROM retention.share_deliveries AS d
@@ -116,5 +123,5 @@ ORDER BY d.prepared_at;
 -- holders --
 SELECT d.recipient_agency AS holder, count(DISTINCT i.read_id) AS reads, max(d.delivered_at) AS last_at
 FROM retention.share_deliveries AS d JOIN retention.share_items AS i USING (delivery_id)
-WHERE d.agency = $1 AND d.delivered_at IS NOT NULL AND d.voided_at IS NULL
+WHERE d.agency = $1 AND d.delivered_at IS NOT NULL AND (d.handed_ids IS NULL OR i.read_id = ANY (d.handed_ids))
 GROUP BY d.recipient_agency ORDER BY last_at DESC LIMIT 200;

@@ -83,8 +83,7 @@ def routes(schedule: Schedule, door: Door, profiles: Mapping[str, AgencyProfile]
         person = door.asker(request)
         profile = admitted(person, rules.may_look(person))
         changes = await schedule.changes.listed(person.agency)
-        state = await schedule.state(person.agency)
-        barred = rules.may_purge(profile, state)
+        barred = rules.may_purge(profile, await schedule.open_change(person.agency))
         return JSONResponse(
             {
                 "agency": person.agency,
@@ -194,6 +193,8 @@ def shown(row: Mapping[str, Any], person: Person, profile: AgencyProfile) -> dic
     """Write a change as screens show it: what differs, what it moves, who approved, how far it is."""
     before, after = json.loads(row["before"]), json.loads(row["after"])
     awaits = row["kind"] == "change" and row["state"] == "awaiting"
+    custodian = rules.asks_custodian(before, after)
+    approves = rules.may_approve(person, profile, custodian=custodian)
     days = row["days"]
     approvals = []
     if row["approved_at"]:
@@ -231,5 +232,6 @@ def shown(row: Mapping[str, Any], person: Person, profile: AgencyProfile) -> dic
         },
         "approvals": approvals,
         "progress": {"done": row["moved"], "of": row["reads"]},
-        "may": ["approve"] if awaits and not isinstance(rules.may_approve(person, profile), Refused) else [],
+        "custodian": custodian,
+        "may": ["approve"] if awaits and not isinstance(approves, Refused) else [],
     }

@@ -153,6 +153,9 @@ DELETE FROM retention.resettle WHERE agency = $1 AND read_id = $2 AND to_day = $
 -- put_off_resettle --
 UPDATE retention.resettle SET look_at = $3 WHERE agency = $1 AND read_id = $2;
 
+-- agencies --
+SELECT DISTINCT agency FROM retention.captured_days ORDER BY agency;
+
 -- stock --
 SELECT due_day, counts, noted, stands FROM retention.stock($1);
 
@@ -175,7 +178,7 @@ WHERE agency = $1 AND due_day = $2
   AND NOT EXISTS (SELECT FROM retention.held_reads($1, $2) AS h WHERE h.read_id = r.read_id);
 
 -- overdue_released --
-SELECT count(*) FROM retention.reads AS r
+SELECT count(*) AS reads, min(was_due) AS oldest FROM retention.reads AS r
 WHERE agency = $1 AND due_day = 'infinity' AND was_due < $2
   AND NOT EXISTS (SELECT FROM retention.held_reads($1, 'infinity') AS h WHERE h.read_id = r.read_id);
 
@@ -206,6 +209,8 @@ VALUES ($1, $2, $3, $4, $5, $6::jsonb) ON CONFLICT DO NOTHING RETURNING report_i
 
 -- reports --
 SELECT r.report_id, r.roles, r.report,
+    EXISTS (SELECT FROM retention.destruction_reports AS n WHERE n.agency = r.agency AND n.run_id = r.run_id
+            AND (n.made_at, n.report_id) > (r.made_at, r.report_id)) AS superseded,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('seen_by', s.person_id, 'seen_name', s.full_name, 'role', s.role,
         'at', s.seen_at) ORDER BY s.seen_at), '[]')
      FROM retention.report_receipts AS s WHERE s.agency = r.agency AND s.report_id = r.report_id) AS seen

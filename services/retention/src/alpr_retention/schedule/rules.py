@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time
@@ -114,12 +116,28 @@ def may_plan(person: Person) -> Decision:
     return _of_roles(person, PLANNERS, "RET-14", "changes are planned by those who answer for retention")
 
 
-def may_approve(person: Person, profile: AgencyProfile) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An open change as the rules look at it: its state, and whether the custodian of records has a say in it."""
+
+    state: str
+    custodian: bool
+
+
+def asks_custodian(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether a change is the custodian's to approve: the rules before it or after it say so (RET-14).
+
+    A change that takes the custodian's say away does not carry itself.
+    """
+    return bool(before.get("custodian_approval") or after.get("custodian_approval"))
+
+
+def may_approve(person: Person, profile: AgencyProfile, *, custodian: bool) -> Decision:
     """Decide whether somebody approves a change: the custodian of records where the policy asks it (RET-14).
 
     Elsewhere it is the program manager, or a custodian of records where there is one.
     """
-    roles = frozenset({"custodian"} if profile.retention.custodian_approval else {"custodian", "program_manager"})
+    roles = frozenset({"custodian"} if custodian else {"custodian", "program_manager"})
     titles = " or ".join(profile.role_title(role) for role in sorted(roles, reverse=True))
     return _of_roles(person, roles, "RET-14", f"a change of retention is approved by the {titles}")
 
@@ -145,8 +163,12 @@ def _of_roles(person: Person, roles: frozenset[str], rule: str, words: str) -> D
     return ADMITTED
 
 
-def may_purge(profile: AgencyProfile, change_state: str) -> Refused | None:
-    """Decide whether due records of an agency may go now; `change_state` is that of its open change, empty: none.
+UNKNOWN: Final = Refused("CFG-01", "PROFILE_UNKNOWN", "no policy is known that says how long these records are kept")
+"""Why records of an agency without a known profile stay: its policy may ask for a schedule or an approval."""
+
+
+def may_purge(profile: AgencyProfile, change: Change | None) -> Refused | None:
+    """Decide whether due records of an agency may go now; `change` is the one that is open, None: there is none.
 
     Without an entry of the records schedule nothing goes where the policy asks for one (RET-05), and after a change
     of the rules nothing before it is approved (RET-14).
@@ -157,8 +179,8 @@ def may_purge(profile: AgencyProfile, change_state: str) -> Refused | None:
         return Refused(
             "RET-05", "RETENTION_SCHEDULE_MISSING", f"the records retention schedule has no entry for {kinds} devices"
         )
-    if change_state in OPEN - {"approved"}:
-        if profile.retention.custodian_approval:
+    if change is not None and change.state in OPEN - {"approved"}:
+        if change.custodian:
             who = profile.role_title("custodian")
             return Refused("RET-14", "CUSTODIAN_APPROVAL_REQUIRED", f"the {who} has not approved the changed rules")
         return Refused("RET-14", "RETENTION_CHANGE_PENDING", "the changed rules are not approved yet")
@@ -166,10 +188,10 @@ def may_purge(profile: AgencyProfile, change_state: str) -> Refused | None:
 
 
 def warnings(
-    profile: AgencyProfile, change_state: str, *, overdue: int, premature: int, uncounted: int
+    profile: AgencyProfile, change: Change | None, *, overdue: int, premature: int, uncounted: int
 ) -> list[dict[str, str]]:
     """List what those who answer for retention have to look at, each with a code and words."""
-    refused = may_purge(profile, change_state)
+    refused = may_purge(profile, change)
     rows = [(refused.reason_code, f"No purge runs: {refused.detail}.")] if refused else []
     if premature:
         rows.append(("RECORDS_MISSING", f"{_reads(premature)} gone before the time. Look into it at once."))
@@ -218,11 +240,14 @@ def by_age(months: Mapping[str, int], today: date) -> list[dict[str, Any]]:
 def report_of(run: Mapping[str, Any], profile: AgencyProfile | None, now: datetime) -> dict[str, Any]:
     """Write the destruction report of one run for one agency: what went, what stayed and why; no plate, no person.
 
-    `run` names run and agency, its times, outcome and reason code, and holds the certificate.
+    `run` names run and agency, its times, outcome and reason code, and holds the certificate. A certificate that is made
+    anew, because a service answered late, is reported anew (RET-15).
     """
     agency, run_id = str(run["agency"]), str(run["run_id"])
+    digest = hashlib.sha256(json.dumps(run["certificate"], sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     return {
-        "report_id": make_id("destruction-report", run_id, agency),
+        "report_id": make_id("destruction-report", run_id, agency, digest),
+        "certificate_sha256": digest,
         "run_id": run_id,
         "agency": agency,
         "made_at": now.isoformat(),

@@ -11,8 +11,9 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
-from alprcore.errors import InvalidMessage
+from alprcore.errors import InvalidMessage, Transient
 from alprcore.objects import ImageStore
 from alprcore.seal import new_image_key, open_image, seal_image
 
@@ -88,6 +89,35 @@ class ImageKeys:
         except FileNotFoundError:
             return None
 
+    def seal_name(self, agency: str, name: str) -> str:
+        """The name under which a hold seals now: its own, or the next one where that key was destroyed before."""
+        again, found = 2, name
+        while self.destroyed(agency, found):
+            found, again = f"{name}-{again}", again + 1
+        return found
+
+    def note_released(self, agency: str, run_id: UUID, read_ids: Iterable[UUID]) -> None:
+        """Note which reads a run takes that a hold kept beyond their day: a backup may bring them back with their hold."""
+        path = self._path(agency, "none").with_name("released.ids")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+            file.write(b"".join(run_id.bytes + one.bytes for one in read_ids))
+            file.flush()
+            os.fsync(file.fileno())
+        _settle_folder(path.parent)
+
+    def released(self, agency: str) -> dict[UUID, set[UUID]]:
+        """Reads of an agency that runs took after a hold had kept them beyond their day, by run."""
+        try:
+            noted = self._path(agency, "none").with_name("released.ids").read_bytes()
+        except FileNotFoundError:
+            return {}
+        found: dict[UUID, set[UUID]] = {}
+        for start in range(0, len(noted) - 31, 32):
+            run, read = noted[start : start + 16], noted[start + 16 : start + 32]
+            found.setdefault(UUID(bytes=run), set()).add(UUID(bytes=read))
+        return found
+
     def days(self) -> list[tuple[str, date]]:
         """Agency and due day of every key that stands for a day."""
         return sorted(self._named("key"))
@@ -148,9 +178,10 @@ class Images:
         """Seal an image to the key of a hold and open it once more before anyone relies on it.
 
         Where the image is gone but its copy under this hold lies there already (a run broke off, or the database came
-        back from a backup), that copy counts. Raises `KeyError` when there is neither.
+        back from a backup), that copy counts. Raises `KeyError` when there is neither, `InvalidMessage` for an image that is
+        not the one read, and `Transient` when what was just written does not open: then the first copy stays.
         """
-        name = f"{HOLD}-{hold_id}"
+        name = self.keys.seal_name(agency, f"{HOLD}-{hold_id}")
         kept = {**image, "key": held_key(agency, hold_id, read_id, image["role"]), "sealed_to": name}
         if image["sealed_to"] == name:
             return image
@@ -161,5 +192,8 @@ class Images:
             return kept
         sealed = seal_image(self.keys.ensure(agency, name), plain, aad=kept["key"].encode())
         await self.objects.put(kept["key"], sealed)
-        await self.open(agency, kept)
+        try:
+            await self.open(agency, kept)
+        except (KeyError, InvalidMessage) as error:
+            raise Transient("image store: what was just written does not open") from error
         return kept

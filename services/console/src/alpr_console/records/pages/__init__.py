@@ -3,16 +3,16 @@
 from fastapi import APIRouter
 
 from . import evidence, holds, purges, releases, sharing, stored
-from .ground import Empowered
+from .ground import Empowered, Noticed
 
 
-def router(empowered: Empowered) -> APIRouter:
-    """Give the pages; `empowered` tells of a designee's power over releases."""
+def router(empowered: Empowered, noticed: Noticed) -> APIRouter:
+    """Give the pages; `empowered` tells of a designee's power over releases, `noticed` of breaches not seen yet."""
     routes = APIRouter(include_in_schema=False)
     for part in (purges, holds, evidence, sharing):
         routes.include_router(part.router())
-    for with_powers in (stored, releases):
-        routes.include_router(with_powers.router(empowered))
+    routes.include_router(stored.router(empowered, noticed))
+    routes.include_router(releases.router(empowered))
     return routes
 
 

@@ -20,6 +20,8 @@ WATCH: Final = "x-watch"
 """Header of a page that brings itself up to date while something long runs (keeping.js)."""
 Empowered = Callable[[Person, datetime], Awaitable[Person]]
 """Gives a person what they may do now as a named designee (administration/)."""
+Noticed = Callable[[Person], Awaitable[list[dict[str, Any]]]]
+"""Lists the notices of breaches to a person's roles that nobody has seen yet (breaches/)."""
 Values = Callable[[], Awaitable[Mapping[str, Any]]]
 
 

@@ -76,6 +76,7 @@ async def _form(request: Request, session: SignedIn, taken: rules.Taken) -> Resp
         return {
             "grounds": grounds.get("grounds", []), "days": grounds.get("review_days", 90), "devices": devices,
             "ends": rules.hold_ends(grounds.get("end") or ()), "taken": taken,
+            "plates": "plate" in grounds.get("scopes", ["plate"]),
         }  # fmt: skip
 
     return await ground.show(request, session, "new_hold.html", values)

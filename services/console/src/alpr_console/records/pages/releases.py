@@ -64,10 +64,16 @@ def router(empowered: ground.Empowered) -> APIRouter:
     @routes.get("/records/demands")
     async def demands(request: Request, after: str = "", session: SignedIn = Depends(visitor)) -> Response:
         async def values() -> dict[str, Any]:
-            answer = await ground.found(request, session, "/v1/demands", urlencode({"after": after}) if after else "")
+            query = urlencode({"after": after}) if after else ""
+            answer, holds, requests = await asyncio.gather(
+                ground.found(request, session, "/v1/demands", query), _holds(request, session),
+                ground.quietly(request, session, "/v1/release-requests"),
+            )  # fmt: skip
+            rows = (requests or {}).get("release_requests", [])
             return {
                 "demands": answer.get("demands", []), "next": answer.get("next"), "kinds": rules.DEMANDS,
-                "records": rules.records_demands(session.person),
+                "records": rules.records_demands(session.person), "holds": holds,
+                "requests": [(row["request_id"], rules.request_words(row)) for row in rows],
             }  # fmt: skip
 
         return await ground.show(request, session, "demands.html", values)
@@ -75,8 +81,12 @@ def router(empowered: ground.Empowered) -> APIRouter:
     @routes.get("/records/demands/{demand_id}")
     async def one_demand(request: Request, demand_id: str, session: SignedIn = Depends(visitor)) -> Response:
         async def values() -> dict[str, Any]:
-            one = await ground.found(request, session, f"/v1/demands/{quote(demand_id, safe='')}")
-            return {"one": one, "kinds": rules.DEMANDS, "looks": rules.looks_up(session.person)}
+            one, holds = await asyncio.gather(
+                ground.found(request, session, f"/v1/demands/{quote(demand_id, safe='')}"), _holds(request, session)
+            )
+            return {
+                "one": one, "kinds": rules.DEMANDS, "looks": rules.looks_up(session.person), "holds": holds,
+            }  # fmt: skip
 
         return await ground.show(request, session, "demand.html", values)
 
@@ -93,3 +103,9 @@ async def _form(request: Request, session: SignedIn, taken: rules.Taken) -> Resp
         return {"form": form, "taken": taken, "received": rules.RECEIVED, "waiting": waiting}
 
     return await ground.show(request, session, "new_request.html", values)
+
+
+async def _holds(request: Request, session: SignedIn) -> list[tuple[str, str]]:
+    """List the holds that bind now, as a choice."""
+    answer = await ground.quietly(request, session, "/v1/holds", "state=active")
+    return [(row["hold_id"], rules.hold_words(row)) for row in (answer or {}).get("holds", [])]

@@ -14,8 +14,8 @@ from .. import rules
 from . import ground
 
 
-def router(empowered: ground.Empowered) -> APIRouter:
-    """Give the pages; `empowered` tells of a designee's power over releases."""
+def router(empowered: ground.Empowered, noticed: ground.Noticed) -> APIRouter:
+    """Give the pages; `empowered` tells of a designee's power over releases, `noticed` of breaches not seen yet."""
     routes, visitor = APIRouter(), ground.designee(empowered)
 
     @routes.get("/records")
@@ -33,7 +33,7 @@ def router(empowered: ground.Empowered) -> APIRouter:
                 _waiting(request, session),
             )
             return {
-                "stock": stock, "charts": rules.stock_charts(stock), "waiting": waiting,
+                "stock": stock, "charts": rules.stock_charts(stock), "waiting": [*rules.breach_tasks(await noticed(session.person)), *waiting],
                 "last": next(iter((runs or {}).get("runs", [])), None),
                 "grounds": rules.held_by_ground((holds or {}).get("holds")),
                 "letters": letters, "settles": rules.settles(session.person),

@@ -10,6 +10,7 @@ from .forms import (
     class_words,
     counterparties,
     hold_ends,
+    hold_words,
     media,
     pairs,
     request_words,
@@ -21,8 +22,10 @@ from .schedule import changed, schedule_facts
 from .sections import (
     APPROVES,
     SECTIONS,
+    authorizes_clets,
     counts_powers,
     empowered,
+    exports_evidence,
     first,
     looks_up,
     makes_agreements,
@@ -34,7 +37,7 @@ from .sections import (
     tabs,
 )
 from .stock import Chart, day_chart, held_by_ground, stock_charts
-from .waiting import WAITING, Part, Task, tasks
+from .waiting import WAITING, Part, Task, breach_tasks, tasks
 from .words import due, kind, month, number, period, size, state, store, words_of
 
 __all__ = [
@@ -54,6 +57,8 @@ __all__ = [
     "Picture",
     "Taken",
     "Task",
+    "authorizes_clets",
+    "breach_tasks",
     "changed",
     "class_words",
     "columns",
@@ -63,9 +68,11 @@ __all__ = [
     "day_chart",
     "due",
     "empowered",
+    "exports_evidence",
     "first",
     "held_by_ground",
     "hold_ends",
+    "hold_words",
     "kind",
     "looks_up",
     "makes_agreements",

@@ -114,6 +114,12 @@ def class_words(form: Mapping[str, Any]) -> dict[str, str]:
     return dict(pairs(form.get("classes") or ()))
 
 
+def hold_words(row: Mapping[str, Any]) -> str:
+    """Name a hold in a choice: its case, and its ground."""
+    case = row.get("case_number") or row.get("court_reference") or "no reference"
+    return f"{case}, {row.get('ground_label') or words_of(str(row.get('ground', '')))}"
+
+
 def request_words(row: Mapping[str, Any]) -> str:
     """Name a request in a choice: who asks, and its case."""
     case = f", case {row['case_number']}" if row.get("case_number") else ""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
+from alprcore.evidence import EXPORT_ROLES
 from alprcore.model import Person
 
 OVERSEERS: Final = frozenset({"retention_officer", "program_manager", "custodian", "auditor"})
@@ -75,6 +76,17 @@ def starts_purges(person: Person) -> bool:
 def places_holds(person: Person) -> bool:
     """Tell whether the form for a hold is of any use to this person: auditors look on (RET-07)."""
     return may_look("/records/holds/new", person.roles)
+
+
+def exports_evidence(person: Person) -> bool:
+    """Tell whether the form for an evidence package is of any use to this person: whoever may see plates (ADM-04)."""
+    return not EXPORT_ROLES.isdisjoint(person.roles)
+
+
+def authorizes_clets(person: Person) -> bool:
+    """Tell whether this person may let a package carry what CLETS answered (SEC-06)."""
+    may = not {"supervisor", "program_manager", "clets_coordinator"}.isdisjoint(person.roles)
+    return may and "clets" in person.grants
 
 
 def makes_agreements(person: Person) -> bool:

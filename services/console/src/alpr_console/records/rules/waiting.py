@@ -5,7 +5,7 @@ Each answer of the door says itself what this person may do next (`may`); nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,6 +78,11 @@ def tasks(part: Part, answer: Mapping[str, Any]) -> list[Task]:
         page = f"{part.page}/{row.get(part.key, '')}"
         found.append(Task(part.acts[act], _about(row), page, str(row.get("review_due") or "")))
     return found
+
+
+def breach_tasks(notices: Sequence[Mapping[str, Any]]) -> list[Task]:
+    """Put the notices of breaches before everything else that waits (SEC-02)."""
+    return [Task("See a breach", str(row["words"]), f"/records/breaches/{row['incident_id']}") for row in notices]
 
 
 def _about(row: Mapping[str, Any]) -> str:

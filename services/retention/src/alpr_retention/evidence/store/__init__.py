@@ -1,9 +1,10 @@
 """Packages in PostgreSQL, their working copies sealed in the object store, and the job that builds them."""
 
+from .authorities import Authorities
 from .bench import Bench
 from .building import Builder
 from .hooks import Subject, Unmoved
 from .packages import Packages
 from .vault import Vault
 
-__all__ = ["Bench", "Builder", "Packages", "Subject", "Unmoved", "Vault"]
+__all__ = ["Authorities", "Bench", "Builder", "Packages", "Subject", "Unmoved", "Vault"]

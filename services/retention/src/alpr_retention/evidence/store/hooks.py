@@ -40,9 +40,22 @@ class Subject(Protocol):
         """The last volume of a package was handed out to a person."""
 
     async def broken(
-        self, connection: Any, agency: str, subject: str, package_id: str, reason: str, now: datetime, /
+        self,
+        connection: Any,
+        agency: str,
+        subject: str,
+        package_id: str,
+        reason: str,
+        now: datetime,
+        handed: Sequence[Item],
+        taker: tuple[str, str, datetime] | None,
+        /,
     ) -> None:
-        """A package ended without having been handed out."""
+        """A package ended before all of it was handed out.
+
+        `handed` are the reads of the volumes whose hand-out ever began, `taker` id and name of who began first,
+        and when; None when nobody did.
+        """
 
 
 class Unmoved:
@@ -75,6 +88,15 @@ class Unmoved:
         """Nothing follows."""
 
     async def broken(
-        self, connection: Any, agency: str, subject: str, package_id: str, reason: str, now: datetime, /
+        self,
+        connection: Any,
+        agency: str,
+        subject: str,
+        package_id: str,
+        reason: str,
+        now: datetime,
+        handed: Sequence[Item],
+        taker: tuple[str, str, datetime] | None,
+        /,
     ) -> None:
         """Nothing follows."""

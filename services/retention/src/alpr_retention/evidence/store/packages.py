@@ -183,14 +183,7 @@ class Packages:
     async def items(self, connection: Any, agency: str, package_id: str) -> list[Item]:
         """The reads of a built package, by id and by the hashes of what went in (SHR-12)."""
         rows = await connection.fetch(_QUERIES["items"], agency, UUID(package_id))
-        return [
-            Item(
-                str(row["read_id"]),
-                row["record_sha256"],
-                tuple((image["role"], image["sha256"]) for image in json.loads(row["images"])),
-            )
-            for row in rows
-        ]
+        return [_item(row) for row in rows]
 
     async def set_media(
         self, person: Person, package_id: str, medium: str, witness: str, serials: Mapping[int, str], now: datetime
@@ -250,7 +243,11 @@ class Packages:
             if done.endswith(" 0"):
                 return False
             if subject := self.subjects.get(Kind(package["kind"])):
-                await subject.broken(connection, agency, package["subject"], package_id, reason, now)
+                rows = await connection.fetch(_QUERIES["handed"], agency, UUID(package_id))
+                taker = (rows[0]["began_by"], rows[0]["began_name"], rows[0]["began_at"]) if rows else None
+                await subject.broken(
+                    connection, agency, package["subject"], package_id, reason, now, [_item(row) for row in rows], taker
+                )
             await self._tell(connection, person, package, f"package_{state}", now, {"reason": reason})
         await self.clear(agency, package_id, now)
         return True
@@ -261,12 +258,17 @@ class Packages:
         async with self.outbox.change(agency) as connection:
             await connection.execute(_QUERIES["cleared"], agency, UUID(package_id), now)
 
-    async def due(self, agency: str, due_day: date, now: datetime) -> Mapping[str, int]:
-        """End every package with reads that went on or before a due day; answers how many working copies went."""
+    async def due(self, agency: str, due_day: date, now: datetime) -> Mapping[str, int]:  # noqa: ARG002
+        """End every package of which a read is gone, whatever its day was; answers how many working copies went."""
         async with self.outbox.change(agency) as connection:
-            rows = await connection.fetch(_QUERIES["due"], agency, due_day)
-        ended = [await self.end(agency, str(row["package_id"]), "expired", "PURGED", now) for row in rows]
-        return {"packages": sum(ended)}
+            live = await connection.fetch(_QUERIES["live"], agency)
+        ended = 0
+        for row in live:
+            async with self.outbox.change(agency) as connection:
+                purged = await connection.fetchval(_QUERIES["purged"], agency, row["package_id"])
+            if purged:
+                ended += await self.end(agency, str(row["package_id"]), "expired", "PURGED", now)
+        return {"packages": ended}
 
     async def tidy(self, now: datetime) -> None:
         """End what waited too long, and clear away what ended packages have left behind."""
@@ -296,10 +298,19 @@ class Packages:
             if volume is None:
                 raise LookupError("VOLUME_UNKNOWN")
             stale = now - rules.TAKING_FOR
-            parts = await connection.fetchval(_QUERIES["begin_taking"], agency, UUID(package_id), number, now, stale)
+            parts = await connection.fetchval(
+                _QUERIES["begin_taking"],
+                agency,
+                UUID(package_id),
+                number,
+                now,
+                stale,
+                person.person_id,
+                person.full_name,
+            )
             if parts is None:
                 raise PermissionError("VOLUME_TAKEN")
-            if package["state"] != "ready":
+            if package["state"] != "ready" or await connection.fetchval(_QUERIES["purged"], agency, UUID(package_id)):
                 raise LookupError("PACKAGE_GONE")
             try:
                 key = self.vault.open_key(agency, package_id, package["content_key"])
@@ -400,6 +411,11 @@ class Packages:
             }
             await self._tell(connection, None, package, "package_built", now, facts)
         return True
+
+
+def _item(row: Mapping[str, Any]) -> Item:
+    images = tuple((image["role"], image["sha256"]) for image in json.loads(row["images"]))
+    return Item(str(row["read_id"]), row["record_sha256"], images)
 
 
 def _images(item: Item) -> str:

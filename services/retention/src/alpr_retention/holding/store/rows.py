@@ -43,6 +43,7 @@ def standing_of(row: Mapping[str, Any], adapter: str = "manual") -> Standing:
         case_number=row["case_number"],
         end_asked_by=row["end_asked_by"],
         case_file=known or (CaseFile(adapter) if adapter != "manual" else None),
+        court_reference=row["court_reference"],
     )
 
 

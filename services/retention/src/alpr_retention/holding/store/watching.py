@@ -116,8 +116,11 @@ class Watch:
             if await connection.fetchval(QUERIES["lock_one"], agency, UUID(hold_id)) is None:
                 return False
             row = await connection.fetchrow(QUERIES["one"], agency, UUID(hold_id))
-            found = standing_of(row).case_file
-            if row["state"] == rules.ENDED or found is None or not found.over(before):
+            hold = standing_of(row)
+            found = hold.case_file
+            if hold.state == rules.ENDED or found is None or not found.over(before):
+                return False
+            if not rules.ends_with_case_file(profile.retention, hold):
                 return False
             await connection.execute(QUERIES["end"], agency, UUID(hold_id), now, rules.CASE_FILE, "", "")
             note = f"the case file was purged on {found.purge_on}"

@@ -62,7 +62,7 @@ TABLES = (
         sha256 text NOT NULL,
         event_id text NOT NULL,
         made_at timestamptz NOT NULL,
-        PRIMARY KEY (run_id, agency)
+        PRIMARY KEY (run_id, agency, sha256)
     )""",
     """CREATE TABLE retention.purge_answers (
         order_id uuid NOT NULL,
@@ -275,6 +275,27 @@ PURGE = (
     END $$""",
 )
 
+AGAIN = (
+    # Records that were purged once a hold had ended, and that a backup brought back with the hold: only as long as
+    # nobody vouches for the database, so that no held record can go by this way in a running one.
+    r"""CREATE FUNCTION retention.drop_again(of_agency text, ids uuid[]) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DECLARE
+        reads_gone bigint;
+        hits_gone bigint;
+    BEGIN
+        IF retention.vouched() THEN
+            RAISE EXCEPTION 'RECORD_HELD' USING ERRCODE = 'check_violation';
+        END IF;
+        PERFORM set_config('alpr.agencies', of_agency, true);
+        DELETE FROM retention.hits AS h WHERE h.agency = of_agency AND h.due_day = 'infinity' AND h.read_id = ANY (ids);
+        GET DIAGNOSTICS hits_gone = ROW_COUNT;
+        DELETE FROM retention.reads AS r WHERE r.agency = of_agency AND r.due_day = 'infinity' AND r.read_id = ANY (ids);
+        GET DIAGNOSTICS reads_gone = ROW_COUNT;
+        RETURN jsonb_build_object('reads', reads_gone, 'hits', hits_gone);
+    END $$""",
+)
+
 GRANTS = (
     "GRANT SELECT, INSERT, DELETE ON retention.outbox TO alpr_retention",
     "GRANT SELECT, INSERT, UPDATE ON retention.purge_items, retention.purge_certificates TO alpr_retention",
@@ -282,7 +303,8 @@ GRANTS = (
     "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA retention FROM PUBLIC",
     """GRANT EXECUTE ON FUNCTION retention.vouched(), retention.vouch(), retention.floor(),
         retention.held_reads(text, date), retention.ended_holds(text, date), retention.close_day(date), retention.drop_day(date),
-        retention.empty_day(date, text[]), retention.drop_released(text, date) TO alpr_retention""",
+        retention.empty_day(date, text[]), retention.drop_released(text, date),
+        retention.drop_again(text, uuid[]) TO alpr_retention""",
 )
 
 
@@ -296,5 +318,5 @@ def upgrade() -> None:
         op.execute(
             f"CREATE POLICY agency ON retention.{table} AS RESTRICTIVE USING ({IN_SCOPE}) WITH CHECK ({IN_SCOPE})"
         )
-    for statement in (*VOUCHER, *PURGE, *GRANTS):
+    for statement in (*VOUCHER, *PURGE, *AGAIN, *GRANTS):
         op.execute(statement)

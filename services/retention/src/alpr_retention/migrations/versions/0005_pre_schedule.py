@@ -101,8 +101,7 @@ TABLES = (
         run_id uuid NOT NULL,
         made_at timestamptz NOT NULL,
         roles text[] NOT NULL,
-        report jsonb NOT NULL,
-        UNIQUE (run_id, agency)
+        report jsonb NOT NULL
     )""",
     "CREATE INDEX destruction_reports_agency ON retention.destruction_reports (agency, made_at)",
     f"""CREATE TABLE retention.report_receipts (

@@ -9,7 +9,7 @@ down_revision = "0006_pre_holds"
 branch_labels = None
 depends_on = None
 
-SCOPED = ("packages", "package_items", "package_volumes")
+SCOPED = ("packages", "package_items", "package_volumes", "clets_authorities")
 IN_SCOPE = "agency = ANY (string_to_array(current_setting('alpr.agencies', true), ','))"
 
 STATEMENTS: tuple[str, ...] = (
@@ -81,12 +81,27 @@ STATEMENTS: tuple[str, ...] = (
         sha256 text NOT NULL,
         sums_sha256 text NOT NULL,
         serial text NOT NULL DEFAULT '',
+        began_at timestamptz,
+        began_by text NOT NULL DEFAULT '',
+        began_name text NOT NULL DEFAULT '',
         taking_at timestamptz,
         taken_at timestamptz,
         taken_by text NOT NULL DEFAULT '',
         taken_name text NOT NULL DEFAULT '',
         PRIMARY KEY (package_id, number)
     )""",
+    # The authority of another person under which one package of a hold carries CLETS text (SEC-06).
+    """CREATE TABLE retention.clets_authorities (
+        authority_id uuid PRIMARY KEY,
+        agency text NOT NULL CHECK (agency <> ''),
+        hold_id uuid NOT NULL,
+        person_id text NOT NULL CHECK (person_id <> ''),
+        full_name text NOT NULL,
+        basis text NOT NULL CHECK (basis <> ''),
+        authorized_at timestamptz NOT NULL,
+        package_id uuid UNIQUE REFERENCES retention.packages
+    )""",
+    "CREATE INDEX clets_authorities_hold ON retention.clets_authorities (agency, hold_id)",
     # The intent that a package is made under: committed, fresh, unused, of this person, and about this very subject.
     r"""CREATE FUNCTION retention.open_package(entry bigint, person text, of_agency text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -109,6 +124,7 @@ STATEMENTS: tuple[str, ...] = (
     "GRANT EXECUTE ON FUNCTION retention.open_package(bigint, text, text) TO alpr_retention",
     # What is known of packages outlives their reads: ids, hashes and names of files, no plate. Nothing is deleted.
     "GRANT SELECT, INSERT, UPDATE ON retention.packages, retention.package_items, retention.package_volumes TO alpr_retention",
+    "GRANT SELECT, INSERT, UPDATE (package_id) ON retention.clets_authorities TO alpr_retention",
 )
 
 

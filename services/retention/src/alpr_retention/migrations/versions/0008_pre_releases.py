@@ -72,7 +72,8 @@ STATEMENTS: tuple[str, ...] = (
         acknowledged_at timestamptz
     )""",
     # One handing over of data to somebody outside. It stands before the first byte can be taken; delivered_at says when
-    # the last one went, voided_at that nothing was taken and nothing can be any more.
+    # the last one went, voided_at that nothing was taken and nothing can be any more. With both some volumes went, the
+    # first at delivered_at: handed_ids names their reads.
     """CREATE TABLE retention.share_deliveries (
         delivery_id uuid PRIMARY KEY,
         agency text NOT NULL,
@@ -90,7 +91,8 @@ STATEMENTS: tuple[str, ...] = (
         acknowledged_by text,
         acknowledged_at timestamptz,
         acknowledged_note text NOT NULL DEFAULT '',
-        CHECK (voided_at IS NULL OR delivered_at IS NULL)
+        handed_ids uuid[] CHECK (cardinality(handed_ids) > 0),
+        CHECK ((voided_at IS NOT NULL AND delivered_at IS NOT NULL) = (handed_ids IS NOT NULL))
     )""",
     "CREATE INDEX share_deliveries_request ON retention.share_deliveries (request_id)",
     """CREATE TABLE retention.share_items (
@@ -131,8 +133,8 @@ STATEMENTS: tuple[str, ...] = (
                 IS DISTINCT FROM
                (NEW.agency, NEW.request_id, NEW.recipient_agency, NEW.recipient_person, NEW.method,
                 NEW.package_id, NEW.package_sha256, NEW.prepared_at)
-            OR OLD.delivered_at IS NOT NULL AND (OLD.delivered_at, OLD.delivered_by)
-                IS DISTINCT FROM (NEW.delivered_at, NEW.delivered_by)
+            OR OLD.delivered_at IS NOT NULL AND (OLD.delivered_at, OLD.delivered_by, OLD.voided_at, OLD.handed_ids)
+                IS DISTINCT FROM (NEW.delivered_at, NEW.delivered_by, NEW.voided_at, NEW.handed_ids)
             OR OLD.acknowledged_at IS NOT NULL AND (OLD.acknowledged_at, OLD.acknowledged_by)
                 IS DISTINCT FROM (NEW.acknowledged_at, NEW.acknowledged_by) THEN
                 RAISE EXCEPTION 'FILE_IMMUTABLE' USING ERRCODE = 'check_violation';

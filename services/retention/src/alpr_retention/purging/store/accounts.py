@@ -13,7 +13,8 @@ from alprcore.wire import decode_purge_answer
 
 from ... import metrics
 from ..rules import Item, certificate_of, report_of, settled
-from .rows import Rows, Run
+from .rows import Rows
+from .shapes import Run
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,85 +14,17 @@ from uuid import UUID
 import asyncpg
 
 from alprcore import wire
-from alprcore.model import PURGE_HELD, PURGE_PART, PurgeAnswer, PurgeOrder, make_id
+from alprcore.model import PURGE_HELD, PURGE_PART, PurgeAnswer, PurgeOrder
 from alprcore.postgres import load_queries, translated
 from alprcore.topics import Topic
 
 from ...telling import SOURCE, Outbox
-from ..rules import Answer, Item
+from ..rules import Item
+from .shapes import Run, answers_of, item_of, order_id_of, run_of
 
 QUERIES: Final = load_queries("alpr_retention.purging")
 LONG_S: Final = 600.0
 """How long a statement over a whole day may take; an ordinary one has 15 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of the purge: what it was asked, by whom, and how it stands."""
-
-    run_id: str
-    as_of: date
-    started_at: datetime
-    finished_at: datetime | None
-    outcome: str
-    asked_by: str
-    asked_name: str
-    asked_agency: str
-    settle_by: datetime | None
-
-    def facts(self, agency: str) -> dict[str, Any]:
-        """The run as people and programs of this agency read it: another agency's officer has no name there."""
-        ours = agency == self.asked_agency
-        return {
-            "run_id": self.run_id,
-            "as_of": self.as_of.isoformat(),
-            "started_at": self.started_at.isoformat(),
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
-            "asked_by": self.asked_by if ours else "",
-            "asked_name": self.asked_name if ours else "",
-        }
-
-
-def _run(row: Mapping[str, Any]) -> Run:
-    return Run(str(row["run_id"]), *(row[name] for name in Run.__slots__[1:]))
-
-
-def _item(row: Mapping[str, Any]) -> Item:
-    return Item(
-        agency=row["agency"],
-        due_day=row["due_day"],
-        kind=row["kind"],
-        state=row["state"],
-        reason_code=row["reason_code"],
-        profile_version=row["profile_version"],
-        reads=row["reads"],
-        hits=row["hits"],
-        held=row["held"],
-        images=row["images"],
-        key_destroyed=row["key_destroyed"],
-        parts=row["parts"],
-        holds=json.loads(row["holds"]),
-        stores=json.loads(row["stores"]),
-        strays=tuple(row["strays"]),
-    )
-
-
-def _order_id(run_id: str, agency: str, day: date, kind: str, part: int) -> str:
-    return make_id("purge_order", run_id, agency, kind, day.isoformat(), str(part))
-
-
-def _answers(rows: Sequence[Any]) -> tuple[Answer, ...]:
-    """Add up what each service said to the parts of one item's orders."""
-    sums: dict[str, Answer] = {}
-    for row in rows:
-        gone, left = Counter(json.loads(row["gone"])), Counter(json.loads(row["remaining"]))
-        parts, last = 1, row["answered_at"]
-        if before := sums.get(row["service"]):
-            gone.update(before.gone)
-            left.update(before.left)
-            parts, last = before.parts + 1, max(before.answered_at, last)
-        sums[row["service"]] = Answer(row["service"], parts, dict(gone), dict(left), last)
-    return tuple(sums.values())
 
 
 class Rows:
@@ -136,6 +68,11 @@ class Rows:
         with translated():
             return [row[0] for row in await self._pool.fetch(QUERIES["day_agencies"], day)]
 
+    async def runs_known(self, run_ids: Iterable[UUID]) -> set[UUID]:
+        """Which of these runs this database knows."""
+        with translated():
+            return {row[0] for row in await self._pool.fetch(QUERIES["runs_known"], list(run_ids))}
+
     async def start(self, run: Run) -> None:
         """Write that a run began."""
         with translated():
@@ -158,12 +95,12 @@ class Rows:
     async def runs(self, run_id: str = "") -> list[Run]:
         """The last hundred runs, newest first, or the named one."""
         with translated():
-            return [_run(row) for row in await self._pool.fetch(QUERIES["runs"], UUID(run_id) if run_id else None)]
+            return [run_of(row) for row in await self._pool.fetch(QUERIES["runs"], UUID(run_id) if run_id else None)]
 
     async def unsettled(self, agencies: Sequence[str]) -> list[Run]:
         """Runs whose own steps are over and that wait for answers, or whose answers came after their certificate."""
         async with self.scoped(agencies) as connection:
-            return [_run(row) for row in await connection.fetch(QUERIES["unsettled_runs"])]
+            return [run_of(row) for row in await connection.fetch(QUERIES["unsettled_runs"])]
 
     async def items(self, agencies: Sequence[str], run_ids: Sequence[str]) -> dict[str, list[Item]]:
         """What these runs did or do for these agencies, with what the services answered, by run."""
@@ -176,16 +113,16 @@ class Rows:
             heard.setdefault(str(row["order_id"]), []).append(row)
         found: dict[str, list[Item]] = {}
         for row in rows:
-            run_id, item = str(row["run_id"]), _item(row)
-            orders = [_order_id(run_id, item.agency, item.due_day, item.kind, part) for part in range(item.parts)]
-            answers = _answers([one for order in orders for one in heard.get(order, ())])
+            run_id, item = str(row["run_id"]), item_of(row)
+            orders = [order_id_of(run_id, item.agency, item.due_day, item.kind, part) for part in range(item.parts)]
+            answers = answers_of([one for order in orders for one in heard.get(order, ())])
             found.setdefault(run_id, []).append(replace(item, answers=answers))
         return found
 
     async def open_items(self, agencies: Sequence[str]) -> list[tuple[str, Item]]:
         """Items whose records are gone and whose key or images are not yet, with their runs."""
         async with self.scoped(agencies) as connection:
-            return [(str(row["run_id"]), _item(row)) for row in await connection.fetch(QUERIES["open_items"])]
+            return [(str(row["run_id"]), item_of(row)) for row in await connection.fetch(QUERIES["open_items"])]
 
     async def plan(self, run_id: str, items: Sequence[Item], now: datetime) -> None:
         """Write what is to be done before anything is done."""
@@ -283,7 +220,8 @@ class Rows:
                 for row in reads:
                     holds.update(str(hold) for hold in row["held_under"] or ())
                 pairs = [(str(row["hit_id"]), str(row["read_id"])) for row in hits]
-                parts = await self._put_orders(connection, run_id, agency, day, item.kind, pairs, now)
+                going = frozenset({str(row["read_id"]) for row in (*reads, *hits)})
+                parts = await self._put_orders(connection, run_id, agency, day, item.kind, pairs, now, going)
                 text = await connection.fetchval(QUERIES["drop_released"], agency, day, timeout=LONG_S)
                 gone: dict[str, int] = json.loads(text)
                 await connection.execute(
@@ -293,6 +231,22 @@ class Rows:
         except asyncpg.CheckViolationError as error:
             raise PermissionError(error.message or "RETENTION_FLOOR") from error
         return gone
+
+    async def cut_again(self, run_id: str, item: Item, read_ids: Sequence[UUID], now: datetime) -> Item:
+        """Remove what was purged before and a backup brought back; only while nobody vouches for the database.
+
+        Raises `PermissionError` RECORD_HELD afterwards.
+        """
+        try:
+            async with self.scoped([item.agency]) as connection:
+                gone = json.loads(await connection.fetchval(QUERIES["drop_again"], item.agency, read_ids))
+                await connection.execute(
+                    QUERIES["cut_item"], UUID(run_id), item.agency, item.due_day, item.kind, gone["reads"],
+                    gone["hits"], 0, [], "{}", now,
+                )  # fmt: skip
+        except asyncpg.CheckViolationError as error:
+            raise PermissionError(error.message or "RECORD_HELD") from error
+        return replace(item, state="cut", reads=gone["reads"], hits=gone["hits"])
 
     async def _order(self, connection: Any, run_id: str, agency: str, day: date, now: datetime) -> int:
         rows = await connection.fetch(QUERIES["hits_of_day"], agency, day, timeout=LONG_S)
@@ -308,15 +262,18 @@ class Rows:
         kind: str,
         pairs: Sequence[tuple[str, str]],
         now: datetime,
+        going: frozenset[str] = frozenset(),
     ) -> int:
         """Order of every door what goes here, in parts; answers how many."""
-        rows = await connection.fetch(QUERIES["held_of_day"], agency, day, PURGE_HELD + 1)
-        held = tuple(str(row["read_id"]) for row in rows)
+        rows = await connection.fetch(QUERIES["held_of_day"], agency, day, PURGE_HELD + 1 + len(going))
+        held = tuple(text for row in rows if (text := str(row["read_id"])) not in going)
+        # an earlier day that still stands has held reads that nobody named
+        all_named = await connection.fetchval(QUERIES["nothing_before"], agency, day, kind == "held")
         parts = max(1, -(-len(pairs) // PURGE_PART))
         for part in range(parts):
             mine = pairs[part * PURGE_PART : (part + 1) * PURGE_PART]
             order = PurgeOrder(
-                order_id=_order_id(run_id, agency, day, kind, part),
+                order_id=order_id_of(run_id, agency, day, kind, part),
                 run_id=run_id,
                 agency=agency,
                 due_day=day,
@@ -325,7 +282,7 @@ class Rows:
                 hit_ids=tuple(hit for hit, _ in mine),
                 read_ids=tuple(read for _, read in mine),
                 held_read_ids=held[:PURGE_HELD],
-                held_complete=len(held) <= PURGE_HELD,
+                held_complete=all_named and len(held) <= PURGE_HELD,
                 ordered_at=now,
             )
             headers = wire.headers_for(Topic.PURGES, id=order.order_id, source=SOURCE, time=now)

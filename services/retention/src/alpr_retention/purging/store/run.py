@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from alprcore.errors import InvalidMessage
+from alprcore.errors import InvalidMessage, Transient
 from alprcore.model import Person, Refused, make_id
 from alprcore.policy import AgencyProfile
 
 from ... import metrics
-from ...expiry import LIVE, held_prefix, image_prefixes, purge_before, refused_as_of
+from ...expiry import LIVE, UNATTRIBUTED, held_prefix, image_prefixes, purge_before, refused_as_of
 from ...store import HOLD, Images, Records
 from ..rules import Item, day_of, totals_of
 from .accounts import Accounts
-from .rows import Rows, Run
+from .rows import Rows
+from .shapes import Run
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +81,14 @@ class Purges:
         """Purge every due day before `as_of` (default: all that have ended) and answer the run's id.
 
         What an earlier run left undone is done first. Raises `PermissionError` RETENTION_FLOOR for a date that would take
-        records early, PURGE_RUNNING for a second run, and `Transient`: then the next run goes on where this one broke.
+        records early, PURGE_RUNNING for a second run, PURGE_PENDING before `vouch`, and `Transient` when the database is away. What fails for one day or
+        one agency stops no other: its items stay as they are, the certificate says so, and the next run goes on there.
         """
         now = self._clock()
         if as_of is not None and refused_as_of(as_of, now):
             raise PermissionError("RETENTION_FLOOR")
+        if not await self.rows.vouched():
+            raise PermissionError("PURGE_PENDING")  # first what was purged before goes again
         before = as_of or purge_before(now)
         await self._records.forget(list(self._profiles), now - LIVE, now - _USED_KEPT)
         async with self.rows.alone() as alone:
@@ -95,11 +99,11 @@ class Purges:
             await self.ways.end_due(before, now)
             run = await self._begin(before, now, asked)
             for day in await self.rows.due_days(before):
-                await self._day(run.run_id, day, now)
+                await _alone(self._day(run.run_id, day, now), "day")
             for agency in agencies:
                 for day in await self.rows.released_days(agency, before):
-                    await self._released(run.run_id, agency, day, now)
-                await self._end_seals(agency)
+                    await _alone(self._released(run.run_id, agency, day, now), "released")
+                await _alone(self._end_seals(agency), "seals")
             await self._lone_keys(before, now)
             await self.rows.end(run.run_id, self._clock(), "running")
         metrics.OVERDUE.set(len(await self.rows.due_days(before)))
@@ -110,26 +114,31 @@ class Purges:
         """Let this database answer; one that came back from a backup only after its purges are done again (RET-10).
 
         The folder of keys outlives a backup: a day whose key was destroyed was purged, so whatever the database holds of
-        it goes again, before the first search. Raises `Transient` and PURGE_RUNNING as `purge` does.
+        it goes again, before the first search, and so do reads that went after a hold had kept them beyond their day. Raises `Transient` and PURGE_RUNNING as `purge` does.
         """
         if await self.rows.vouched():
             return
-        now, gone = self._clock(), set(await asyncio.to_thread(self._images.keys.destroyed_days))
+        now, keys = self._clock(), self._images.keys
+        gone = set(await asyncio.to_thread(keys.destroyed_days))
         async with self.rows.alone() as alone:
             if not alone:
                 raise PermissionError("PURGE_RUNNING")
-            await self._take_up(await self.rows.agencies(self._profiles), now)
+            known = await self.rows.agencies(self._profiles)
+            await self._take_up(known, now)
             again = [
                 (day, agencies)
                 for day in await self.rows.due_days(purge_before(now))
                 if (agencies := [agency for agency in await self.rows.day_agencies(day) if (agency, day) in gone])
             ]
-            if again:
-                logger.warning("database_is_older_than_its_purges", extra={"days": len(again)})
+            moved = {agency: ids for agency in known if (ids := await self._unknown_here(agency))}
+            if again or moved:
+                logger.warning("database_began_anew", extra={"days": len(again), "agencies": len(moved)})
                 run = await self._begin(purge_before(now), now, None)
                 for day, agencies in again:
                     await self._restore_holds(day, agencies, now)
                     await self._day(run.run_id, day, now, only=agencies)
+                for agency, ids in moved.items():
+                    await self._moved_again(run.run_id, agency, ids, now)
                 await self.rows.end(run.run_id, self._clock(), "running")
             for day, agencies in again:
                 if set(agencies) & set(await self.rows.day_agencies(day)):
@@ -156,7 +165,7 @@ class Purges:
         """Finish what a run began that is no more: records gone, their keys or images not yet."""
         await self.rows.break_off(agencies, now)
         for run_id, item in await self.rows.open_items(agencies):
-            await self._clear(run_id, item)
+            await _alone(self._clear(run_id, item), "clear")
 
     async def _day(self, run_id: str, day: date, now: datetime, only: Sequence[str] | None = None) -> None:
         """Purge a due day; `only`: of these agencies, which were purged of it before and are not asked again."""
@@ -177,31 +186,41 @@ class Purges:
             return
         for agency in going:
             items[agency] = replace(items[agency], holds=await self.rows.ended_holds(agency, day))
-        for item in (await self._cut(run_id, day, items, whole=len(going) == len(here))).values():
+            try:
+                await self._move_held(run_id, agency, day)
+            except PermissionError as error:  # what is held cannot be kept in another way: the agency's day stays whole
+                await self.rows.refuse(run_id, items.pop(agency), str(error), self._clock())
+        if here and not items:
+            return
+        for item in (await self._cut(run_id, day, items, whole=len(items) == len(here))).values():
             metrics.PURGED.labels("reads").inc(item.reads)
             metrics.PURGED.labels("hits").inc(item.hits)
-            await self._clear(run_id, item)
+            await _alone(self._clear(run_id, item), "clear")
         self._records.forget_day(day)
 
     async def _cut(self, run_id: str, day: date, items: Mapping[str, Item], *, whole: bool) -> dict[str, Item]:
-        """Move what is held and remove the rest; nothing when floor or holds forbid it, and the items say so."""
+        """Remove a day's records; nothing when floor or holds forbid it, and the items say so."""
         code = ""
         for _ in range(_TRIES):
-            for agency in items:
-                await self._move_held(run_id, agency, day)
             try:
                 return await self.rows.cut(run_id, day, items, whole=whole, now=self._clock())
             except PermissionError as error:
                 code = str(error)
-                if code != "RECORD_HELD":  # a hold came in between: what it covers is moved first
+                if code != "RECORD_HELD":
                     break
+            for agency in items:  # a hold came in between: what it covers is moved first
+                await self._move_held(run_id, agency, day)
         for item in items.values():
             await self.rows.refuse(run_id, item, code, self._clock())
         return {}
 
+    def knows(self, agency: str) -> bool:
+        """Whether an agency's policy is known; shortly after a start none is."""
+        return agency in self._profiles
+
     async def _may(self, agency: str) -> Refused | None:
-        """Ask an agency's own policy; what belongs to nobody any more has none."""
-        return await self.may_purge(agency) if agency in self._profiles else None
+        """Ask an agency's own policy; dead letters that belong to nobody have none."""
+        return None if agency == UNATTRIBUTED else await self.may_purge(agency)
 
     def _item(self, agency: str, day: date, kind: str) -> Item:
         profile = self._profiles.get(agency)
@@ -247,11 +266,12 @@ class Purges:
                 return await self._images.reseal(agency, str(read_id), image, str(hold))
             except KeyError:
                 continue  # gone, and not kept under this hold either
-            except InvalidMessage as error:
-                logger.error(
-                    "held_image_damaged", extra={"read_id": str(read_id), "role": image["role"], "code": error.code}
-                )
-                break
+            except InvalidMessage as error:  # what does not open now may open from another copy: it stays as it lies
+                if self._images.keys.destroyed(agency, image["sealed_to"] or "none"):
+                    continue  # only a copy was left, of a database from a backup; the image itself is gone
+                where = {"read_id": str(read_id), "role": image["role"], "code": error.code}
+                logger.error("held_image_damaged", extra=where)
+                raise PermissionError("HELD_IMAGE_DAMAGED") from error
         logger.error("held_image_missing", extra={"read_id": str(read_id), "role": image["role"]})
         return {**image, "key": "", "missing": True}
 
@@ -277,10 +297,13 @@ class Purges:
     async def _released(self, run_id: str, agency: str, day: date, now: datetime) -> None:
         """Remove what a hold kept beyond its due day and none keeps any more (RET-08, RET-09)."""
         item = self._item(agency, day, "held")
+        reads = [row[0] for row in await self.rows.fetch(agency, "released_reads", day)]
+        reads += [row["read_id"] for row in await self.rows.fetch(agency, "released_hits", day)]
         if refusal := await self._may(agency):
             await self.rows.plan(run_id, [replace(item, state="refused", reason_code=refusal.reason_code)], now)
             return
         await self.rows.plan(run_id, [item], now)
+        await asyncio.to_thread(self._images.keys.note_released, agency, UUID(run_id), set(reads))
         try:
             await self.rows.cut_released(run_id, item, self._clock())
         except PermissionError as error:
@@ -290,18 +313,33 @@ class Purges:
             if (run, cut.kind, cut.due_day) == (run_id, "held", day):
                 await self._clear(run_id, cut)
 
+    async def _unknown_here(self, agency: str) -> set[UUID]:
+        """Reads that runs took after their hold of which this database knows nothing: it is older than they are."""
+        noted = await asyncio.to_thread(self._images.keys.released, agency)
+        known = await self.rows.runs_known(noted)
+        return {read for run, reads in noted.items() if run not in known for read in reads}
+
+    async def _moved_again(self, run_id: str, agency: str, noted: set[UUID], now: datetime) -> None:
+        """Remove reads that went after their hold and that a backup brought back; not those whose images are held."""
+        kept = {UUID(key.rpartition("/")[2][:36]) for key in await self._images.objects.list(f"held/{agency}")}
+        for row in await self.rows.fetch(agency, "moved_again", list(noted - kept)):
+            item = self._item(agency, row["was_due"], "held")
+            await self.rows.plan(run_id, [item], now)
+            await self._clear(run_id, await self.rows.cut_again(run_id, item, row["ids"], now))
+
     async def _end_seals(self, agency: str) -> None:
         """Destroy the keys of holds that are over; what another hold still keeps is sealed to that one first."""
         names = await asyncio.to_thread(self._images.keys.names, agency, f"{HOLD}-")
         if not names:
             return
-        force = {f"{HOLD}-{row[0]}" for row in await self.rows.fetch(agency, "holds_in_force")}
+        force = {str(row[0]) for row in await self.rows.fetch(agency, "holds_in_force")}
         for name in names:
-            if name in force:
+            hold = name.removeprefix(f"{HOLD}-")[:36]
+            if hold in force:
                 continue
             await self._seal_elsewhere(agency, name)
             if name not in {row[0] for row in await self.rows.fetch(agency, "seals_in_use")}:
-                await self._images.objects.delete_prefix(held_prefix(agency, name.removeprefix(f"{HOLD}-")))
+                await self._images.objects.delete_prefix(held_prefix(agency, hold))
                 await asyncio.to_thread(self._images.keys.destroy, agency, name)
 
     async def _seal_elsewhere(self, agency: str, name: str) -> None:
@@ -365,3 +403,11 @@ class Purges:
             "doors": ["database", "image_keys", "objects", *self.ways.local, *self.ways.doors],
             "blocked_by": [code] if code else [],
         }
+
+
+async def _alone(step: Coroutine[Any, Any, None], what: str) -> None:
+    """Do what may fail by itself: one day or agency that cannot go now holds up no other."""
+    try:
+        await step
+    except (Transient, PermissionError) as error:
+        logger.error("purge_step_failed", extra={"step": what, "reason": str(error)})

@@ -122,7 +122,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A request as the rules judge it; `packing`: a package is being made or waits to be taken."""
+    """A request as the rules judge it; `packing`: a package is being made or waits to be taken.
+
+    `unreceipted`: something was handed over whose receipt nobody acknowledged yet.
+    """
 
     agency: str
     state: State
@@ -131,7 +134,7 @@ class Known:
     documented: bool
     read_ids: tuple[str, ...]
     packing: bool = False
-    acknowledged: bool = False
+    unreceipted: bool = False
     filed: bool = False
     filing_acknowledged: bool = False
 
@@ -364,8 +367,8 @@ def may_file(known: Known, person: Person, profile: AgencyProfile) -> Decision:
 
 
 def may_acknowledge(known: Known) -> Decision:
-    """Decide whether a recipient's acknowledgment can be noted: once, after data was handed over (SHR-09)."""
-    if known.state is not State.FULFILLED or known.acknowledged:
+    """Decide whether a recipient's acknowledgment can be noted: once for what was handed over, all or part (SHR-09)."""
+    if not known.unreceipted:
         return Refused("SHR-09", "STEP_OUT_OF_ORDER", "nothing was handed over, or its receipt is acknowledged")
     return ADMITTED
 

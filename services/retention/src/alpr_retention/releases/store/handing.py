@@ -16,7 +16,7 @@ from alprcore.policy import AgencyProfile
 
 from ...telling import Outbox
 from .. import rules
-from .rows import QUERIES, Papers, act_shown, delivery_shown, known_of, local_day, shown, unpacked
+from .rows import QUERIES, Papers, act_shown, delivery_shown, known_of, local_day, shown, unpacked, uuids
 
 
 class OpenPackage(Protocol):
@@ -142,31 +142,50 @@ class HandingStore(Papers):
         profile = self._of(agency)
         await self._package_state(connection, row, "given", rules.State.FULFILLED, closed_on=local_day(now, profile))
         facts = {"package_id": package_id, "delivery_id": delivery_id, "reads": str(len(items))}
-        told = {"recipient": row["agency_name"], "recipient_person": row["handing"]["recipient_person"]}
+        told = _recipient(row)
         await self._act(connection, person, profile, request_id, "fulfilled", now, facts=facts, personal=told)
-        about = {"release_id": request_id, "delivery_id": delivery_id}
-        about |= {"query_id": str(row["query_id"])} if row["query_id"] is not None else {}
-        for item in items:
-            await self._outbox.record(
-                connection, person, "release_delivered", delivery_id, item.read_id, now,
-                profile_version=profile.version, personal=told,
-                facts={**about, "read_id": item.read_id, "sha256": item.record_sha256},
-            )  # fmt: skip
+        await self._disclose(connection, person, profile, row, delivery_id, items, now, told)
 
     async def broken(
-        self, connection: Any, agency: str, request_id: str, package_id: str, reason: str, now: datetime
-    ) -> None:
+        self, connection: Any, agency: str, request_id: str, package_id: str, reason: str, now: datetime,
+        handed: Sequence[Item] = (), taker: tuple[str, str, datetime] | None = None,
+    ) -> None:  # fmt: skip
         """Write that a package cannot be taken any more: the request stays approved and can be fulfilled again.
 
-        Its delivery is void, unless something of it was handed over.
+        `handed` are the reads of the volumes that somebody began to take: of these the delivery stands, each told to
+        the ledger, by `taker` (id, name, when first); only the rest is void.
         """
         row = await self._package(connection, agency, request_id, package_id)
         if row["package_state"] not in ("building", "ready"):
             return
-        await connection.fetchval(QUERIES["void"], agency, UUID(_delivery_id(package_id)), now)
-        await self._package_state(connection, row, "broken", problem=reason)
+        profile, delivery_id = self._of(agency), _delivery_id(package_id)
         facts = {"package_id": package_id, "problem": reason}
-        await self._act(connection, None, self._of(agency), request_id, "package_broken", now, facts=facts)
+        if taker is None:
+            await connection.fetchval(QUERIES["void"], agency, UUID(delivery_id), now)
+        else:
+            by_id, by_name, since = taker
+            went = uuids(item.read_id for item in handed)
+            await connection.fetchval(QUERIES["void_rest"], agency, UUID(delivery_id), now, by_id, by_name, since, went)
+            facts |= {"delivery_id": delivery_id, "reads": str(len(handed)), "taken_by": by_id}
+            told = {**_recipient(row), "taken_name": by_name}
+            await self._disclose(connection, None, profile, row, delivery_id, handed, now, told, taken_by=by_id)
+        await self._package_state(connection, row, "broken", problem=reason)
+        await self._act(connection, None, profile, request_id, "package_broken", now, facts=facts)
+
+    async def _disclose(
+        self, connection: Any, person: Person | None, profile: AgencyProfile, row: Mapping[str, Any], delivery_id: str,
+        items: Sequence[Item], now: datetime, told: Mapping[str, str], *, taken_by: str = "",
+    ) -> None:  # fmt: skip
+        """Tell the ledger of each read that left: one entry for each, so that the read's trail has it (SHR-12)."""
+        about = {"release_id": str(row["request_id"]), "delivery_id": delivery_id}
+        about |= {"query_id": str(row["query_id"])} if row["query_id"] is not None else {}
+        about |= {"taken_by": taken_by} if taken_by else {}
+        for item in items:
+            await self._outbox.record(
+                connection, person, "release_delivered", delivery_id, item.read_id, now, agency=profile.agency,
+                profile_version=profile.version, personal=told,
+                facts={**about, "read_id": item.read_id, "sha256": item.record_sha256},
+            )  # fmt: skip
 
     async def _deliver(self, connection: Any, delivery: Delivery, items: Sequence[tuple[str, str, str]]) -> bool:
         """Write a delivery and its items (read id, kind, SHA-256); False when it stands already."""
@@ -288,6 +307,10 @@ def _wish(row: dict[str, Any], profile: AgencyProfile, given: Given) -> Wish:
         clets_basis=decision["citation"] or decision["note"] if clets else "",
         medium=given.medium,
     )
+
+
+def _recipient(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"recipient": row["agency_name"], "recipient_person": row["handing"]["recipient_person"]}
 
 
 def _delivery_id(package_id: str) -> str:

@@ -18,6 +18,7 @@ from ...telling import Outbox
 from .. import rules
 
 QUERIES: Final = load_queries("alpr_retention.releases")
+_HANDED: Final = ("delivered_by", "delivered_name", "delivered_at", "acknowledged_by", "acknowledged_at")
 _PACKING: Final = frozenset({"building", "ready"})
 _JSON: Final = ("document", "decision", "basis", "handing")
 
@@ -107,7 +108,7 @@ def known_of(row: Mapping[str, Any]) -> rules.Known:
         documented=row["document"] is not None,
         read_ids=tuple(str(one) for one in row["read_ids"]),
         packing=row["package_state"] in _PACKING,
-        acknowledged=bool(row["received"]),
+        unreceipted=bool(row["unreceipted"]),
         filed=row["forwarded_at"] is not None,
         filing_acknowledged=row["filed_at"] is not None,
     )
@@ -166,8 +167,12 @@ def act_shown(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def delivery_shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What was handed over, or lies ready, with the items by id and hash (SHR-12)."""
-    state = "voided" if row["voided_at"] else "delivered" if row["delivered_at"] else "ready"
+    """What was handed over, or lies ready, with the items by id and hash (SHR-12).
+
+    Of a package that ended halfway, what is asked about a read of a volume that nobody took (`stayed`) is void.
+    """
+    row = {**row, **(dict.fromkeys(_HANDED) if row.get("stayed") else {})}
+    state = "delivered" if row["delivered_at"] else "voided" if row["voided_at"] else "ready"
     return {
         "delivery_id": str(row["delivery_id"]),
         "state": state,

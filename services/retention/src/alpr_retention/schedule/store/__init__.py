@@ -14,7 +14,7 @@ from alprcore.postgres import translated
 from ...store import Images, Records
 from ...telling import Outbox
 from .. import rules
-from .changes import QUERIES, Changes
+from .changes import QUERIES, Changes, seen
 from .moving import Mover
 from .reports import Finished, Reports
 from .stock import Figures, Stock, shown
@@ -62,10 +62,10 @@ class Schedule:
         """
         profile = self._profiles.get(agency)
         if profile is None:
-            return None  # its records have their days, and nobody is left to say otherwise
+            return rules.UNKNOWN
         now = self._now()
         change = await self._noticed(agency, profile, now)
-        refused = rules.may_purge(profile, change["state"] if change else "")
+        refused = rules.may_purge(profile, seen(change) if change else None)
         if refused is not None:
             return refused
         if change is not None and await self.mover.move(change, profile, now, now.astimezone(UTC).date()):
@@ -95,18 +95,18 @@ class Schedule:
                 await self.sweeper.sweep(agency, profile, now)
 
     async def measure(self) -> None:
-        """Count and compare for every agency, once. Raises `Transient`."""
-        for agency, profile in list(self._profiles.items()):
-            await self.stock.measure(agency, profile, self._now())
+        """Count and compare for every agency of which anything is stored, once. Raises `Transient`."""
+        for agency in sorted({*self._profiles, *await self.stock.agencies()}):
+            await self.stock.measure(agency, self._profiles.get(agency), self._now())
 
     async def report(self) -> None:
         """Write the destruction reports that are missing. Raises `Transient`."""
         await self.reports.make(self._now())
 
-    async def state(self, agency: str) -> str:
-        """The state of an agency's open change; empty when there is none."""
+    async def open_change(self, agency: str) -> rules.Change | None:
+        """The change of an agency that is open."""
         listed = await self.changes.listed(agency)
-        return next((row["state"] for row in listed if row["kind"] == "change" and row["state"] in rules.OPEN), "")
+        return next((seen(row) for row in listed if row["kind"] == "change" and row["state"] in rules.OPEN), None)
 
     async def stored(self, agency: str, profile: AgencyProfile) -> dict[str, Any]:
         """What is stored of an agency, as screens show it."""
@@ -114,7 +114,7 @@ class Schedule:
         return shown(
             agency, profile, await self.stock.figures(agency), now,
             held=await self.stock.held(agency), late=await self.stock.overdue(agency, profile, now),
-            findings=await self.stock.premature(agency), change_state=await self.state(agency),
+            findings=await self.stock.premature(agency), change=await self.open_change(agency),
         )  # fmt: skip
 
     async def approve(self, person: Person, profile: AgencyProfile, change_id: str, note: str) -> Refused | None:

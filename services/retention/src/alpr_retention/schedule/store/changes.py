@@ -18,6 +18,11 @@ from .. import rules
 QUERIES: Final = load_queries("alpr_retention.schedule")
 
 
+def seen(row: Mapping[str, Any]) -> rules.Change:
+    """A change as the rules look at it."""
+    return rules.Change(row["state"], rules.asks_custodian(json.loads(row["before"]), json.loads(row["after"])))
+
+
 class Changes:
     """What became of each change of an agency's rules of keeping."""
 
@@ -114,7 +119,7 @@ class Changes:
             moving = sum(row["reads"] for row in await connection.fetch(QUERIES["change_days"], agency, change_id))
             if change["kind"] == "what_if":
                 state = "previewed"
-            elif moving or (asked.retention.custodian_approval and change["before"] != change["after"]):
+            elif moving or (seen(change).custodian and change["before"] != change["after"]):
                 state = "awaiting"
             else:
                 state = "approved"
@@ -130,14 +135,14 @@ class Changes:
         self, person: Person, profile: AgencyProfile, change_id: str, note: str, now: datetime
     ) -> Refused | None:
         """Approve a counted change: from now on it moves records and lets purges run. Raises `LookupError`."""
-        decision = rules.may_approve(person, profile)
-        if isinstance(decision, Refused):
-            return decision
         role = "custodian" if "custodian" in person.roles else "program_manager"
         async with self._outbox.change(person.agency) as connection:
             known = await connection.fetch(QUERIES["changes"], person.agency, UUID(change_id))
             if not known or known[0]["kind"] != "change":
                 raise LookupError(change_id)
+            decision = rules.may_approve(person, profile, custodian=seen(known[0]).custodian)
+            if isinstance(decision, Refused):
+                return decision
             done = await connection.fetchval(
                 QUERIES["approve"], person.agency, UUID(change_id), person.person_id, person.full_name, role, now, note
             )

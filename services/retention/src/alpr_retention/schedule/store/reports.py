@@ -21,7 +21,7 @@ agency, as_of, started_at, finished_at, outcome, reason_code, certificate."""
 
 
 class Reports:
-    """Makes the report of each purge once, told to the ledger, and keeps who has seen it."""
+    """Makes the report of each certificate once, told to the ledger, and keeps who has seen it."""
 
     def __init__(self, outbox: Outbox, profiles: Mapping[str, AgencyProfile], finished: Finished) -> None:
         self._outbox, self._profiles, self._finished = outbox, profiles, finished
@@ -48,11 +48,20 @@ class Reports:
         return made
 
     async def listed(self, agency: str, report_id: str = "") -> list[dict[str, Any]]:
-        """The last hundred reports of an agency, the newest first, with who has seen each; or the named one."""
+        """The last hundred reports of an agency, the newest first, with who has seen each; or the named one.
+
+        Of several about one run the newest counts; the others say `superseded`.
+        """
         async with self._outbox.change(agency) as connection:
             rows = await connection.fetch(QUERIES["reports"], agency, UUID(report_id) if report_id else None)
         return [
-            {**json.loads(row["report"]), "roles": list(row["roles"]), "seen": json.loads(row["seen"])} for row in rows
+            {
+                **json.loads(row["report"]),
+                "roles": list(row["roles"]),
+                "seen": json.loads(row["seen"]),
+                "superseded": row["superseded"],
+            }
+            for row in rows
         ]
 
     async def acknowledge(self, person: Person, role: str, report_id: str, profile_version: str, now: datetime) -> bool:

@@ -72,13 +72,18 @@ class Stock:
                     found.add(row["due_day"], {**dict(counted), "months": json.loads(counted["months"])})
         return found
 
-    async def overdue(self, agency: str, profile: AgencyProfile, now: datetime) -> tuple[int, date | None]:
+    async def agencies(self) -> list[str]:
+        """Agencies of which anything was ever stored, whether or not their policy is known."""
+        async with self._outbox.change() as connection:
+            return [row["agency"] for row in await connection.fetch(QUERIES["agencies"])]
+
+    async def overdue(self, agency: str, profile: AgencyProfile | None, now: datetime) -> tuple[int, date | None]:
         """Count the reads past their day and under no hold; the oldest such day beside it.
 
         Where the records schedule has no entry yet, nothing is: the days stand for the policy's minimum alone (RET-05).
         """
         before, number, oldest = purge_before(now), 0, None
-        if unscheduled(profile.retention):
+        if profile is not None and unscheduled(profile.retention):
             return number, oldest
         async with self._outbox.change(agency) as connection:
             for row in await connection.fetch(QUERIES["stock"], agency):
@@ -87,7 +92,9 @@ class Stock:
                     if late and oldest is None:
                         oldest = row["due_day"]
                     number += late
-            number += await connection.fetchval(QUERIES["overdue_released"], agency, before)
+            released = await connection.fetchrow(QUERIES["overdue_released"], agency, before)
+            number += released["reads"]
+            oldest = min((day for day in (oldest, released["oldest"]) if day is not None), default=None)
         return number, oldest
 
     async def premature(self, agency: str) -> list[dict[str, Any]]:
@@ -118,7 +125,7 @@ class Stock:
         async with self._outbox.change(agency) as connection:
             return dict(await connection.fetchrow(QUERIES["held"], agency))
 
-    async def measure(self, agency: str, profile: AgencyProfile, now: datetime) -> None:
+    async def measure(self, agency: str, profile: AgencyProfile | None, now: datetime) -> None:
         """Look once more: count days, compare with what stood there, set the figures of the alarms, tell findings."""
         today = now.astimezone(UTC).date()
         async with self._outbox.change(agency) as connection:
@@ -142,7 +149,7 @@ class Stock:
                 await connection.execute(QUERIES["note_premature"], agency, day, what, 1)
         await self._say(agency, profile, now)
 
-    async def _say(self, agency: str, profile: AgencyProfile, now: datetime) -> None:
+    async def _say(self, agency: str, profile: AgencyProfile | None, now: datetime) -> None:
         late, oldest = await self.overdue(agency, profile, now)
         findings = await self.premature(agency)
         early = rules.open_findings(findings)
@@ -162,14 +169,14 @@ class Stock:
             async with self._outbox.change(agency) as connection:
                 await self._outbox.record(
                     connection, None, kind, f"{agency} {subject}", facts["due_day"], now, agency=agency,
-                    profile_version=profile.version, facts=facts,
+                    profile_version=profile.version if profile else "", facts=facts,
                 )  # fmt: skip
             self._said.add((kind, f"{agency} {subject}"))
 
 
 def shown(
     agency: str, profile: AgencyProfile, figures: Figures, now: datetime, *,
-    held: Mapping[str, int], late: tuple[int, date | None], findings: list[dict[str, Any]], change_state: str,
+    held: Mapping[str, int], late: tuple[int, date | None], findings: list[dict[str, Any]], change: rules.Change | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the figures as screens show them: totals, by age, by month and by the next days on which records go."""
     today, (overdue, oldest) = now.astimezone(UTC).date(), late
@@ -202,7 +209,5 @@ def shown(
             for finding in findings
         ],
         "uncounted_days": figures.uncounted,
-        "warnings": rules.warnings(
-            profile, change_state, overdue=overdue, premature=early, uncounted=figures.uncounted
-        ),
+        "warnings": rules.warnings(profile, change, overdue=overdue, premature=early, uncounted=figures.uncounted),
     }
