@@ -19,6 +19,7 @@ from tests.fixtures.kept import (
     REQUEST,
     RUN,
     RUNNING,
+    SHA,
     SUBMITTED,
     answer_records,
     run,
@@ -217,6 +218,7 @@ def test_a_request_is_decided_and_a_read_s_disclosures_are_listed(page, console)
         "legal_basis": "consent",
         "citation": "Policy 820.6",
         "read_ids": [HOLD],
+        "scope_sha256": SHA,
         "clets_authorized": False,
     }
     page.goto(f"{console.url}/records/releases")
@@ -246,3 +248,18 @@ def test_everybody_is_shown_what_is_of_use_to_them_and_refused_the_rest(page, co
     answer = page.goto(console.url + closed)
     assert answer.status == 403
     page.troubles.clear()
+
+
+def test_a_field_that_the_door_refuses_is_marked_and_named_as_its_label_does(page, console):
+    problem = {"detail": "expires_at: after its beginning", "reason_code": "FIELD_INVALID"}
+    console.doors.json("POST", "/v1/sharing-agreements", 422, problem)
+    sign_in(page, console.url, "manager")
+    page.goto(f"{console.url}/records/sharing/new")
+    page.evaluate(
+        "const form = document.getElementById('agreement-form'); form.noValidate = true; form.requestSubmit()"
+    )
+    page.wait_for_selector("#agreement-form [data-refusal]")
+    assert "Until: after its beginning" in page.inner_text("#agreement-form [data-refusal]")
+    assert page.get_attribute("[name=expires_at]", "aria-invalid") == "true"
+    assert all("422" in trouble for trouble in page.troubles), page.troubles
+    page.troubles.clear()  # the refusal that this test asked for

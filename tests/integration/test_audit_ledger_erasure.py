@@ -57,6 +57,7 @@ async def test_years_pass_and_only_what_is_due_is_erased(pg_database, tmp_path, 
         assert log[0]["entry"]["facts"]["from"] == 0
         assert log[0]["entry"]["facts"]["years"] == years
         edge = log[0]["entry"]["facts"]["through"]
+        assert log[0]["personal"] == {}, "it never had any: nothing of it was erased"
         for entry in await store.log("demo", 2**62, "", 200):
             assert (entry["personal"] is None) == (entry["index"] <= edge)
             assert entry["index"] <= edge or entry["entry"]["time"] > years_before(utc_now(), years).isoformat()

@@ -32,7 +32,7 @@ async def running(database, folder):
     if not (folder / "keys" / "person.key").exists():
         SigningKey.generate(folder / "keys" / "person.key")
     built = alpr_console.main.build(console_settings(folder), pool, profiles, asyncio.Event())
-    world = SimpleNamespace(pool=pool, asked=[])
+    world = SimpleNamespace(pool=pool, asked=[], found=built.app.state.web.find_session)
 
     def sign_in(agency, *roles, name="p-1"):
         person = Person(name, name, f"Person {name}", "Example PD", agency, roles, f"s-{name}", "192.0.2.7")
@@ -46,7 +46,7 @@ async def running(database, folder):
         return httpx.Response(200, json=COUNTS)
 
     world.sign_in = sign_in
-    object.__setattr__(built.app.state.web, "find_session", find)
+    built.accounts.sessions.find = find
     built.doors._client = httpx.AsyncClient(mounts={"all://": httpx.MockTransport(counts)})
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(built.app), base_url="https://console", cookies={COOKIE: TOKEN},
@@ -105,6 +105,13 @@ async def followed(world, agency):
         world.sign_in(agency, role, name=f"p-{role}")
         (notice,) = (await world.http.get("/v1/incident-notices")).json()["notices"]
         assert (notice["role"], notice["incident_id"]) == (role, record["incident_id"])
+    # what waits is counted for every page: the notice and the role's own tasks, for whoever has a part in it
+    waiting = {"officer": 0, "supervisor": 0, "alpr_admin": 2, "auditor": 1}
+    owned = [task["role"] for task in record["tasks"]]
+    waiting |= {role: 1 + owned.count(role) for role in ("program_manager", "custodian")}
+    for role, number in waiting.items():
+        world.sign_in(agency, role, name=f"p-{role}")
+        assert (await world.found("", datetime.now(UTC))).breaches == number, role
     seen = f"/v1/incident-notices/{notice['notice_id']}/seen"
     assert [(await world.http.post(seen)).status_code for _ in range(2)] == [204, 404]
     world.sign_in("demo", "program_manager")

@@ -1,6 +1,7 @@
 """Demands of courts and people: recorded, answered from held records, and what a person is told of a vehicle of theirs."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -36,12 +37,21 @@ async def test_a_person_is_told_that_and_how_long_and_nothing_else(pg_database, 
                 "/v1/subject-lookups", json=body, headers=sharing.manager("irvine", role=role)
             )
             assert (answer.status_code, answer.json()["reason_code"]) == (403, "ROLE_NOT_AUTHORISED")
+        # no demand, one of somebody else or of another kind: nothing is said, and the entry stays
+        await doors.keep(make_read("8TST001", number=4, agency="westminster"))
+        theirs = sharing.manager("westminster")
+        discovery = (await sharing.http.post("/v1/demands", json=demand("discovery"), headers=clerk)).json()
+        for named, who in ((str(UUID(int=1)), clerk), (discovery["demand_id"], clerk), (made["demand_id"], theirs)):
+            answer = await doors.http.post("/v1/subject-lookups", json={**body, "demand_id": named}, headers=who)
+            assert (answer.status_code, answer.json()["reason_code"]) == (403, "DEMAND_UNKNOWN")
+        (failed,) = await doors.audit.door.store.log("westminster", 2**62, "query_result", 10)
+        assert failed["entry"]["outcome"] == "error"
         told = (await doors.http.post("/v1/subject-lookups", json=body, headers=clerk)).json()
         assert set(told) == {"entry", "reads", "first_on", "last_on", "kept_until", "receipt"}
         assert told["reads"] == 2, "of the own agency alone"
         assert (told["first_on"], told["last_on"]) == tuple(str(read.captured_at.date()) for read in reversed(reads))
         assert told["kept_until"] == str(max(doors.due(read) for read in reads))
-        (row,) = await doors.audit.door.store.log("irvine", 2**62, "query", 10)
+        row = (await doors.audit.door.store.log("irvine", 2**62, "query", 10))[0]
         assert row["entry"]["facts"]["purpose_code"] == "subject_access"
         assert row["personal"]["criteria"]["plate"] == "8TST001"
         path = f"/v1/demands/{made['demand_id']}/answers"
@@ -58,6 +68,8 @@ async def test_a_person_is_told_that_and_how_long_and_nothing_else(pg_database, 
             201, "answered", told["entry"]
         )  # fmt: skip
         assert (await sharing.http.post(path, json=answered, headers=clerk)).status_code == 409
+        late = await doors.http.post("/v1/subject-lookups", json=body, headers=clerk)
+        assert (late.status_code, late.json()["reason_code"]) == (403, "DEMAND_UNKNOWN"), "it is answered"
         assert (await sharing.told("demand_answered"))[0].facts["outcome"] == "answered"
 
 

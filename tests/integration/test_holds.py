@@ -123,6 +123,29 @@ async def test_each_profile_names_its_grounds_and_every_hold_binds_at_once(pg_da
             await desk.close()
 
 
+@pytest.mark.requirement("ADM-04", partial="holds; pages, runs and queries are tested elsewhere")
+async def test_who_may_not_search_learns_from_no_hold_whether_a_plate_was_seen(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        for agency in AGENCIES:
+            desk, read = HoldDesk(doors, agency), old_read(agency=agency)
+            await doors.keep(read)
+            around = {"captured_from": LONG_AGO.isoformat(), "captured_to": LONG_AGO.isoformat()}
+            for role in ("custodian", "retention_officer"):
+                person = doors.person(agency=agency, roles=(role,), person_id=f"p-{role}")
+                assert (await doors.ask({"plate": "8TST001"}, person=person)).status_code == 403
+                for query in ({"plate": "8TST001"}, {"plate": "BTST001", "lookalikes": True}, {"partial": "8T*"},
+                              {"plate": "8TST001", **around}):  # fmt: skip
+                    answer = await desk.place(role=role, query=query)
+                    assert code(answer) == (403, "ROLE_NOT_AUTHORISED"), (agency, role, query)
+                assert "plate" not in (await desk.call("GET", "/v1/holds/grounds", role)).json()["scopes"]
+                for body in ({"read_ids": [read.read_id]}, {"query": around}):
+                    assert (await desk.place(role=role, **body)).status_code == 201
+            assert (await desk.place(query={"plate": "8TST001"}, note="drives a 8TST001")).status_code == 201
+            listed = await desk.call("GET", "/v1/holds", "auditor")
+            assert (len(listed.json()["holds"]), "8TST001" in listed.text) == (5, False)  # nor does the list
+            await desk.close()
+
+
 @pytest.mark.requirement("RET-13")
 async def test_claremont_says_whether_a_dvd_was_considered(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:

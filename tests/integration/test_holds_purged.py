@@ -164,9 +164,13 @@ async def test_without_a_records_system_two_persons_say_what_the_case_file_says(
     ahead = [timedelta(0)]
     async with Doors(pg_database, tmp_path, clock=lambda: utc_now() + ahead[0]) as doors:
         desk, read = HoldDesk(doors, "escondido"), old_read(agency="escondido")
-        await doors.keep(read)
+        other = old_read("9ABC123", agency="escondido", number=2)
+        await doors.keep(read, other)
         hold_id = await desk.placed(read_ids=[read.read_id])
+        ordered = await desk.placed(read_ids=[other.read_id], court_reference="CR-9")
         day = (utc_now() + timedelta(days=3)).date().isoformat()
+        refused = await desk.step(ordered, "case-file", status="closed", purge_on=day)
+        assert (refused.status_code, refused.json()["reason_code"]) == (422, "NO_CASE_FILE")
         for name, confirmed in (("one", False), ("one", False), ("two", True)):
             answer = await desk.step(hold_id, "case-file", name=name, status="closed", purge_on=day)
             assert answer.json()["case_file"]["confirmed"] is confirmed
@@ -178,7 +182,7 @@ async def test_without_a_records_system_two_persons_say_what_the_case_file_says(
         assert await kept(doors, read) == [0]
         ahead[0] = timedelta(days=5)
         run = await doors.purge(agency="escondido")
-        assert (await kept(doors, read), named(run)) == ([], {hold_id: 1})
+        assert (await kept(doors, read, other), named(run)) == ([1], {hold_id: 1})  # a court's reference binds on
         await desk.close()
 
 

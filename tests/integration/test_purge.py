@@ -317,6 +317,7 @@ async def test_a_database_from_a_backup_is_purged_again_before_it_answers(pg_dat
         await doors.keep(gone, kept, fresh)
         assert await count(doors) == len(backup) == 3
         await doors.parts.images.objects.put(gone.closeup.key, sealed)
+        await doors.parts.images.objects.put(f"held/{agency}/of-an-earlier-release.jpg", sealed)
         await doors.sql("UPDATE retention.vouchers SET started_at = started_at - interval '1 day'")
         person = doors.person(agency=agency)
         refused = await doors.ask({"plate": "9NEW001"}, person=person)

@@ -117,6 +117,29 @@ async def test_data_is_approved_by_the_named_before_anything_is_made(pg_database
             assert told(await desk.post(own, "fulfilments", **handing)) == (409, "APPROVAL_REQUIRED")
 
 
+@pytest.mark.requirement("SHR-03")
+async def test_nobody_approves_reads_that_they_named_or_never_saw(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        for agency in AGENCIES:
+            desk, one, two = Desk(doors, agency), make_read(agency=agency), make_read(agency=agency, number=2)
+            request_id = await desk.submitted(one)
+            scope, both = f"/v1/release-requests/{request_id}/scope", [one.read_id, two.read_id]
+            widened = await desk.call("PUT", scope, desk.approver, read_ids=both)
+            assert told(widened) == (200, "")
+            assert "decide" not in widened.json()["may"]
+            for decision in ({}, {"read_ids": both}, {"decision": "deny"}):
+                assert told(await desk.decide(request_id, **decision)) == (403, "AUTHOR_MUST_DIFFER"), agency
+            # whoever takes it down names them anew; what the approver looked at before is not approved then
+            seen = await desk.look(request_id, desk.approver)
+            assert told(await desk.call("PUT", scope, read_ids=[one.read_id])) == (200, "")
+            for old in ({"scope_sha256": seen["scope_sha256"]}, {"scope_sha256": "", "read_ids": both}):
+                assert told(await desk.decide(request_id, **old))[1] in {"SCOPE_CHANGED", "SCOPE_WIDER"}
+            assert told(await desk.decide(request_id, scope_sha256="")) == (422, "SCOPE_REQUIRED")
+            assert told(await desk.decide(request_id, scope_sha256="x")) == (422, "FIELD_INVALID")
+            decided = await desk.decide(request_id)
+            assert (decided.status_code, decided.json()["approved_ids"]) == (200, [one.read_id])
+
+
 @pytest.mark.requirement("SHR-04")
 async def test_what_is_approved_stays_on_file_as_it_was(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:

@@ -11,9 +11,10 @@ import pytest
 
 from alpr_cli.repository import Repository, server
 from alpr_retention.settings import RepositorySettings
-from alpr_retention.sharing.store import Partners, Sent
+from alpr_retention.sharing.store import Partners, Sent, repositories
 from alprcore.model import Plate
 from tests.fixtures.doors import Doors, make_read, utc_now
+from tests.fixtures.keeping import keeping
 from tests.fixtures.sharing import Sharing, Shelf
 
 pytestmark = pytest.mark.asyncio
@@ -185,6 +186,48 @@ async def test_what_was_made_and_purged_before_it_left_never_leaves(pg_database,
         assert sent(sharing.shelf) == [], "the second attempt has nothing to say"
         # it may have arrived all the same, so it is taken back
         assert [item["reason"] for item in sent(sharing.shelf, "withdrawals")] == ["purged"]
+
+
+@pytest.mark.requirement("SHR-10")
+async def test_what_a_change_of_period_brings_forward_is_taken_back_when_it_goes_and_not_on_its_first_day(
+    pg_database, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(repositories, "LOOKED_AT", 3)  # fewer than there are: every one of them is found
+    async with Doors(pg_database, tmp_path) as doors:
+        sharing, schedule = Sharing(doors), doors.parts.schedule
+        await schedule.work()
+        await switch(sharing, "start")
+        old = [
+            make_read("8TST001", number=n, agency="escondido", captured_at=utc_now() - timedelta(days=600 + n % 5))
+            for n in range(7)
+        ]
+        young = make_read("8TST002", number=10, agency="escondido")
+        await doors.keep(*old, young)
+        await sharing.repositories.turn(utc_now())
+        assert len(sent(sharing.shelf)) == 8
+        first_days = {doors.due(read) for read in old}
+        assert min(first_days) > (utc_now() + timedelta(days=90)).date()
+        shorter = keeping(doors.profiles["escondido"], mobile="1 year", fixed="1 year")
+        doors.parts.profiles["escondido"] = shorter
+        await schedule.work()
+        who = sharing.manager("escondido")
+        (change,) = (await doors.shelf.get("/v1/retention/changes", headers=who)).json()["changes"]
+        path = f"/v1/retention/changes/{change['change_id']}/approvals"
+        assert (await doors.shelf.post(path, json={}, headers=who)).status_code == 201
+        moving = utc_now() - timedelta(days=3)
+        doors.clock = lambda: moving  # they are moved to that day, which has ended everywhere now
+        await schedule.work()
+        doors.clock = utc_now
+        run = await doors.purge(agency="escondido")
+        assert (run["outcome"], run["totals"]["reads"]) == ("complete", 7), run["errors"]
+        told = {store["store"]: store["gone"] for store in run["stores"]}
+        assert told["repositories"] == {"withdrawals": 7}, "the certificate says how many copies are taken back"
+        await sharing.repositories.turn(utc_now())
+        back = sent(sharing.shelf, "withdrawals")
+        assert {item["read_id"] for item in back} == {read.read_id for read in old}
+        assert {item["reason"] for item in back} == {"purged"}
+        (there,) = await state(sharing)
+        assert (there["held_there"], there["withdrawing"]) == (1, 0)
 
 
 async def test_a_held_read_stays_there_as_it_stays_here(pg_database, tmp_path):

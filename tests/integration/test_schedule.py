@@ -277,8 +277,19 @@ async def test_stored_records_are_counted_and_what_is_missing_or_late_raises_the
         await shelf.keep(late)
         for day in {shelf.due(read) for read in reads}:
             await shelf.records.note_day("escondido", day)
+        for number, (state, counted) in enumerate(
+            (("provisional", 3), ("release_requested", None))
+        ):  # all of them bind
+            await shelf.admin.execute(
+                "INSERT INTO retention.holds (hold_id, agency, ground, case_reference, placed_by, placed_at, read_ids,"
+                " by_query, state, reads_now, hits_now)"
+                " VALUES ($1, 'escondido', 'evidence', '26-1', 'p', now(), $2, false, $3, $4, $4)",
+                make_id("hold", str(number)), [reads[1].read_id], state, counted,
+            )  # fmt: skip
         await shelf.schedule.measure()
         stock = await shelf.get("/v1/retention/stock", "custodian", agency="escondido")
+        assert stock["held"] == {"reads": 0, "hits": 0, "images": 0}
+        assert stock["holds"] == [{"ground": "evidence", "holds": 2, "reads": 3, "hits": 3, "uncounted": 1}]
         assert stock["total"] == {"reads": 5, "hits": 1, "images": 10}
         ages = {row["words"]: row["reads"] for row in stock["ages"] if row["reads"]}
         assert sum(ages.values()) == 5

@@ -1,5 +1,6 @@
 """An agency lets another one search its reads: on paper by two people, within what they agreed, until somebody stops it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -226,6 +227,47 @@ async def test_the_profiles_refuse_whom_the_law_of_the_state_refuses(pg_database
             assert made.status_code == 201, made.text
             for told in (agency, receiver):
                 assert await sharing.told("agreement_proposed", told)
+
+
+async def test_no_agreement_outlives_the_policy_that_permitted_it(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        sharing, person = Sharing(doors), doors.person(agency="demo")
+        await doors.keep(make_read("8TST001", agency="irvine"))
+        strict, (door, here) = doors.profiles["irvine"], (doors.audit.door.profiles, doors.parts.profiles)
+        wide = replace(strict, sharing=replace(strict.sharing, agreement_kinds=("in_state", "out_of_state")))
+        door["irvine"] = here["irvine"] = wide
+        kept = await in_force(sharing, receiver="demo", party_kind="in_state")
+        wide_terms = {"receiver": "demo", "party_kind": "out_of_state", "party_state": "NV"}
+        name = await in_force(sharing, **wide_terms)
+        draft = await sharing.http.post(
+            "/v1/sharing-agreements", json=terms(**wide_terms), headers=sharing.manager("irvine", "m-3")
+        )
+        await sharing.http.post(
+            f"/v1/sharing-agreements/{kept}/stop", json={"reason": "no need"}, headers=sharing.manager("irvine")
+        )
+        await doors.parts.agreements.turn(here, utc_now())
+        assert (await doors.ask({"plate": "8TST001"}, person=person, agency="irvine")).json()["rows"] != []
+
+        # the query door knows the new policy first: it refuses before anybody has stopped anything
+        door["irvine"] = strict
+        await refused(await doors.ask({"plate": "8TST001"}, person=person, agency="irvine"), 403, "AGREEMENT_MISSING")
+        offered = await doors.http.get("/v1/shared-agencies", headers=doors.auth(person))
+        assert offered.json()["agencies"] == []
+        # the keeper stops it for good, and both agencies are told why
+        here["irvine"] = strict
+        for _ in range(2):
+            await doors.parts.agreements.turn(here, utc_now())
+        for stopped in (name, draft.json()["agreement_id"]):
+            one = (
+                await sharing.http.get(f"/v1/sharing-agreements/{stopped}", headers=sharing.manager("irvine"))
+            ).json()
+            assert (one["state"], one["stopped_name"]) == ("stopped", f"policy {strict.version}")
+            assert one["stop_reason"].startswith("COUNTERPARTY_NOT_PERMITTED")
+        told = [event for event in await sharing.told("agreement_stopped") if event.reason_code]
+        assert sorted(event.agency for event in told) == ["demo", "demo", "irvine", "irvine"]
+        door["irvine"] = here["irvine"] = wide
+        await doors.parts.agreements.turn(here, utc_now())
+        await refused(await doors.ask({"plate": "8TST001"}, person=person, agency="irvine"), 403, "AGREEMENT_MISSING")
 
 
 async def test_no_intent_reaches_another_agency_but_under_the_agreement_between_the_two(pg_database, tmp_path):

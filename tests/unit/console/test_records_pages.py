@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from unittest.mock import MagicMock, patch
 
@@ -30,6 +30,8 @@ from tests.fixtures.kept import (
     RUNNING,
     SUBMITTED,
     answer_records,
+    hold,
+    stock,
 )
 
 NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
@@ -83,12 +85,12 @@ class Desk:
     """The console's app in this process, with a session of any roles and agency and with played doors."""
 
     def __init__(self, folder):
-        self.notices = []
+        self.breaches = []
 
-        async def notices(_store, _person):
-            return self.notices
+        async def waiting(_store, _person):
+            return self.breaches
 
-        with patch.object(BreachStore, "notices", notices):
+        with patch.object(BreachStore, "waiting", waiting):
             console = alpr_console.main.build(console_settings(folder), MagicMock(), {}, asyncio.Event(), lambda: NOW)
         self.app, self.doors, self.profiles, self.delegation = console.app, PlayedDoors(), load_profiles(), ""
 
@@ -100,9 +102,9 @@ class Desk:
     def get(self, path, roles, **more):
         return asyncio.run(self._get(path, roles, **more))
 
-    async def _get(self, path, roles, *, agency="demo", method="GET", headers=None, **more):
+    async def _get(self, path, roles, *, agency="demo", method="GET", headers=None, breaches=0, **more):
         person = Person("p-1", "u", "Una User", "Example PD", agency, tuple(roles), "s-1", "192.0.2.7")
-        session = SignedIn(person, self.profiles[agency], csrf_of("t"), sound_armed=False, muted_until=None)
+        session = SignedIn(person, self.profiles[agency], csrf_of("t"), False, None, breaches=breaches)
 
         async def find(_token, _now):
             return session
@@ -151,14 +153,85 @@ def test_a_page_needs_no_more_than_a_state_and_a_number(desk, path):
     assert answer.status_code == 200, answer.text[:400]
 
 
-@pytest.mark.requirement("SEC-02", partial="the notice on the first page; tasks and policy are tested with the feature")
-def test_a_breach_nobody_has_seen_stands_before_everything_else_that_waits(desk):
+def test_the_overview_tells_what_every_hold_in_force_covers_whatever_its_state(desk):
     answer_records(desk.doors, NOW)
-    desk.notices = [{"incident_id": RUN, "words": "A breach was reported.", "notice_id": RUN}]
+    held = [{"ground": "evidence", "holds": 1, "reads": 144, "hits": 23, "uncounted": 0}]
+    desk.doors.json("GET", "/v1/retention/stock", 200, {**stock(NOW), "held": {"reads": 0}, "holds": held})
+    desk.doors.json("GET", "/v1/holds", 200, {"holds": [], "next": None})
+    page = desk.get("/records", OFFICE).text
+    assert "Evidence" in page
+    assert ">144<" in page
+    assert "Nothing is held" not in page
+    for holds, words in (([], "Nothing is held."), (None, "Not counted right now.")):
+        desk.doors.json("GET", "/v1/retention/stock", 200, {**stock(NOW), "holds": holds})
+        assert words in desk.get("/records", OFFICE).text
+
+
+def test_a_run_that_met_nothing_claims_no_certificate_no_entry_and_no_answer_of_a_store(desk):
+    doors = [{"store": "console", "state": "not_asked", "gone": {}, "left": {}, "answered_at": None}]
+    empty = {"run_id": RUN, "state": "complete", "days": [], "stores": doors, "ledger_event": "", "certificate": None}
+    desk.doors.json("GET", f"/v1/retention/runs/{RUN}", 200, empty)
+    page = desk.get(f"/records/purges/{RUN}", OFFICE).text
+    assert "Nothing was due." in page
+    for claim in ("It is an entry of the ledger", "Print the certificate", "answered", "Answered"):
+        assert claim not in page
+    answer_records(desk.doors, NOW)
+    page = desk.get(f"/records/purges/{RUN}", OFFICE).text
+    assert "Nothing was due." not in page
+    for claim in ("It is an entry of the ledger", "Print the certificate", "Not asked"):
+        assert claim in page
+
+
+def test_a_hold_waits_for_its_confirmation_only_while_it_is_provisional_and_says_when_it_was_counted(desk):
+    for state, waits in (("provisional", True), ("active", False), ("release_requested", False), ("ended", False)):
+        one = hold(HOLD, NOW, state=state, flag="HOLD_GROUND_NOT_IN_PROFILE")
+        desk.doors.json("GET", f"/v1/holds/{HOLD}", 200, one)
+        page = desk.get(f"/records/holds/{HOLD}", OFFICE).text
+        assert ("This ground is not in the agency" in page) == waits, state
+        assert "as of " in page
+
+
+def test_why_nothing_is_purged_begins_as_a_sentence_does(desk):
+    purge = {
+        "runs": False,
+        "reason_code": "RETENTION_CHANGE_PENDING",
+        "words": "the changed rules are not approved yet",
+    }
+    desk.doors.json("GET", "/v1/retention/schedule", 200, {"purge": purge})
+    assert "The changed rules are not approved yet" in desk.get("/records/schedule", OFFICE).text
+
+
+def test_a_demand_can_name_every_hold_that_binds_whatever_its_state(desk):
+    answer_records(desk.doors, NOW)
+    over = hold(RUN, NOW, state="ended")
+    desk.doors.json(
+        "GET", "/v1/holds", 200, {"holds": [hold(HOLD, NOW), hold(FOREIGN, NOW, state="provisional"), over]}
+    )
+    page = desk.get("/records/demands", OFFICE).text
+    assert [f'value="{name}"' in page for name in (HOLD, FOREIGN, RUN)] == [True, True, False]
+
+
+@pytest.mark.requirement("SEC-02", partial="the first page; who is told and the tasks are tested with the feature")
+def test_what_waits_about_a_breach_stands_before_everything_else_with_the_time_it_has(desk):
+    answer_records(desk.doors, NOW)
+    desk.breaches = [
+        {"incident_id": RUN, "words": "A breach was reported.", "due_at": None},
+        {"incident_id": RUNNING, "words": "Stop it.", "due_at": NOW - timedelta(minutes=1)},
+    ]
     page = desk.get("/records", ("program_manager",)).text
-    assert page.index(f"/records/breaches/{RUN}") < page.index("Decide on a request")
-    desk.notices = []
-    assert "See a breach" not in desk.get("/records", ("program_manager",)).text
+    assert page.index(f"/records/breaches/{RUN}") < page.index(f"/records/breaches/{RUNNING}")
+    assert page.index(f"/records/breaches/{RUNNING}") < page.index("Decide on a request")
+    assert "Late" in page[page.index("Stop it.") : page.index("Decide on a request")]
+    desk.breaches = []
+    assert f'href="/records/breaches/{RUN}' not in desk.get("/records", ("program_manager",)).text
+
+
+@pytest.mark.parametrize("waits", [0, 1, 3])
+def test_a_breach_that_waits_for_somebody_is_said_on_top_of_every_page(desk, waits):
+    answer_records(desk.doors, NOW)
+    page = desk.get("/records/releases", ("alpr_admin",), breaches=waits).text
+    words = {0: None, 1: "Breach: 1 waits for you", 3: "Breach: 3 wait for you"}[waits]
+    assert ("Breach:" not in page) if words is None else (words in page)
 
 
 @pytest.mark.parametrize("path", ["/records", "/records/holds", f"/records/holds/{HOLD}", "/records/releases"])

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from alpr_console.breaches import rules as breaches_rules
 from alpr_console.records import rules
+from alpr_retention.sharing import rules as sharing_rules
 from alprcore.model import Person
 from alprcore.profiles import load_profiles
 
@@ -42,14 +44,18 @@ def test_what_is_stored_is_told_by_age_month_and_day_with_words_for_each_column(
     assert charts["due"].rows == (("Nov 2027", 3),)
 
 
-def test_what_is_held_is_summed_by_ground_the_largest_first():
+def test_what_is_held_is_told_by_ground_the_largest_first_and_never_as_nothing_while_nobody_knows():
     holds = [
-        {"ground": "evidence", "reads": 5},
-        {"ground": "discovery_request", "ground_label": "Discovery", "reads": 90},
-        {"ground": "evidence", "reads": None},
+        {"ground": "evidence", "holds": 2, "reads": 5, "uncounted": 1},
+        {"ground": "discovery_request", "holds": 1, "reads": 90, "uncounted": 0},
     ]
-    assert rules.held_by_ground(holds) == [("Discovery", 1, 90), ("Evidence", 2, 5)]
-    assert rules.held_by_ground(None) == []
+    grounds = [{"code": "discovery_request", "label": "Discovery"}]
+    assert rules.held_by_ground({"holds": holds}, grounds) == [
+        rules.Held("Discovery", 1, 90, 0),
+        rules.Held("Evidence", 2, 5, 1),
+    ]
+    assert rules.held_by_ground({"holds": []}, None) == []
+    assert rules.held_by_ground({}, grounds) is None
 
 
 def test_a_door_that_answers_less_shows_less_and_breaks_nothing():
@@ -176,3 +182,12 @@ def test_the_media_of_the_policy_come_first_and_every_other_is_offered_too(agenc
     assert len(offered) == len(set(offered))
     if agency == "claremont":
         assert offered[0] == "dvd"
+
+
+def test_a_tab_is_shown_to_exactly_those_whom_the_door_behind_it_admits():
+    roles = {"officer", "dispatcher", "investigator", "contractor", *breaches_rules.WORKERS, *sharing_rules.READERS}
+    for one in map(person, roles):
+        shown = {path for path, _ in rules.tabs(one)}
+        assert ("/records/breaches" in shown) == breaches_rules.may_look(one), one.roles
+        for part in ("sharing", "demands"):
+            assert (f"/records/{part}" in shown) == (sharing_rules.may_look(one) is None), (part, one.roles)

@@ -9,7 +9,7 @@ import pytest
 from alpr_retention.holding import rules
 from alpr_retention.holding.rules import CaseFile, Draft, Dvd, Placed, Scope, Standing
 from alprcore.model import ADMITTED, Person, Refused
-from alprcore.policy import ROLES
+from alprcore.policy import HOLD_PLACERS, QUERY_ROLES, ROLES
 from alprcore.profiles import load_profiles
 
 PROFILES = load_profiles()
@@ -80,6 +80,35 @@ def test_steps_follow_state_and_role():
     asked = replace(ACTIVE, case_file=CaseFile("http"))
     assert "case_file" not in rules.may(profile, manager, asked)
     assert "case_file" not in rules.may(PROFILES["irvine"], manager, ACTIVE)
+
+
+def test_a_hold_that_somebody_elses_demand_rests_on_never_ends_with_a_case_file():
+    kept = PROFILES["escondido"].retention
+    everything = replace(kept, hold_grounds=tuple(rules.GROUNDS))  # a policy may name every ground beside the case file
+    assert rules.ends_with_case_file(kept, ACTIVE)
+    assert not rules.ends_with_case_file(kept, replace(ACTIVE, court_reference="CR 9"))
+    assert [code for code in rules.GROUNDS if rules.ends_with_case_file(everything, replace(ACTIVE, ground=code))] == [
+        "linked_investigation"
+    ]
+    assert not rules.ends_with_case_file(kept, replace(ACTIVE, case_number=""))
+    assert not rules.ends_with_case_file(PROFILES["irvine"].retention, ACTIVE)
+
+
+@pytest.mark.requirement("ADM-04", partial="the rule by itself; the door is tested with the holds")
+@pytest.mark.parametrize("role", sorted(HOLD_PLACERS))
+def test_a_role_that_may_not_search_holds_no_plate(role):
+    searches = role in QUERY_ROLES
+    for wish in ({"plate": "8TST001"}, {"plate": "8TST001", "lookalikes": True}, {"partial": "8T*"},
+                 {"partial": "8T*", "lookalikes": True, "device_ids": ["cam"]}):  # fmt: skip
+        scope = rules.by_query(**wish)
+        assert isinstance(scope, Scope)
+        assert (rules.may_name(person(role), scope) is ADMITTED) == searches
+    for scope in (Scope(("r",)), rules.by_query(device_ids=["cam"]), rules.by_query(captured_from=NOW), Scope(
+        criteria={"plate": "8TST001"}, entry=7,
+    )):  # fmt: skip
+        assert isinstance(scope, Scope)
+        assert rules.may_name(person(role), scope) is ADMITTED
+    assert ("plate" in rules.scopes_of(person(role))) == searches
 
 
 def test_a_case_file_is_over_after_its_day_and_on_fresh_word():

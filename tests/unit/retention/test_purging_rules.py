@@ -97,6 +97,12 @@ def test_a_report_adds_up_and_its_certificate_is_bound_by_its_hash():
     assert certificate_of(other, "demo", NOW)[1] != sha256
 
 
+def test_a_service_that_was_never_asked_is_not_said_to_have_answered():
+    for items in ([], [item("refused", answers=(), parts=0)]):
+        states = {store["store"]: store["state"] for store in report_of(RUN, items, DOORS)["stores"]}
+        assert (states["console"], states["ingest"]) == ("not_asked", "not_asked")
+
+
 def an_order(**changes):
     ids = tuple(make_id("hit", str(n)) for n in range(3))
     order = PurgeOrder("o-1", "r-1", "demo", DAY, 0, 2, ids, ids, ids[:1], True, NOW)

@@ -40,7 +40,7 @@ def asked(**changes):
 
 
 def known(agency, state=State.SUBMITTED, recipient=RecipientClass.LAW_ENFORCEMENT, **changes):
-    one = rules.Known(agency, state, asked(recipient_class=recipient), "clerk", True, READS)
+    one = rules.Known(agency, state, asked(recipient_class=recipient), "clerk", "clerk", True, READS)
     return replace(one, **changes)
 
 
@@ -57,7 +57,7 @@ def code(decision):
 
 
 def decided(agency, recipient=RecipientClass.LAW_ENFORCEMENT, who=None, state=State.SUBMITTED, **changes):
-    judgment = Judgment(Verdict.APPROVE, **{**BASES, **changes})
+    judgment = Judgment(Verdict.APPROVE, **{"scope_sha256": rules.scope_digest(READS), **BASES, **changes})
     return code(rules.decide(known(agency, state, recipient), judgment, who or approver(agency), PROFILES[agency]))
 
 
@@ -167,6 +167,24 @@ def test_an_approval_narrows_and_a_denial_gives_a_reason(agency):
     assert code(rules.decide(nothing, Judgment(Verdict.APPROVE, **BASES), boss, profile)) == "SCOPE_REQUIRED"
     assert code(rules.decide(nothing, Judgment(Verdict.DENY, note=" no  "), boss, profile)) == "REASON_REQUIRED"
     assert rules.decide(nothing, Judgment(Verdict.DENY, note="no case is named"), boss, profile) == ADMITTED
+
+
+@pytest.mark.requirement("SHR-03", partial=ALONE)
+@every_agency
+def test_an_approval_is_of_the_reads_that_were_looked_at_and_that_another_named(agency):
+    profile, boss = PROFILES[agency], approver(agency)
+    assert decided(agency, scope_sha256="") == "SCOPE_REQUIRED"
+    assert decided(agency, scope_sha256="", read_ids=READS) == ""
+    swapped = known(agency, read_ids=READS[:1])
+    seen = Judgment(Verdict.APPROVE, scope_sha256=rules.scope_digest(READS), **BASES)
+    assert code(rules.decide(swapped, seen, boss, profile)) == "SCOPE_CHANGED"
+    assert code(rules.decide(swapped, replace(seen, read_ids=READS[:1]), boss, profile)) == "SCOPE_CHANGED"
+    assert rules.scope_digest(READS) == rules.scope_digest(READS[::-1])
+    own = known(agency, scoped_by=boss.person_id)
+    for judgment in (seen, Judgment(Verdict.DENY, note="no case is named")):
+        assert code(rules.decide(own, judgment, boss, profile)) == "AUTHOR_MUST_DIFFER"
+    assert "decide" not in rules.ways(own, boss, profile)
+    assert "scope" in rules.ways(own, boss, profile)
 
 
 @every_agency

@@ -1,7 +1,7 @@
 """Agreements, demands and custody as rules (SHR-01, SHR-03, SHR-07, SHR-11, USE-08)."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from alprcore.profiles import load_profiles
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PROFILES = load_profiles()
+SERVED = {"demo": PROFILES["demo"]}
 FIVE = ("irvine", "westminster", "claremont", "escondido", "roseville")
 
 
@@ -59,7 +60,7 @@ def agreement(**changes):
 def test_who_may_close_which_agreement(agency, changes, code):
     profile = PROFILES[agency]
     refused = rules.refused_draft(
-        draft(profile, **changes), person("program_manager", agency=agency), profile, {"demo", agency}, NOW
+        draft(profile, **changes), person("program_manager", agency=agency), profile, SERVED | {agency: profile}, NOW
     )
     assert (refused.reason_code if refused else None) == code
 
@@ -73,8 +74,50 @@ def test_a_profile_may_permit_other_states_but_never_private_parties():
         ("private", "CA", "RECIPIENT_CLASS_NOT_PERMITTED"),
     ):
         wanted = draft(profile, party_kind=kind, party_state=state)
-        refused = rules.refused_draft(wanted, person("program_manager"), open_, {"demo"}, NOW)
+        refused = rules.refused_draft(wanted, person("program_manager"), open_, SERVED, NOW)
         assert (refused.reason_code if refused else None) == code
+
+
+def with_sharing(profile, **changes):
+    return replace(profile, sharing=replace(profile.sharing, **changes))
+
+
+@pytest.mark.parametrize("agency", FIVE)
+def test_what_the_receivers_own_policy_says_of_its_state_binds(agency):
+    profile, asker = PROFILES[agency], person("program_manager", agency=agency)
+    for home, code in (("", None), ("CA", None), ("NV", "COUNTERPARTY_NOT_PERMITTED")):
+        served = {"demo": with_sharing(PROFILES["demo"], home_state=home)}
+        refused = rules.refused_draft(draft(profile), asker, profile, served, NOW)
+        assert (refused.reason_code if refused else None) == code
+
+
+def test_an_agreement_is_judged_by_the_policy_of_today():
+    profile = PROFILES["irvine"]
+    open_ = with_sharing(profile, agreement_kinds=("in_state", "out_of_state", "federal"))
+    (purpose, *_) = (one.code for one in profile.purposes if one.query)
+    abroad = agreement(party_kind="out_of_state", party_state="NV", purposes=[purpose])
+    assert rules.outlived(abroad, open_, PROFILES["demo"]) is None
+    assert rules.outlived(abroad, profile, PROFILES["demo"]).reason_code == "COUNTERPARTY_NOT_PERMITTED"
+    here = agreement(purposes=[purpose])
+    assert rules.outlived(here, profile, None) is None
+    moved = with_sharing(profile, home_state="OR")
+    assert rules.outlived(here, moved, None).reason_code == "COUNTERPARTY_NOT_PERMITTED"
+    fewer = replace(profile, purposes=tuple(one for one in profile.purposes if one.code != purpose))
+    assert rules.outlived(here, fewer, None).reason_code == "PURPOSE_NOT_PERMITTED"
+
+
+@pytest.mark.parametrize(
+    ("day", "statute", "moment"),
+    [
+        (date(2027, 3, 14), "", datetime(2026, 3, 16, tzinfo=UTC)),
+        (date(2028, 2, 29), "", datetime(2027, 3, 3, tzinfo=UTC)),
+        (date(2027, 3, 14), "RSA 261:75-b", datetime(2027, 3, 16, tzinfo=UTC)),
+    ],
+)
+def test_what_is_due_on_a_day_was_captured_a_year_before_unless_a_statute_asks_for_less(day, statute, moment):
+    retention = replace(PROFILES["escondido"].retention, statute=statute)
+    assert rules.captured_before(day, retention) == moment
+    assert rules.captured_before(day, None) == datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=2)
 
 
 @pytest.mark.parametrize(

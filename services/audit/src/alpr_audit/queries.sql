@@ -24,7 +24,8 @@ SELECT retention.search_hits($1);
 
 -- agreements_of --
 -- run as alpr_reader; whether an agreement still stands is judged again at the search
-SELECT agreement_id, giver, purposes, device_ids, max_age_days, with_images, with_hits, expires_at
+SELECT agreement_id, giver, purposes, device_ids, max_age_days, with_images, with_hits, expires_at, party_kind,
+       party_state
 FROM retention.agreements_of($1);
 
 -- subject_answer --

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
@@ -30,6 +30,7 @@ from .audits import pages as audits_pages
 from .audits import rules as audits_rules
 from .breaches import api as breaches_api
 from .breaches import pages as breaches_pages
+from .breaches import rules as breaches_rules
 from .breaches.store import BreachStore
 from .cad import api as cad_api
 from .cad import pages as cad_pages
@@ -218,7 +219,15 @@ def assemble(
     urls = {"ingest": settings.ingest_url, "audit": settings.audit_url, "retention": settings.retention_url}
     doors = Doors(urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s)
     refusals = refusal_log(outbox, policies, clock)
-    web = Web(settings, policies, clock, accounts.sessions.find, accounts.sessions.touch, doors, stop, refusals)
+    breaches = BreachStore(outbox)
+
+    async def found(token: str, now: datetime) -> SignedIn | None:
+        session = await accounts.sessions.find(token, now)
+        if session is None or session.limit or not breaches_rules.may_look(session.person):
+            return session
+        return replace(session, breaches=len(await breaches.waiting(session.person)))
+
+    web = Web(settings, policies, clock, found, accounts.sessions.touch, doors, stop, refusals)
     publication = PublicationStore(pool, outbox, policies)
 
     gathered = Gathered(training.courses, audited.covered)
@@ -227,7 +236,6 @@ def assemble(
     confirmations = Confirmations(settings.confirmations, clock)
     confirmations.check(policies)
     canvasses = CanvassStore(outbox, keys)
-    breaches = BreachStore(outbox)
     cad = CadStore(outbox, hits.hit_of, hits.tell, keys, settings.public_url, settings.link_minutes)
     more.append(cad.facts)
     also.append(cad.notified)
@@ -306,7 +314,7 @@ def assemble(
         queries_pages.router(),
         packages_api.router(gathering),  # before the forwards: a package takes an entry of the ledger first
         records_api.router(empowered),
-        records_pages.router(empowered, breaches.notices),
+        records_pages.router(empowered, breaches.waiting),
         audits_pages.router(),
     )
     app = create_app(web, routers, version=version("alpr-console"), places=PLACES, menu=MENU)

@@ -52,7 +52,8 @@ class SignedIn:
     """A living session: who it is, what the agency's policy is, and whether the sound is on.
 
     `limit` is what has to be done first: while it stands, only routes that are made for it (`limited`) answer.
-    `lock_exempt`: a terminal of a staffed dispatch room, whose open feed counts as use. `alerts` are unseen ones.
+    `lock_exempt`: a terminal of a staffed dispatch room, whose open feed counts as use. `alerts` are unseen ones,
+    `breaches` notices and tasks of breaches that wait for this person (SEC-02).
     `policy_changed`: the session goes on, and a version of the policy came into force that its person has not read.
     `client_kind` is what the session signed on as, a dispatch console where it did not (HIT-03, DEF-12); `unit` is the
     call sign it signed on with, `client_id` this sign-on, `unit_device` the ALPR device it works with, or empty.
@@ -67,6 +68,7 @@ class SignedIn:
     locks_at: datetime | None = None
     lock_exempt: bool = False
     alerts: int = 0
+    breaches: int = 0
     review_due: datetime | None = None
     policy_changed: bool = False
     client_kind: ClientKind = ClientKind.DISPATCH_CONSOLE

@@ -59,6 +59,7 @@ class Parts:
     quarantine: Quarantine
     packages: Packages
     builder: Builder
+    agreements: Agreements
     repositories: Repositories
     partners: Partners
     refusals: RefusalLog
@@ -100,7 +101,7 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
     outbox = Outbox(pool)
     images = Images(ImageStore(settings.objects_url), ImageKeys(settings.image_keys_dir))
     partners = Partners(settings.repositories)
-    repositories = Repositories(outbox, profiles, partners)
+    agreements, repositories = Agreements(outbox), Repositories(outbox, profiles, partners)
     records = Records(pool, also=[repositories.note])
     house = House(records, images, profiles, publisher, clock)
     systems = RecordsSystems(settings.case_files, clock)
@@ -114,7 +115,7 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
     rows = Rows(pool, outbox)
     ways = Ways(
         end_due=watch.end_due,
-        local={"quarantine": quarantine.purge, "evidence": packages.due},
+        local={"quarantine": quarantine.purge, "evidence": packages.due, "repositories": repositories.purged},
         doors=tuple(name.strip() for name in settings.purge_doors.split(",") if name.strip()),
         patience=timedelta(minutes=settings.purge_answer_minutes),
     )
@@ -129,7 +130,7 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
         holding_api.routes(door, Holds(outbox), systems, profiles),
         evidence_api.routes(door, packages, hold_facts, signer.public, key_fingerprint(signer.public)),
         releases_api.routes(RequestStore(outbox, images.objects, images.keys), handing, door, profiles),
-        sharing_api.routes(door, profiles, Agreements(outbox), repositories, Demands(outbox), handing.holders),
+        sharing_api.routes(door, profiles, agreements, repositories, Demands(outbox), handing.holders),
         quarantine_api.routes(quarantine, door),
     ]
     return Parts(
@@ -147,6 +148,7 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
         quarantine=quarantine,
         packages=packages,
         builder=Builder(packages, Bench(pool, outbox, profiles), images, signer, clock),
+        agreements=agreements,
         repositories=repositories,
         partners=partners,
         refusals=refusals,

@@ -104,6 +104,9 @@ def _by_itself(parts: Parts, settings: RetentionSettings, stop: asyncio.Event) -
     async def send() -> None:
         await parts.repositories.turn(parts.clock())
 
+    async def agree() -> None:
+        await parts.agreements.turn(parts.profiles, parts.clock())
+
     async def tidy() -> None:
         await parts.packages.tidy(parts.clock())
 
@@ -119,6 +122,7 @@ def _by_itself(parts: Parts, settings: RetentionSettings, stop: asyncio.Event) -
         every(60.0, stop, parts.watch.look),
         every(settings.case_files_every_seconds, stop, parts.watch.ask_case_files),
         every(settings.repositories_every_seconds, stop, send),
+        every(5.0, stop, agree),
         every(2.0, stop, parts.builder.work),
         every(60.0, stop, tidy),
         every(3600.0, stop, parts.quarantine.sweep_frames),

@@ -42,6 +42,11 @@ TOLD = Counter("alpr_retention_told_total", "Messages handed over from the outbo
 REPOSITORY = Counter("alpr_retention_repository_batches_total", "Batches to standing repositories", ["kind", "outcome"])
 # reads, withdrawals; taken, failed. Withdrawals that fail for an hour: what was purged here still lies there, call them.
 
+AGREEMENTS_STOPPED = Counter(
+    "alpr_retention_agreements_stopped_total", "Agreements that the policy in force refuses, stopped by this service"
+)
+# Grows: a change of policy ended what two people had agreed to. Tell the other agency, or close a new one.
+
 HOLDS = Gauge("alpr_retention_holds_binding", "Holds that keep records beyond their period")
 # Of every agency. Only grows for months: look which ones nobody reviews.
 

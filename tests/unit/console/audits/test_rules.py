@@ -123,6 +123,20 @@ def test_who_acted_is_found_in_both_shapes():
     assert rules.who(None)["username"] == ""
 
 
+@pytest.mark.parametrize(
+    ("personal", "words"),
+    [
+        (None, ""),  # erased: a person may have stood there
+        ({}, "the system (retention)"),
+        ({"read_ids": ["r"]}, "the system (retention)"),
+        ({"username": "jdoe"}, ""),
+        ({"person": {"full_name": "Jane Doe"}}, ""),
+    ],
+)
+def test_what_a_service_did_by_itself_is_never_called_erased(personal, words):
+    assert rules.doer({"entry": {"service": "retention"}, "personal": personal}) == words
+
+
 def test_nested_content_is_laid_out_and_nothing_is_lost():
     content = {
         "person": {"full_name": "Jane Doe", "roles": ["auditor", "x"]},
@@ -149,3 +163,10 @@ def test_entries_are_the_auditors_and_reports_a_few_roles():
 def test_a_kind_without_words_is_shown_as_its_code():
     assert rules.in_words("something_new") == "Something new"
     assert rules.in_words("query") == "Searched reads"
+
+
+def test_what_happens_to_records_can_be_chosen_in_the_filter():
+    prefixes = {kind.split("_")[0] for kind in rules.KINDS}
+    wanted = {"hold", "package", "evidence", "release", "demand", "agreement", "purge", "retention", "breach"}
+    assert wanted <= prefixes
+    assert rules.in_words("purge") == "Records purged"

@@ -3,7 +3,9 @@
 import pytest
 
 from alpr_console.queries import rules
+from alpr_console.records.rules.sections import may_look
 from alprcore.model import Person, Refused
+from alprcore.policy import HOLD_PLACERS, RELEASE_TAKERS, ROLES
 from alprcore.profiles import load_profiles
 
 PROFILES = load_profiles()
@@ -131,3 +133,11 @@ def test_the_map_shows_devices_that_have_a_place():
     assert rules.positions(devices) == [
         {"id": "a", "name": "a", "kind": "fixed", "latitude": 1.0, "longitude": 2.0},
     ]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_whoever_is_offered_a_hold_or_a_release_beside_an_answer_gets_its_form_and_its_door(role):
+    offered = {act for act, _, _ in rules.acts_on(person(role))}
+    assert ("hold" in offered) == may_look("/records/holds/new", {role}) == (role in HOLD_PLACERS)
+    assert ("release" in offered) == (role in RELEASE_TAKERS)
+    assert "release" not in offered or may_look("/records/releases/new", {role})

@@ -81,7 +81,9 @@ COVER.txt        whose package this is, for whom and for what, and what was left
 manifest.json    the package, its reads, every file with size and SHA-256
 reads.csv        the reads of this volume as a table
 reads/<number>-<id>/read.json       the read: text, scores by character, models and their hashes, time and place
-reads/<number>-<id>/*.jpg           its images, exactly the bytes that were read
+reads/<number>-<id>/*.jpg           its images, exactly the bytes that were stored when it was read: context.jpg is
+                                    the camera's picture without what the camera wrote beside it (place, owner),
+                                    closeup.jpg is the plate, cut out of the picture and encoded anew
 reads/<number>-<id>/hits.json       hits: list, version, entry compared, why it matched, how it was confirmed
 reads/<number>-<id>/custody.json    the chain of custody
 ledger/<entry>.tlog-proof           for entries of the agency's ledger: the entry and the proof that it stands there

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,10 @@ NEVER_RECIPIENTS: Final = frozenset({"commercial", "private_entity", "individual
 """Classes of recipient to whom nothing is ever given, whoever approves (USE-08)."""
 EVENT_ROLES: Final = frozenset({"supervisor", "program_manager", "alpr_admin"})
 """Who may declare and end a protected event."""
+HOLD_PLACERS: Final = frozenset({"investigator", "supervisor", "custodian", "retention_officer", "program_manager"})
+"""Who may place a hold, look at it again and ask for its end (RET-07)."""
+RELEASE_TAKERS: Final = HOLD_PLACERS | {"alpr_admin"}
+"""Who may take down a request for a release and hand over what was approved, beside those whom the policy names (SHR-02)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,23 @@ def may_receive(recipient_class: str) -> Decision:
     if recipient_class in NEVER_RECIPIENTS:
         return Refused("USE-08", "RECIPIENT_CLASS_NOT_PERMITTED", "data is never given to this class of recipient")
     return ADMITTED
+
+
+def agreement_refused(profile: AgencyProfile, kind: str, state: str, purposes: Collection[str]) -> Refused | None:
+    """Say why an agency's policy permits no agreement with this kind of agency, of this state, for these purposes.
+
+    Asked when it is proposed, and again whenever it is used or the policy changed: a paper does not outlive the policy
+    that permitted it (SHR-01, SHR-07).
+    """
+    sharing = profile.sharing
+    abroad = kind == "in_state" and bool(sharing.home_state) and state != sharing.home_state
+    if kind not in sharing.agreement_kinds or abroad:
+        words = "the policy permits no agreement with federal or out-of-state agencies"
+        return Refused("SHR-07", "COUNTERPARTY_NOT_PERMITTED", words)
+    known = {purpose.code for purpose in profile.purposes if purpose.query}
+    if not known.issuperset(purposes):
+        return Refused("USE-01", "PURPOSE_NOT_PERMITTED", f"purposes: of {', '.join(sorted(known))}")
+    return None
 
 
 def may_approve(kind: str, person: Person, profile: AgencyProfile) -> Decision:

@@ -232,6 +232,8 @@ class Door:
             await self.record(kind, person, facts=facts, personal={}, about=intent.index, outcome="error")
             if code.startswith(_AGREED):  # stopped between the look at it and the search
                 raise Refusal(403, code, "no agreement in force permits it", person=person) from error
+            if code == "DEMAND_UNKNOWN":
+                raise Refusal(403, code, "the agency has no such open demand of a person", person=person) from error
             raise SearchAway("the search could not be answered") from error
 
     def _asked(self, person: Person, ask: Ask, index: int) -> Awaitable[list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from alprcore.model import Person, Refused
 from alprcore.plates import normalize
-from alprcore.policy import standing_refusal
+from alprcore.policy import agreement_refused, standing_refusal
 
 from ..store.questions import Agreement
 from .answers import Refusal, refusal_of
@@ -71,7 +71,7 @@ async def agreed(
     """
     if agency in ("", person.agency):
         return None
-    offered = [one for one in await door.questions.agreements(person.agency) if one.giver == agency]
+    offered = [one for one in await _offered(door, person) if one.giver == agency]
     lacking = [agreement_lacks(one, purpose_code, hits=hits, images=images) for one in offered]
     for one, lack in zip(offered, lacking, strict=True):
         if lack is None:
@@ -82,13 +82,25 @@ async def agreed(
     raise Refusal(403, lack.reason_code, lack.detail, person=person, asked=asked)
 
 
+async def _offered(door: Door, person: Person) -> list[Agreement]:
+    """List the agreements in force that the givers' policies permit today; where a policy is not known, none."""
+    found = [(one, door.profiles.get(one.giver)) for one in await door.questions.agreements(person.agency)]
+    return [
+        one for one, giver in found
+        if giver is not None and agreement_refused(giver, one.party_kind, one.party_state, one.purposes) is None
+    ]  # fmt: skip
+
+
 def router(door: Door) -> APIRouter:
     """Bind the route to the door."""
     routes = APIRouter()
 
     @routes.post("/v1/subject-lookups")
     async def post_lookup(request: Request) -> JSONResponse:
-        """Whether reads of a person's vehicle are kept, and until when: counts and days, nothing else of any read."""
+        """Whether reads of a person's vehicle are kept, and until when: counts and days, nothing else of any read.
+
+        Only for a demand of that person which the agency has recorded and not answered yet; the database looks for it.
+        """
         person = door.person(request)
         door.count(person, "queries", "agency_queries")
         body: SubjectBody = await read_body(request, SubjectBody, person)
@@ -101,16 +113,16 @@ def router(door: Door) -> APIRouter:
         if len(body.verified.strip()) < VERIFIED_MIN:
             words = "verified: how it was made sure that the vehicle is the requester's"
             raise Refusal(422, "IDENTITY_NOT_VERIFIED", words, person=person)
-        criteria = {"plate": plate, "state": body.state.upper(), "demand_id": body.demand_id}
+        criteria = {"plate": plate, "state": body.state.upper(), "demand_id": body.demand_id.lower()}
         reasons = {"purpose_code": SUBJECT_ACCESS, "justification": body.verified.strip()}
         ask = Ask(
             kind="query",
             act="subject",
-            search={name: criteria[name] for name in ("plate", "state") if criteria[name]},
+            search={name: value for name, value in criteria.items() if value},
             facts={
                 "purpose_code": SUBJECT_ACCESS,
                 "case_number": "none",
-                "subject": body.demand_id,
+                "subject": criteria["demand_id"],
                 "elements": sorted(name for name, value in criteria.items() if value),
             },
             personal={"criteria": {name: value for name, value in criteria.items() if value}, "reasons": reasons},
@@ -125,7 +137,7 @@ def router(door: Door) -> APIRouter:
     async def get_agencies(request: Request) -> JSONResponse:
         """Whose reads this person's agency may search besides its own; says nothing of any read."""
         person = door.person(request)
-        offered = await door.questions.agreements(person.agency)
+        offered = await _offered(door, person)
         names = {agency: profile.name for agency, profile in door.profiles.items()}
         return JSONResponse(
             {

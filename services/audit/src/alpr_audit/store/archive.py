@@ -189,11 +189,14 @@ def note_verifier_of(note: str, verifier: str) -> str:
 
 
 def _shown(row: Any) -> dict[str, Any]:
+    """Lay out an entry; `personal` is None once it was erased, and empty where the entry never committed to any."""
+    entry = json.loads(row["leaf"])
+    erased: dict[str, Any] | None = None if "personal" in entry else {}
     return {
         "index": row["idx"],
         "committed_at": row["committed_at"].isoformat(),
-        "entry": json.loads(row["leaf"]),
-        "personal": json.loads(row["content"]) if row["content"] else None,
+        "entry": entry,
+        "personal": json.loads(row["content"]) if row["content"] else erased,
     }
 
 

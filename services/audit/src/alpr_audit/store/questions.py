@@ -26,7 +26,10 @@ class HandedOut:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What another agency lets this one search: for which purposes, its hits and images too or not, until when."""
+    """What another agency lets this one search: for which purposes, its hits and images too or not, until when.
+
+    `party_kind` and `party_state` say what kind of agency this one is to the other.
+    """
 
     agreement_id: str
     giver: str
@@ -36,6 +39,8 @@ class Agreement:
     with_images: bool
     with_hits: bool
     expires_at: datetime
+    party_kind: str
+    party_state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class Questions:
                 with_images=row["with_images"],
                 with_hits=row["with_hits"],
                 expires_at=row["expires_at"],
+                party_kind=row["party_kind"],
+                party_state=row["party_state"],
             )
             for row in rows
         )

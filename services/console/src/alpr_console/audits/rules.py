@@ -67,6 +67,42 @@ KINDS: Final[Mapping[str, str]] = {
     "account_disabled": "Account disabled",
     "grants_changed": "Rights changed",
     "profile_approved": "Policy version approved",
+    "hold_placed": "Hold placed",
+    "hold_read": "Hold opened",
+    "hold_confirmed": "Hold confirmed",
+    "hold_reviewed": "Hold reviewed",
+    "hold_release_requested": "Release of a hold asked for",
+    "hold_kept": "Hold kept",
+    "hold_lifted": "Hold lifted",
+    "hold_released": "Hold released",
+    "hold_ended": "Hold ended",
+    "package_opened": "Evidence package begun",
+    "package_built": "Evidence package built",
+    "package_given": "Evidence package handed out",
+    "evidence_booked": "Evidence booked",
+    "release_requested": "Release request taken in",
+    "release_submitted": "Release request submitted",
+    "release_approved": "Release approved",
+    "release_denied": "Release denied",
+    "release_delivered": "Read released",
+    "disclosures_read": "Disclosures of a read looked up",
+    "demand_recorded": "Demand recorded",
+    "demand_answered": "Demand answered",
+    "agreement_proposed": "Sharing agreement proposed",
+    "agreement_approved": "Sharing agreement approved",
+    "agreement_denied": "Sharing agreement denied",
+    "agreement_stopped": "Sharing agreement stopped",
+    "purge_requested": "Purge asked for",
+    "purge": "Records purged",
+    "destruction_report_sent": "Destruction report sent",
+    "retention_change_noticed": "Change of the retention schedule noticed",
+    "retention_change_approved": "Change of the retention schedule approved",
+    "retention_change_done": "Change of the retention schedule applied",
+    "records_overdue": "Records past their day",
+    "records_missing": "Records missing before their day",
+    "breach_opened": "Breach reported",
+    "breach_task_done": "Task of a breach done",
+    "breach_closed": "Breach closed",
 }
 """Kinds of entries in words; a kind that is not named is shown as its code, readable enough."""
 OUTCOMES: Final = (("ok", "Done"), ("refused", "Refused"), ("error", "Failed"))
@@ -144,6 +180,14 @@ def who(personal: Mapping[str, Any] | None) -> dict[str, str]:
     found = person if isinstance(person, Mapping) else content
     names = ("username", "full_name", "organization", "source_ip", "session_id")
     return {name: str(found.get(name) or "") for name in names}
+
+
+def doer(row: Mapping[str, Any]) -> str:
+    """Name the service that made an entry by itself; empty where a person stands in it, or stood before the erasure."""
+    personal, person = row.get("personal"), who(row.get("personal"))
+    if personal is None or person["username"] or person["full_name"]:
+        return ""
+    return f"the system ({(row.get('entry') or {}).get('service') or 'a service'})"
 
 
 def what(row: Mapping[str, Any]) -> str:

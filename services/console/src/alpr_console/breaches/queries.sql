@@ -42,6 +42,15 @@ WHERE agency = $1 AND incident_id = ANY ($2::text[]) ORDER BY incident_id, at, e
 SELECT notice_id, incident_id, role, words, raised_at FROM console.breach_notices
 WHERE agency = $1 AND role = ANY ($2::text[]) AND seen_at IS NULL ORDER BY raised_at DESC LIMIT 50
 
+-- waiting_for --
+SELECT incident_id, words, NULL::timestamptz AS due_at FROM console.breach_notices
+WHERE agency = $1 AND role = ANY ($2::text[]) AND seen_at IS NULL
+UNION ALL
+SELECT b.incident_id, t.words, t.due_at
+FROM console.breaches b JOIN console.breach_tasks t ON t.agency = b.agency AND t.incident_id = b.incident_id
+WHERE b.agency = $1 AND b.closed_at IS NULL AND t.role = ANY ($2::text[]) AND t.done_at IS NULL
+ORDER BY due_at NULLS FIRST LIMIT 50
+
 -- do_task --
 UPDATE console.breach_tasks SET done_at = $4, done_by = $5, done_name = $6, note = $7
 WHERE agency = $1 AND incident_id = $2 AND task_id = $3 RETURNING code

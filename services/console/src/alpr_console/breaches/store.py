@@ -67,6 +67,12 @@ class BreachStore:
             rows = await connection.fetch(self._queries["notices_for"], person.agency, list(person.roles))
         return [dict(row) for row in rows]
 
+    async def waiting(self, person: Person) -> list[dict[str, Any]]:
+        """List what waits for this person's roles: notices that nobody saw, then open tasks, the most urgent first."""
+        async with self._outbox.change(person.agency) as connection:
+            rows = await connection.fetch(self._queries["waiting_for"], person.agency, list(person.roles))
+        return [dict(row) for row in rows]
+
     async def see(self, person: Person, profile: AgencyProfile, notice_id: str, now: datetime) -> bool:
         """Note that one of the role saw a notice; False when there is none unseen to this person's roles."""
         async with self._outbox.change(person.agency) as connection:

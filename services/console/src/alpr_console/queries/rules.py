@@ -16,9 +16,11 @@ from alprcore.model import Person, Refused
 from alprcore.plates import lookalike_positions
 from alprcore.policy import (
     EVENT_ROLES,
+    HOLD_PLACERS,
     OTHER_USE,
     PROTECTED_EVENT,
     QUERY_ROLES,
+    RELEASE_TAKERS,
     SYSTEM_PURPOSES,
     AgencyProfile,
     maintains_only,
@@ -40,9 +42,6 @@ _SYSTEM_WORDS: Final = {
     "upload_check": "Check of my own uploads",
     "release_fulfilment": "Fulfillment of an approved release",
 }
-HOLD_ROLES: Final = frozenset({"investigator", "supervisor", "custodian", "retention_officer", "program_manager"})
-RELEASE_ROLES: Final = HOLD_ROLES | {"alpr_admin"}
-"""To whom the forms for holds and for releases are offered beside an answer; the door decides again."""
 _PATTERN_SIGNS: Final = frozenset("?*")
 
 
@@ -120,9 +119,9 @@ def declares(person: Person) -> bool:
 def acts_on(person: Person) -> list[tuple[str, str, str]]:
     """List what this person may do with the reads found: act, the page of its form, words (RET-07, SHR-02)."""
     found = []
-    if not HOLD_ROLES.isdisjoint(person.roles):
+    if not HOLD_PLACERS.isdisjoint(person.roles):
         found.append(("hold", "/records/holds/new", "Hold these"))
-    if not RELEASE_ROLES.isdisjoint(person.roles):
+    if not RELEASE_TAKERS.isdisjoint(person.roles):
         found.append(("release", "/records/releases/new", "Release these"))
     return found
 

@@ -30,6 +30,16 @@ export const refusal = (content, status) => {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."} ${advice[content.reason_code] ?? ""}`.trim();
 };
 
+// The door names a field as its body does: the form marks it and says it as its label does.
+function named(form, content) {
+  form.querySelectorAll("[aria-invalid]").forEach((field) => field.removeAttribute("aria-invalid"));
+  const [name] = /^[a-z_.]+/.exec(content.detail ?? "") ?? [""];
+  const field = name && form.elements[name.split(".").at(-1)];
+  if (!field?.labels?.length) return content;
+  field.setAttribute("aria-invalid", "true");
+  return { ...content, detail: `${field.labels[0].textContent.trim()}${content.detail.slice(name.length)}` };
+}
+
 // A form that leaves the page as it is says what was saved: data-says="Granted" with the boxes that are ticked.
 function saved(form) {
   form.querySelectorAll("[data-refusal], [data-saved]").forEach((place) => place.remove());
@@ -65,7 +75,7 @@ async function send(form) {
   const answer = await fetch(filled, { method, body, headers: { "content-type": "application/json", "x-csrf-token": token } });
   if (answer.status === 401) return location.assign("/login");
   const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) return say(form, refusal(content, answer.status));
+  if (!answer.ok) return say(form, refusal(named(form, content), answer.status));
   if (!form.dispatchEvent(new CustomEvent("done", { detail: content, cancelable: true }))) return;
   if (form.dataset.says) return saved(form);
   const shown = form.dataset.shows && form.querySelector("output");

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, Field, FiniteFloat, StrictBool
 
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
-from alprcore.policy import AgencyProfile
+from alprcore.policy import HOLD_PLACERS, AgencyProfile
 
 from ..web import UUID_TEXT, Body, Door, Refusal, need_id, read_body
 from . import rules
@@ -272,7 +272,7 @@ def routes(door: Door, holds: Holds, systems: RecordsSystems, profiles: Mapping[
     async def step(
         request: Request, hold_id: str, model: type[NoteBody], name: str, kind: str, judge: Any
     ) -> tuple[Step, Any]:
-        person = door.asker(request, rules.PLACERS)
+        person = door.asker(request, HOLD_PLACERS)
         body = await read_body(request, model, person)
         need_id(hold_id, person, "HOLD_UNKNOWN", "no such hold")
         adapter = systems.adapter_of(person.agency)
@@ -317,7 +317,7 @@ def routes(door: Door, holds: Holds, systems: RecordsSystems, profiles: Mapping[
     @router.post("/v1/holds")
     async def post_hold(request: Request) -> JSONResponse:
         """Place a hold: 201 active, or 202 provisional on a ground that the policy does not name (RET-07)."""
-        person = door.asker(request, rules.PLACERS)
+        person = door.asker(request, HOLD_PLACERS)
         body = await read_body(request, HoldBody, person, HOLD_LIMIT)
         profile, now = room.profile(person), door.clock()
         draft = rules.Draft(

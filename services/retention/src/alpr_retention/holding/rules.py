@@ -9,11 +9,9 @@ from typing import Any, Final
 
 from alprcore.model import ADMITTED, Decision, Person, Refused
 from alprcore.plates import normalize, pattern_fault, skeleton
-from alprcore.policy import QUERY_ROLES, AgencyProfile, RetentionRules
+from alprcore.policy import HOLD_PLACERS, QUERY_ROLES, AgencyProfile, RetentionRules
 
-PLACERS: Final = frozenset({"investigator", "supervisor", "custodian", "retention_officer", "program_manager"})
-"""Who may place a hold, look at it again and ask for its end."""
-READERS: Final = PLACERS | {"auditor"}
+READERS: Final = HOLD_PLACERS | {"auditor"}
 RELEASERS: Final = frozenset({"supervisor", "custodian", "retention_officer", "program_manager"})
 """Who may let records go that another person asked to let go."""
 CONFIRMER: Final = "program_manager"
@@ -287,7 +285,7 @@ def ends_with_case_file(rules: RetentionRules, hold: Standing) -> bool:
 
 def may_review(_profile: AgencyProfile, person: Person, hold: Standing) -> Decision:
     """Let whoever may place holds look at one again."""
-    return _needs(hold.state != ENDED, person, PLACERS)
+    return _needs(hold.state != ENDED, person, HOLD_PLACERS)
 
 
 def may_confirm(_profile: AgencyProfile, person: Person, hold: Standing) -> Decision:
@@ -305,7 +303,7 @@ def may_lift(_profile: AgencyProfile, person: Person, hold: Standing) -> Decisio
 
 def may_request_release(_profile: AgencyProfile, person: Person, hold: Standing) -> Decision:
     """Let whoever may place holds ask for one's end."""
-    return _needs(hold.state == ACTIVE, person, PLACERS)
+    return _needs(hold.state == ACTIVE, person, HOLD_PLACERS)
 
 
 def may_release(_profile: AgencyProfile, person: Person, hold: Standing) -> Decision:
@@ -322,7 +320,7 @@ def may_enter_case_file(profile: AgencyProfile, person: Person, hold: Standing) 
         return Refused("RET-09", "NO_CASE_FILE", "this hold does not end with a case file")
     if hold.case_file is not None and hold.case_file.adapter != "manual":
         return Refused("RET-09", "RECORDS_SYSTEM_ASKED", "the records system is asked, nobody enters it")
-    return _needs(hold.state != ENDED, person, PLACERS)
+    return _needs(hold.state != ENDED, person, HOLD_PLACERS)
 
 
 STEPS: Final = {

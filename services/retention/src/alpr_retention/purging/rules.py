@@ -129,7 +129,8 @@ def _door(door: str, items: Sequence[Item]) -> dict[str, Any]:
         left.update(answer.left)
         last = max(last, answer.answered_at) if last else answer.answered_at
     missing = any(door in silent(item, [door]) for item in items)
-    state = "waiting" if missing else "left" if any(left.values()) else "done"
+    heard = "done" if last else "not_asked"
+    state = "waiting" if missing else "left" if any(left.values()) else heard
     return {
         "store": door,
         "state": state,

@@ -78,6 +78,7 @@ class DecisionBody(Body):
     policy_basis: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] = ""
     authorized_purpose: Text = ""
     read_ids: tuple[ReadId, ...] = Field((), max_length=rules.MOST_READS)
+    scope_sha256: str = Field("", pattern="^([0-9a-f]{64})?$")
     clets_authorized: bool = False
 
     def judgment(self) -> rules.Judgment:

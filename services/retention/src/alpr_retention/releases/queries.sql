@@ -1,8 +1,8 @@
 -- put_request --
 INSERT INTO retention.release_requests (request_id, agency, state, agency_name, requester_name, requester_title,
     requester_contact, intended_purpose, recipient_class, received_as, case_number, read_ids, query_id, taken_by,
-    taken_name, taken_at, profile_version)
-VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
+    taken_name, taken_at, profile_version, scoped_by)
+VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $13);
 
 -- lock_request --
 SELECT r.*, f.forwarded_to, f.forwarded_at, f.acknowledged_at AS filed_at, (
@@ -43,7 +43,7 @@ WHERE agency = $1 AND request_id = $2 ORDER BY number;
 UPDATE retention.release_requests SET document = $3 WHERE agency = $1 AND request_id = $2;
 
 -- put_scope --
-UPDATE retention.release_requests SET read_ids = $3, query_id = $4 WHERE agency = $1 AND request_id = $2;
+UPDATE retention.release_requests SET read_ids = $3, query_id = $4, scoped_by = $5 WHERE agency = $1 AND request_id = $2;
 
 -- submit --
 UPDATE retention.release_requests SET state = $3, submitted_by = $4, submitted_name = $5, submitted_at = $6, basis = $7,

@@ -188,6 +188,12 @@ SELECT (SELECT count(*) FROM retention.reads WHERE agency = $1 AND due_day = 'in
     (SELECT coalesce(sum(jsonb_array_length(images)), 0) FROM retention.reads
      WHERE agency = $1 AND due_day = 'infinity') AS images;
 
+-- binding --
+-- holds in force, whatever their state, by ground; a read under two of them counts with each
+SELECT ground, count(*) AS holds, coalesce(sum(reads_now), 0)::bigint AS reads, coalesce(sum(hits_now), 0)::bigint AS hits,
+    count(*) FILTER (WHERE reads_now IS NULL) AS uncounted
+FROM retention.holds WHERE agency = $1 AND released_at IS NULL GROUP BY ground ORDER BY reads DESC, ground;
+
 -- sealed_day --
 SELECT EXISTS (SELECT FROM retention.reads AS r, jsonb_array_elements(r.images) AS i
     WHERE r.agency = $1 AND r.due_day = $2 AND i ->> 'sealed_to' = $3);

@@ -174,7 +174,7 @@ def _agreement_routes(
     async def post_agreement(request: Request) -> JSONResponse:
         person = door.asker(request)
         body, now = await read_body(request, NewAgreement, person), door.clock()
-        proposed = await agreements.propose(person, _profile(profiles, person), body.draft(now), profiles.keys(), now)
+        proposed = await agreements.propose(person, _profile(profiles, person), body.draft(now), profiles, now)
         if isinstance(proposed, Refused):
             _raise(proposed, person)
         return JSONResponse(jsonable_encoder(await one(person, str(proposed))), 201)

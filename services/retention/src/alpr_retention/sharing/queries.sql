@@ -21,6 +21,14 @@ WHERE $1 IN (a.giver, a.receiver) AND ($2::uuid IS NULL OR a.agreement_id = $2)
   AND ($3::timestamptz IS NULL OR a.created_at < $3)
 ORDER BY a.created_at DESC, a.agreement_id LIMIT $4;
 
+-- open_agreements --
+SELECT agreement_id, receiver, party_kind, party_state, purposes FROM retention.agreements
+WHERE giver = $1 AND stopped_at IS NULL AND denied_at IS NULL AND expires_at > $2 ORDER BY agreement_id;
+
+-- lock_open --
+SELECT agreement_id FROM retention.agreements WHERE agreement_id = $1 AND stopped_at IS NULL AND denied_at IS NULL
+FOR UPDATE;
+
 -- lock_agreement --
 SELECT agreement_id FROM retention.agreements WHERE agreement_id = $1 AND giver = $2 FOR UPDATE;
 
@@ -145,8 +153,15 @@ WITH gone AS (
 UPDATE retention.repository_items AS i SET sent_revision = NULL, take_back = '', taking = false
 WHERE i.agency = $1 AND i.adapter = $2 AND i.read_id = ANY ($3) AND i.taking AND i.take_back = 'corrected';
 
+-- lying --
+-- what lies there and was captured before $3, in order after ($4, $5), with the day under which it is stored here
+SELECT i.read_id, i.captured_at, retention.stored_day('reads', i.read_id, i.agency, i.captured_at) AS due_day
+FROM (SELECT read_id, agency, captured_at FROM retention.repository_items WHERE agency = $1 AND adapter = $2
+      AND sent_revision IS NOT NULL AND take_back = '' AND captured_at < $3 AND (captured_at, read_id) > ($4, $5)
+      ORDER BY captured_at, read_id LIMIT $6) AS i ORDER BY i.captured_at, i.read_id;
+
 -- look --
--- what lies there and may be purged here by now
+-- what lies there, was due here by its day of then, and may have gone in another way than by a purge
 SELECT i.read_id, retention.stored_day('reads', i.read_id, i.agency, i.captured_at) AS due_day
 FROM (SELECT read_id, agency, captured_at FROM retention.repository_items WHERE agency = $1 AND adapter = $2
       AND sent_revision IS NOT NULL AND take_back = '' AND look_at <= $3 ORDER BY look_at LIMIT $4) AS i;

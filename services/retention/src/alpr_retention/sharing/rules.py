@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from alprcore.model import Person, Refused
-from alprcore.policy import AgencyProfile, add_years
+from alprcore.policy import FLOOR_YEARS, AgencyProfile, RetentionRules, add_years, agreement_refused
 
 APPROVALS: Final = 2
 """People who must agree to an agreement; they are different ones."""
@@ -84,16 +84,14 @@ def may_look(person: Person) -> Refused | None:
 
 
 def refused_draft(
-    draft: Draft, person: Person, profile: AgencyProfile, agencies: Collection[str], now: datetime
+    draft: Draft, person: Person, profile: AgencyProfile, agencies: Mapping[str, AgencyProfile], now: datetime
 ) -> Refused | None:
     """Refuse an agreement that the agency's policy or the law of its state does not let it close.
 
-    `agencies` are those that this installation serves. Private parties are refused whatever the profile says (USE-08).
+    `agencies` are the policies of those that this installation serves; what the receiver's own policy says of its state
+    binds more than what the proposer writes. Private parties are refused whatever the profile says (USE-08).
     """
-    sharing = profile.sharing
-    known = {purpose.code for purpose in profile.purposes if purpose.query}
-    proposers = {*sharing.agreement_approvers, "alpr_admin"}
-    abroad = draft.party_kind == "in_state" and bool(sharing.home_state) and draft.party_state != sharing.home_state
+    proposers = {*profile.sharing.agreement_approvers, "alpr_admin"}
     checks = (
         (proposers.isdisjoint(person.roles), "SHR-03", "ROLE_NOT_AUTHORISED", "your role may not propose an agreement"),
         (draft.party_kind not in _PARTIES, "SHR-01", "FIELD_INVALID", f"party_kind: one of {', '.join(_PARTIES)}"),
@@ -101,17 +99,9 @@ def refused_draft(
             draft.party_kind == "private",
             "USE-08", "RECIPIENT_CLASS_NOT_PERMITTED", "nothing is shared with private or commercial parties",
         ),
-        (
-            draft.party_kind not in sharing.agreement_kinds or abroad,
-            "SHR-07", "COUNTERPARTY_NOT_PERMITTED", "the policy permits no agreement with federal or out-of-state agencies",
-        ),
         (draft.receiver == person.agency, "SHR-01", "FIELD_INVALID", "receiver: another agency than your own"),
         (draft.receiver not in agencies, "SHR-01", "AGENCY_UNKNOWN", "receiver: this installation serves no such agency"),
         (not draft.purposes, "SHR-01", "FIELD_INVALID", "purposes: at least one"),
-        (
-            not known.issuperset(draft.purposes),
-            "USE-01", "PURPOSE_NOT_PERMITTED", f"purposes: of {', '.join(sorted(known))}",
-        ),
         (len(draft.statute_basis.strip()) < 3, "SHR-07", "LEGAL_BASIS_REQUIRED", "statute_basis: the law it rests on"),
         (not draft.party_name.strip(), "SHR-02", "FIELD_INVALID", "party_name: the agency as the paper calls it"),
         (
@@ -124,7 +114,21 @@ def refused_draft(
             "SHR-01", "AGREEMENT_TOO_LONG", "expires_at: after its beginning and within a year of it",
         ),
     )  # fmt: skip
-    return next((Refused(rule, code, words) for wrong, rule, code, words in checks if wrong), None)
+    found = next((Refused(rule, code, words) for wrong, rule, code, words in checks if wrong), None)
+    return found or outlived(asdict(draft), profile, agencies.get(draft.receiver))
+
+
+def outlived(agreement: Mapping[str, Any], profile: AgencyProfile, receiver: AgencyProfile | None) -> Refused | None:
+    """Say why the policy in force would refuse this agreement today: its party, its purposes, or the receiver's state."""
+    kind, state, home = (
+        agreement["party_kind"],
+        agreement["party_state"],
+        receiver.sharing.home_state if receiver else "",
+    )
+    if kind != "federal" and home and state != home:
+        words = f"party_state: the receiver's own policy says {home}"
+        return Refused("SHR-07", "COUNTERPARTY_NOT_PERMITTED", words)
+    return agreement_refused(profile, kind, state, agreement["purposes"])
 
 
 def _in_a_year(moment: datetime) -> datetime:
@@ -256,6 +260,15 @@ def answers(
         (needs_hold and not hold_id, "HOLD_REQUIRED", "place a hold first, and name it: what is demanded must not go"),
     )  # fmt: skip
     return next((Refused("SHR-06", code, said) for wrong, code, said in checks if wrong), None)
+
+
+def captured_before(due_day: date, rules: RetentionRules | None) -> datetime:
+    """Give a moment before which everything was captured that can be due on this day: a year earlier (RET-01).
+
+    Under a statute that asks for less, or where no policy is known, the day itself; two days more for clocks and zones.
+    """
+    day = due_day if rules is None or rules.statute else add_years(due_day, -FLOOR_YEARS)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=2)
 
 
 def demand_shown(demand: Mapping[str, Any], person: Person, now: datetime) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from .ground import Empowered, Noticed
 
 
 def router(empowered: Empowered, noticed: Noticed) -> APIRouter:
-    """Give the pages; `empowered` tells of a designee's power over releases, `noticed` of breaches not seen yet."""
+    """Give the pages; `empowered` tells of a designee's power over releases, `noticed` of breaches that wait for somebody."""
     routes = APIRouter(include_in_schema=False)
     for part in (purges, holds, evidence, sharing):
         routes.include_router(part.router())

@@ -21,7 +21,7 @@ WATCH: Final = "x-watch"
 Empowered = Callable[[Person, datetime], Awaitable[Person]]
 """Gives a person what they may do now as a named designee (administration/)."""
 Noticed = Callable[[Person], Awaitable[list[dict[str, Any]]]]
-"""Lists the notices of breaches to a person's roles that nobody has seen yet (breaches/)."""
+"""Lists the notices of breaches that nobody of a person's roles has seen yet, and their open tasks (breaches/)."""
 Values = Callable[[], Awaitable[Mapping[str, Any]]]
 
 

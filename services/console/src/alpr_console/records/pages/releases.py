@@ -107,5 +107,5 @@ async def _form(request: Request, session: SignedIn, taken: rules.Taken) -> Resp
 
 async def _holds(request: Request, session: SignedIn) -> list[tuple[str, str]]:
     """List the holds that bind now, as a choice."""
-    answer = await ground.quietly(request, session, "/v1/holds", "state=active")
-    return [(row["hold_id"], rules.hold_words(row)) for row in (answer or {}).get("holds", [])]
+    rows = (await ground.quietly(request, session, "/v1/holds") or {}).get("holds", [])
+    return [(row["hold_id"], rules.hold_words(row)) for row in rows if row["state"] != "ended"]

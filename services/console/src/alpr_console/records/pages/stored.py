@@ -15,7 +15,7 @@ from . import ground
 
 
 def router(empowered: ground.Empowered, noticed: ground.Noticed) -> APIRouter:
-    """Give the pages; `empowered` tells of a designee's power over releases, `noticed` of breaches not seen yet."""
+    """Give the pages; `empowered` tells of a designee's power over releases, `noticed` of breaches that wait for somebody."""
     routes, visitor = APIRouter(), ground.designee(empowered)
 
     @routes.get("/records")
@@ -25,17 +25,17 @@ def router(empowered: ground.Empowered, noticed: ground.Noticed) -> APIRouter:
             return RedirectResponse(first, 303)
 
         async def values() -> dict[str, Any]:
-            stock, runs, holds, letters, waiting = await asyncio.gather(
+            stock, runs, grounds, letters, waiting = await asyncio.gather(
                 ground.found(request, session, "/v1/retention/stock"),
                 ground.quietly(request, session, "/v1/retention/runs"),
-                ground.quietly(request, session, "/v1/holds", "state=active"),
+                ground.quietly(request, session, "/v1/holds/grounds"),
                 ground.quietly(request, session, "/v1/retention/quarantine"),
                 _waiting(request, session),
             )
             return {
                 "stock": stock, "charts": rules.stock_charts(stock), "waiting": [*rules.breach_tasks(await noticed(session.person)), *waiting],
                 "last": next(iter((runs or {}).get("runs", [])), None),
-                "grounds": rules.held_by_ground((holds or {}).get("holds")),
+                "grounds": rules.held_by_ground(stock, (grounds or {}).get("grounds")),
                 "letters": letters, "settles": rules.settles(session.person),
             }  # fmt: skip
 

@@ -36,7 +36,7 @@ from .sections import (
     starts_purges,
     tabs,
 )
-from .stock import Chart, day_chart, held_by_ground, stock_charts
+from .stock import Chart, Held, day_chart, held_by_ground, stock_charts
 from .waiting import WAITING, Part, Task, breach_tasks, tasks
 from .words import due, kind, month, number, period, size, state, store, words_of
 
@@ -53,6 +53,7 @@ __all__ = [
     "Block",
     "Chart",
     "Column",
+    "Held",
     "Part",
     "Picture",
     "Taken",

@@ -24,6 +24,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "ROLE_NOT_AUTHORISED": "If your duties need it, ask the ALPR administrator of your agency.",
     "SAME_PERSON": "A second person does this: ask a colleague.",
     "SCHEDULE_REQUIRED": "Enter the records retention schedule first: without it nothing is purged.",
+    "SCOPE_CHANGED": "Somebody named other reads meanwhile. Reload the page and look before you decide.",
     "SECOND_PERSON_REQUIRED": "A second person does this: ask a colleague.",
     "STATE_CONFLICT": "It has moved on meanwhile. Reload the page.",
 }

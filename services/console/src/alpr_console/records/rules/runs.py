@@ -14,6 +14,7 @@ _ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
     "waiting": ("waits", "info"),
     "missing": ("no answer", "bad"),
     "left": ("something stayed", "bad"),
+    "not_asked": ("not asked", "plain"),
 }
 
 

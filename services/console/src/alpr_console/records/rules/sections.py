@@ -8,14 +8,15 @@ from typing import Final
 
 from alprcore.evidence import EXPORT_ROLES
 from alprcore.model import Person
+from alprcore.policy import HOLD_PLACERS, RELEASE_TAKERS
 
 OVERSEERS: Final = frozenset({"retention_officer", "program_manager", "custodian", "auditor"})
 """Who answers for keeping and destroying, and who audits it (RET-14, ADM-04)."""
-HOLDERS: Final = frozenset({"investigator", "supervisor", *OVERSEERS})
+HOLDERS: Final = HOLD_PLACERS | {"auditor"}
 """Who places holds and takes evidence, and who looks after them (RET-07, RET-12)."""
-FILERS: Final = frozenset({"alpr_admin", "chief_admin_assistant", *HOLDERS})
+FILERS: Final = RELEASE_TAKERS | {"chief_admin_assistant", "auditor"}
 """Who takes in, decides, files or fulfills requests for releases (SHR-02 to SHR-06)."""
-RESPONDERS: Final = frozenset({"supervisor", "alpr_admin", *OVERSEERS})
+RESPONDERS: Final = frozenset({"program_manager", "custodian", "alpr_admin", "auditor"})
 """Who works on a breach (SEC-02)."""
 APPROVES: Final = "approve_release"
 """The power over releases that a named designee may exercise (SHR-03)."""
@@ -38,12 +39,12 @@ SECTIONS: Final = (
     Section("/records/evidence", "Evidence", HOLDERS),
     Section("/records/releases", "Releases", FILERS),
     Section("/records/demands", "Demands", OVERSEERS | {"supervisor", "alpr_admin"}),
-    Section("/records/sharing", "Sharing", OVERSEERS | {"alpr_admin"}),
+    Section("/records/sharing", "Sharing", OVERSEERS | {"supervisor", "alpr_admin"}),
     Section("/records/breaches", "Breaches", RESPONDERS),
 )
 
 _FORMS: Final = {
-    "/records/holds/new": HOLDERS - {"auditor"},
+    "/records/holds/new": HOLD_PLACERS,
     "/records/releases/new": FILERS - {"auditor"},
     "/records/sharing/new": frozenset({"program_manager", "alpr_admin"}),
 }

@@ -36,15 +36,31 @@ def day_chart(rows: Any) -> Chart:
     return _chart(rows, _day, "get another day")
 
 
-def held_by_ground(holds: Any) -> list[tuple[str, int, int]]:
-    """Sum up holds by their ground: words, holds, reads; most reads first."""
-    found: dict[str, list[int]] = {}
-    for row in _listed(holds):
-        sums = found.setdefault(str(row.get("ground_label") or words_of(str(row.get("ground", "")))), [0, 0])
-        sums[0] += 1
-        sums[1] += _count(row)
-    summed = [(words, holds, reads) for words, (holds, reads) in found.items()]
-    return sorted(summed, key=lambda one: (-one[2], one[0]))
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the holds in force on one ground keep; `uncounted` of them were placed a moment ago."""
+
+    words: str
+    holds: int
+    reads: int
+    uncounted: int
+
+
+def held_by_ground(stock: Mapping[str, Any], grounds: Any) -> list[Held] | None:
+    """Name what the holds in force cover, by ground, in the words of `grounds`; None where the door does not say.
+
+    A hold that waits for a confirmation or for its release binds as every other does and is counted here (RET-07).
+    """
+    if not isinstance(stock.get("holds"), list):
+        return None
+    labels = {str(row.get("code")): str(row.get("label")) for row in _listed(grounds) if row.get("label")}
+    found = []
+    for row in _listed(stock["holds"]):
+        code = str(row.get("ground", ""))
+        found.append(
+            Held(labels.get(code) or words_of(code), _count(row, "holds"), _count(row), _count(row, "uncounted"))
+        )
+    return sorted(found, key=lambda one: (-one.reads, one.words))
 
 
 def _chart(given: Any, label: Callable[[Mapping[str, Any]], str], verb: str) -> Chart:
@@ -56,8 +72,8 @@ def _listed(given: Any) -> list[Mapping[str, Any]]:
     return [row for row in given if isinstance(row, Mapping)] if isinstance(given, list) else []
 
 
-def _count(row: Mapping[str, Any]) -> int:
-    value = row.get("reads")
+def _count(row: Mapping[str, Any], name: str = "reads") -> int:
+    value = row.get(name)
     return value if isinstance(value, int) and value > 0 else 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from .words import state
@@ -26,12 +27,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to do: its words, what it is about, the page where it is done, when it is due (empty: no day)."""
+    """One thing to do: its words, what it is about, the page where it is done, when it is due.
+
+    `due` is a day (empty: none), `until` a moment where hours count.
+    """
 
     words: str
     about: str
     page: str
     due: str = ""
+    until: datetime | None = None
 
 
 WAITING: Final = (
@@ -80,9 +85,15 @@ def tasks(part: Part, answer: Mapping[str, Any]) -> list[Task]:
     return found
 
 
-def breach_tasks(notices: Sequence[Mapping[str, Any]]) -> list[Task]:
-    """Put the notices of breaches before everything else that waits (SEC-02)."""
-    return [Task("See a breach", str(row["words"]), f"/records/breaches/{row['incident_id']}") for row in notices]
+def breach_tasks(rows: Sequence[Mapping[str, Any]]) -> list[Task]:
+    """Put notices and tasks of breaches before everything else that waits (SEC-02)."""
+    return [
+        Task(
+            "See a breach" if row["due_at"] is None else "Work on a breach",
+            str(row["words"]), f"/records/breaches/{row['incident_id']}", until=row["due_at"],
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _about(row: Mapping[str, Any]) -> str:

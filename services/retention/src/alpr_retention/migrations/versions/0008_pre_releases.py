@@ -28,6 +28,7 @@ STATEMENTS: tuple[str, ...] = (
         case_number text NOT NULL,
         read_ids uuid[] NOT NULL,
         query_id bigint,
+        scoped_by text NOT NULL,
         taken_by text NOT NULL,
         taken_name text NOT NULL,
         taken_at timestamptz NOT NULL,
@@ -121,8 +122,8 @@ STATEMENTS: tuple[str, ...] = (
                  NEW.intended_purpose, NEW.recipient_class, NEW.received_as, NEW.case_number, NEW.taken_by,
                  NEW.taken_at, NEW.document, NEW.submitted_by, NEW.submitted_at, NEW.basis)
             OR OLD.decision IS NOT NULL AND
-                (OLD.decision, OLD.read_ids, OLD.approved_ids, OLD.query_id)
-                IS DISTINCT FROM (NEW.decision, NEW.read_ids, NEW.approved_ids, NEW.query_id)
+                (OLD.decision, OLD.read_ids, OLD.approved_ids, OLD.query_id, OLD.scoped_by)
+                IS DISTINCT FROM (NEW.decision, NEW.read_ids, NEW.approved_ids, NEW.query_id, NEW.scoped_by)
             OR OLD.state IN ('denied', 'fulfilled', 'routed_to_records', 'refused', 'withdrawn')
                 AND OLD.state <> NEW.state THEN
                 RAISE EXCEPTION 'FILE_IMMUTABLE' USING ERRCODE = 'check_violation';

@@ -81,14 +81,16 @@ AGREEMENTS: tuple[str, ...] = (
     # What the query door may tell and rest a question on; whose reads may be asked for is judged again at the search.
     """CREATE FUNCTION retention.agreements_of(
         of_receiver text, OUT agreement_id uuid, OUT giver text, OUT purposes text[], OUT device_ids text[],
-        OUT max_age_days integer, OUT with_images boolean, OUT with_hits boolean, OUT expires_at timestamptz
+        OUT max_age_days integer, OUT with_images boolean, OUT with_hits boolean, OUT expires_at timestamptz,
+        OUT party_kind text, OUT party_state text
     ) RETURNS SETOF record LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     DECLARE
         before text := coalesce(current_setting('alpr.agencies', true), '');
     BEGIN
         PERFORM set_config('alpr.agencies', of_receiver, true);
         RETURN QUERY SELECT a.agreement_id, a.giver, a.purposes, a.device_ids, a.max_age_days, a.with_images,
-            a.with_hits, a.expires_at FROM retention.live_agreements(of_receiver) AS a ORDER BY a.giver, a.expires_at DESC;
+            a.with_hits, a.expires_at, a.party_kind, a.party_state
+            FROM retention.live_agreements(of_receiver) AS a ORDER BY a.giver, a.expires_at DESC;
         PERFORM set_config('alpr.agencies', before, true);
     END $$""",
     # A question about another agency's reads, narrowed to what that agency agreed to; refused where it agreed to nothing.
@@ -243,6 +245,8 @@ REPOSITORY: tuple[str, ...] = (
         WHERE take_back <> '' AND NOT taking""",
     """CREATE INDEX repository_items_look ON retention.repository_items (agency, adapter, look_at)
         WHERE sent_revision IS NOT NULL AND take_back = ''""",
+    """CREATE INDEX repository_items_lying ON retention.repository_items (agency, adapter, captured_at, read_id)
+        WHERE sent_revision IS NOT NULL AND take_back = ''""",
     # The delivery record: which reads, when, what the repository answered; no plate.
     f"""CREATE TABLE retention.repository_batches (
         batch_id uuid PRIMARY KEY,
@@ -297,7 +301,8 @@ DEMANDS: tuple[str, ...] = (
 
 SUBJECTS: tuple[str, ...] = (
     # What a person is told about a vehicle of theirs: how many reads, of which days, and until when they are kept at the
-    # latest. Nothing of where, by which camera, on which list, or whether a hold keeps them.
+    # latest. Nothing of where, by which camera, on which list, or whether a hold keeps them. Only while the demand that
+    # the entry names is open: a look for a person's vehicle rests on that person's question and on nothing else.
     r"""CREATE FUNCTION retention.subject_answer(entry bigint) RETURNS SETOF jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     DECLARE
@@ -307,6 +312,10 @@ SUBJECTS: tuple[str, ...] = (
         answer jsonb;
     BEGIN
         SELECT u.scope, u.query INTO scope, query FROM retention.use_intent(entry, 'subject') AS u;
+        IF NOT EXISTS (SELECT FROM retention.demands AS d WHERE d.agency = ANY (scope) AND d.kind = 'subject_access'
+                AND d.answered_at IS NULL AND d.demand_id\:\:text = (query #>> '{search,demand_id}')) THEN
+            RAISE EXCEPTION 'DEMAND_UNKNOWN' USING ERRCODE = 'insufficient_privilege';
+        END IF;
         SELECT d.days INTO days FROM retention.search_days(query -> 'search', scope, '-infinity', 'infinity') AS d;
         EXECUTE $q$
             SELECT jsonb_build_object('reads', count(*), 'first_on', min((r.captured_at AT TIME ZONE 'UTC')\:\:date),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -321,7 +322,7 @@ class Purges:
 
     async def _moved_again(self, run_id: str, agency: str, noted: set[UUID], now: datetime) -> None:
         """Remove reads that went after their hold and that a backup brought back; not those whose images are held."""
-        kept = {UUID(key.rpartition("/")[2][:36]) for key in await self._images.objects.list(f"held/{agency}")}
+        kept = {read for reads in (await self._held_copies(agency)).values() for read in reads}
         for row in await self.rows.fetch(agency, "moved_again", list(noted - kept)):
             item = self._item(agency, row["was_due"], "held")
             await self.rows.plan(run_id, [item], now)
@@ -363,13 +364,19 @@ class Purges:
                 for folder in image_prefixes(agency, day):
                     await self._images.objects.delete_prefix(folder)
 
+    async def _held_copies(self, agency: str) -> dict[str, set[UUID]]:
+        """Reads whose images lie sealed to a hold, by hold; names of another form are none of these."""
+        kept: dict[str, set[UUID]] = {}
+        for key in await self._images.objects.list(f"held/{agency}"):
+            hold, _, name = key.removeprefix(f"held/{agency}/").partition("/")
+            with suppress(ValueError):
+                kept.setdefault(str(UUID(hold)), set()).add(UUID(name[:36]))
+        return kept
+
     async def _restore_holds(self, day: date, agencies: Sequence[str], now: datetime) -> None:
         """Place holds again that a database from a backup has lost: their images lie in the store, sealed to them."""
         for agency in agencies:
-            kept: dict[str, set[UUID]] = {}
-            for key in await self._images.objects.list(f"held/{agency}"):
-                hold, _, name = key.removeprefix(f"held/{agency}/").partition("/")
-                kept.setdefault(hold, set()).add(UUID(name[:36]))
+            kept = await self._held_copies(agency)
             force = {str(row[0]) for row in await self.rows.fetch(agency, "holds_in_force")}
             for hold, reads in kept.items():
                 here = [row[0] for row in await self.rows.fetch(agency, "day_reads", day, list(reads))]

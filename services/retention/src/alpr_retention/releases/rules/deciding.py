@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
 from alprcore.model import ADMITTED, Decision, Person, Refused
-from alprcore.policy import AgencyProfile, add_years, delegation_of, may_receive
+from alprcore.policy import RELEASE_TAKERS, AgencyProfile, add_years, delegation_of, may_receive
 
 APPROVE_RELEASE: Final = "approve_release"
 """The power of a release approver that a designee may hold, where the policy knows designees (SHR-03, ACC-10)."""
@@ -17,10 +18,7 @@ MOST_READS: Final = 1_000
 """Reads of one request: what an approver can be answerable for, and two query answers of 500."""
 LEAST_REASON: Final = 8
 """Letters of a reason at least: "no" tells a requester nothing."""
-_TAKERS: Final = frozenset(
-    {"program_manager", "supervisor", "investigator", "alpr_admin", "custodian", "retention_officer"}
-)
-_READERS: Final = _TAKERS | {"auditor"}
+_READERS: Final = RELEASE_TAKERS | {"auditor"}
 
 
 class RecipientClass(StrEnum):
@@ -124,13 +122,14 @@ class Asked:
 class Known:
     """A request as the rules judge it; `packing`: a package is being made or waits to be taken.
 
-    `unreceipted`: something was handed over whose receipt nobody acknowledged yet.
+    `scoped_by` named its reads last. `unreceipted`: something was handed over whose receipt nobody acknowledged yet.
     """
 
     agency: str
     state: State
     asked: Asked
     taken_by: str
+    scoped_by: str
     documented: bool
     read_ids: tuple[str, ...]
     packing: bool = False
@@ -141,7 +140,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """What an approver says; `read_ids` narrows what was asked for, empty: all of it."""
+    """What an approver says; `read_ids` narrows what was asked for, empty: all that `scope_sha256` says was seen."""
 
     verdict: Verdict
     note: str = ""
@@ -150,6 +149,7 @@ class Judgment:
     policy_basis: str = ""
     authorized_purpose: str = ""
     read_ids: tuple[str, ...] = ()
+    scope_sha256: str = ""
     clets_authorized: bool = False
 
 
@@ -178,7 +178,7 @@ def route_of(recipient_class: RecipientClass, profile: AgencyProfile) -> Route:
 
 def may_take(person: Person, profile: AgencyProfile) -> Decision:
     """Decide whether this person writes requests down, adds their papers and submits them."""
-    return _in(person, profile, _TAKERS | {profile.sharing.file_keeper}, "SHR-02")
+    return _in(person, profile, RELEASE_TAKERS | {profile.sharing.file_keeper}, "SHR-02")
 
 
 def may_see(person: Person, profile: AgencyProfile) -> Decision:
@@ -275,6 +275,8 @@ def _decides(known: Known, person: Person, profile: AgencyProfile) -> Refused | 
         return Refused("SHR-03", "APPROVER_NOT_AUTHORISED", words)
     if person.person_id == known.taken_by:
         return Refused("SHR-03", "AUTHOR_MUST_DIFFER", "whoever took the request down does not decide on it")
+    if person.person_id == known.scoped_by:
+        return Refused("SHR-03", "AUTHOR_MUST_DIFFER", "whoever named the reads does not decide on them")
     return None
 
 
@@ -311,9 +313,18 @@ def _grounds(known: Known, judgment: Judgment, profile: AgencyProfile) -> Refuse
     return None
 
 
+def scope_digest(read_ids: Iterable[str]) -> str:
+    """Name a set of reads in one word, the SHA-256 of their ids in order: a decision says with it what was looked at."""
+    return hashlib.sha256("\n".join(sorted(read_ids)).encode()).hexdigest()
+
+
 def _scope(known: Known, judgment: Judgment) -> Refused | None:
     if not known.read_ids:
         return Refused("SHR-03", "SCOPE_REQUIRED", "name the reads that may be given first")
+    if not judgment.read_ids and not judgment.scope_sha256:
+        return Refused("SHR-03", "SCOPE_REQUIRED", "read_ids, or scope_sha256 of all the reads that you looked at")
+    if judgment.scope_sha256 and judgment.scope_sha256 != scope_digest(known.read_ids):
+        return Refused("SHR-03", "SCOPE_CHANGED", "other reads are asked for now than you looked at: look again")
     if not set(judgment.read_ids) <= set(known.read_ids):
         return Refused("SHR-03", "SCOPE_WIDER", "an approval narrows what was asked for and never widens it")
     return None
@@ -323,7 +334,7 @@ def may_fulfil(known: Known, person: Person, profile: AgencyProfile) -> Decision
     """Decide whether what was approved may be handed over now; data is made from an approval only (SHR-03)."""
     keeper = profile.sharing.file_keeper
     keeps = keeper in person.roles and keeper not in profile.governance.release_approvers
-    if person.agency != known.agency or keeps or _TAKERS.isdisjoint(person.roles):
+    if person.agency != known.agency or keeps or RELEASE_TAKERS.isdisjoint(person.roles):
         return Refused("SHR-03", "ROLE_NOT_AUTHORISED", "handing data over is not this role's work")
     if known.state is State.FULFILLED:
         return Refused("SHR-03", "STEP_OUT_OF_ORDER", "the request is fulfilled: once more takes a new request")
@@ -405,6 +416,7 @@ def ways(known: Known, person: Person, profile: AgencyProfile) -> tuple[str, ...
 
 _STATUSES: Final[Mapping[str, int]] = {
     "STEP_OUT_OF_ORDER": 409,
+    "SCOPE_CHANGED": 409,
     "APPROVAL_REQUIRED": 409,
     "DOCUMENT_REQUIRED": 409,
     "FIELD_MISSING": 422,

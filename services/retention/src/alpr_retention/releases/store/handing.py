@@ -159,27 +159,27 @@ class HandingStore(Papers):
         if row["package_state"] not in ("building", "ready"):
             return
         profile, delivery_id = self._of(agency), _delivery_id(package_id)
-        facts = {"package_id": package_id, "problem": reason}
+        facts, kept = {"package_id": package_id, "problem": reason}, {}
         if taker is None:
             await connection.fetchval(QUERIES["void"], agency, UUID(delivery_id), now)
         else:
             by_id, by_name, since = taker
             went = uuids(item.read_id for item in handed)
             await connection.fetchval(QUERIES["void_rest"], agency, UUID(delivery_id), now, by_id, by_name, since, went)
-            facts |= {"delivery_id": delivery_id, "reads": str(len(handed)), "taken_by": by_id}
-            told = {**_recipient(row), "taken_name": by_name}
-            await self._disclose(connection, None, profile, row, delivery_id, handed, now, told, taken_by=by_id)
+            facts |= {"delivery_id": delivery_id, "reads": str(len(handed))}
+            kept = {"taken_by": by_id, "taken_name": by_name}
+            told = {**_recipient(row), "person_id": by_id, "full_name": by_name}
+            await self._disclose(connection, None, profile, row, delivery_id, handed, now, told)
         await self._package_state(connection, row, "broken", problem=reason)
-        await self._act(connection, None, profile, request_id, "package_broken", now, facts=facts)
+        await self._act(connection, None, profile, request_id, "package_broken", now, facts=facts, kept=kept)
 
     async def _disclose(
         self, connection: Any, person: Person | None, profile: AgencyProfile, row: Mapping[str, Any], delivery_id: str,
-        items: Sequence[Item], now: datetime, told: Mapping[str, str], *, taken_by: str = "",
+        items: Sequence[Item], now: datetime, told: Mapping[str, str],
     ) -> None:  # fmt: skip
         """Tell the ledger of each read that left: one entry for each, so that the read's trail has it (SHR-12)."""
         about = {"release_id": str(row["request_id"]), "delivery_id": delivery_id}
         about |= {"query_id": str(row["query_id"])} if row["query_id"] is not None else {}
-        about |= {"taken_by": taken_by} if taken_by else {}
         for item in items:
             await self._outbox.record(
                 connection, person, "release_delivered", delivery_id, item.read_id, now, agency=profile.agency,
@@ -229,6 +229,7 @@ class HandingStore(Papers):
         return {
             **found,
             "read_ids": [str(one) for one in row["read_ids"]],
+            "scope_sha256": rules.scope_digest(str(one) for one in row["read_ids"]),
             "approved_ids": [str(one) for one in row["approved_ids"]],
             "history": [act_shown(act) for act in acts],
             "deliveries": [delivery_shown(one) for one in deliveries],

@@ -138,7 +138,9 @@ class RequestStore(Papers):
             row = await self._locked(connection, person.agency, request_id)
             if isinstance(refused := rules.may_scope(known_of(row)), Refused):
                 return refused
-            await connection.execute(QUERIES["put_scope"], person.agency, UUID(request_id), uuids(read_ids), query_id)
+            await connection.execute(
+                QUERIES["put_scope"], person.agency, UUID(request_id), uuids(read_ids), query_id, person.person_id
+            )
             facts = {"reads": str(len(read_ids))} | ({"query_id": str(query_id)} if query_id is not None else {})
             await self._act(connection, person, profile, request_id, "scope_set", now, facts=facts)
         return None

@@ -105,6 +105,7 @@ def known_of(row: Mapping[str, Any]) -> rules.Known:
         state=rules.State(row["state"]),
         asked=asked_of(row),
         taken_by=row["taken_by"],
+        scoped_by=row["scoped_by"],
         documented=row["document"] is not None,
         read_ids=tuple(str(one) for one in row["read_ids"]),
         packing=row["package_state"] in _PACKING,

@@ -113,7 +113,7 @@ class Schedule:
         now = self._now()
         return shown(
             agency, profile, await self.stock.figures(agency), now,
-            held=await self.stock.held(agency), late=await self.stock.overdue(agency, profile, now),
+            held=await self.stock.held(agency), binding=await self.stock.binding(agency), late=await self.stock.overdue(agency, profile, now),
             findings=await self.stock.premature(agency), change=await self.open_change(agency),
         )  # fmt: skip
 

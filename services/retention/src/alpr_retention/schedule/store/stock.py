@@ -125,6 +125,11 @@ class Stock:
         async with self._outbox.change(agency) as connection:
             return dict(await connection.fetchrow(QUERIES["held"], agency))
 
+    async def binding(self, agency: str) -> list[dict[str, Any]]:
+        """Sum up the holds in force by ground: how many, what they cover, and how many nobody has counted yet."""
+        async with self._outbox.change(agency) as connection:
+            return [dict(row) for row in await connection.fetch(QUERIES["binding"], agency)]
+
     async def measure(self, agency: str, profile: AgencyProfile | None, now: datetime) -> None:
         """Look once more: count days, compare with what stood there, set the figures of the alarms, tell findings."""
         today = now.astimezone(UTC).date()
@@ -176,7 +181,8 @@ class Stock:
 
 def shown(
     agency: str, profile: AgencyProfile, figures: Figures, now: datetime, *,
-    held: Mapping[str, int], late: tuple[int, date | None], findings: list[dict[str, Any]], change: rules.Change | None,
+    held: Mapping[str, int], binding: list[dict[str, Any]], late: tuple[int, date | None],
+    findings: list[dict[str, Any]], change: rules.Change | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the figures as screens show them: totals, by age, by month and by the next days on which records go."""
     today, (overdue, oldest) = now.astimezone(UTC).date(), late
@@ -197,6 +203,7 @@ def shown(
             if today <= day <= today + _NEXT
         ],
         "held": dict(held),
+        "holds": binding,
         "overdue": {"reads": overdue, "oldest_day": oldest and oldest.isoformat()},
         "premature": early,
         "findings": [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,8 +14,11 @@ from alprcore.model import Person, Refused, make_id
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries
 
+from ... import metrics
 from ...telling import Outbox
 from .. import rules
+
+logger = logging.getLogger(__name__)
 
 _QUERIES: Final = load_queries("alpr_retention.sharing")
 PAGE: Final = 50
@@ -27,7 +31,12 @@ class Agreements:
         self._outbox = outbox
 
     async def propose(
-        self, person: Person, profile: AgencyProfile, draft: rules.Draft, agencies: Collection[str], now: datetime
+        self,
+        person: Person,
+        profile: AgencyProfile,
+        draft: rules.Draft,
+        agencies: Mapping[str, AgencyProfile],
+        now: datetime,
     ) -> str | Refused:
         """Keep a proposal; answers its id, or why there is none. Repeating it within the call's moment changes nothing."""
         refused = rules.refused_draft(draft, person, profile, agencies, now)
@@ -99,6 +108,38 @@ class Agreements:
                 connection, person, agreement["receiver"], profile, "agreement_stopped", name, "1", now, facts
             )
         return None
+
+    async def turn(self, profiles: Mapping[str, AgencyProfile], now: datetime) -> None:
+        """Stop what the policy in force would refuse: no agreement outlives the policy that permitted it (SHR-07).
+
+        It stays stopped when the policy is changed back: two people approve a new one.
+        """
+        for giver, profile in list(profiles.items()):
+            async with self._outbox.change(giver) as connection:
+                rows = await connection.fetch(_QUERIES["open_agreements"], giver, now)
+            for row in rows:
+                refused = rules.outlived(row, profile, profiles.get(row["receiver"]))
+                if refused is not None:
+                    await self._end(giver, profile, row["agreement_id"], row["receiver"], refused, now)
+
+    async def _end(
+        self, giver: str, profile: AgencyProfile, name: UUID, receiver: str, refused: Refused, now: datetime
+    ) -> None:
+        async with self._outbox.change(giver) as connection:
+            if not await connection.fetchval(_QUERIES["lock_open"], name):
+                return  # somebody stopped it meanwhile
+            by = f"policy {profile.version}"
+            await connection.execute(
+                _QUERIES["stop_agreement"], name, now, "", by, f"{refused.reason_code}: {refused.detail}"
+            )
+            facts = {"giver": giver, "receiver": receiver, "sharing_agreement_id": str(name)}
+            for agency in (giver, receiver):
+                await self._outbox.record(
+                    connection, None, "agreement_stopped", str(name), f"1 {agency}", now, agency=agency,
+                    reason_code=refused.reason_code, profile_version=profile.version, facts=facts,
+                )  # fmt: skip
+        metrics.AGREEMENTS_STOPPED.inc()
+        logger.error("agreement_outlived_policy", extra={"agreement_id": str(name), "code": refused.reason_code})
 
     async def _locked(self, connection: Any, person: Person, name: str) -> dict[str, Any]:
         if not await connection.fetchval(_QUERIES["lock_agreement"], UUID(name), person.agency):

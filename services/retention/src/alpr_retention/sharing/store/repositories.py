@@ -175,6 +175,23 @@ class Repositories:
                 if self._sender.reaches(agency):
                     await self._exchange(agency, adapter, now)
 
+    async def purged(self, agency: str, due_day: date, now: datetime) -> Mapping[str, int]:  # noqa: ARG002
+        """Note for withdrawal what lies there and went here with this due day, whichever day it was due on before.
+
+        Answers how many reads will be taken back; that the repository took the message its delivery record says (SHR-10).
+        """
+        profile = self._profiles.get(agency)
+        before, count = rules.captured_before(due_day, profile.retention if profile else None), 0
+        for adapter in await self._adapters(agency):
+            last: tuple[datetime, UUID] | None = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+            while last is not None:
+                async with self._outbox.change(agency) as connection:
+                    rows = await connection.fetch(_QUERIES["lying"], agency, adapter, before, *last, LOOKED_AT)
+                    gone = [row["read_id"] for row in rows if row["due_day"] is None]
+                    count += changed(await connection.execute(_QUERIES["purged_here"], agency, adapter, gone))
+                last = (rows[-1]["captured_at"], rows[-1]["read_id"]) if len(rows) == LOOKED_AT else None
+        return {"withdrawals": count}
+
     async def _exchange(self, agency: str, adapter: str, now: datetime) -> None:
         for _ in range(TURNS):
             went = await self._send_next(agency, adapter, now)
@@ -186,7 +203,7 @@ class Repositories:
                     return
 
     async def _look(self, agency: str, adapter: str, now: datetime) -> None:
-        """Find reads that lie there and are not stored here any more: the purge took them, whichever way it was run."""
+        """Find reads that lie there and are not stored here any more, should they have gone without `purged` being told."""
         async with self._outbox.change(agency) as connection:
             rows = await connection.fetch(_QUERIES["look"], agency, adapter, now, LOOKED_AT)
             gone = [row["read_id"] for row in rows if row["due_day"] is None]
