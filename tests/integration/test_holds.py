@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alprcore.model import GeoPoint, Location, LocationQuality, Plate
-from tests.fixtures.doors import Doors, make_hit, make_read
+from tests.fixtures.doors import QUERY, Doors, make_hit, make_read
 from tests.fixtures.holds import AGENCIES, NAMED, HoldDesk, code
 
 pytestmark = pytest.mark.asyncio
@@ -83,6 +83,26 @@ async def test_a_hold_by_the_number_of_a_search_keeps_what_it_could_find(pg_data
         assert code(await desk.place(entry=entry + 1)) == (403, "LEDGER_ENTRY_MISSING")
         (told, _) = await desk.told("hold_placed")
         assert (told.facts["query_id"], told.personal["case_number"]) == (str(entry), "26-000123")
+        await desk.close()
+
+
+async def test_a_hold_of_past_hits_keeps_no_other_vehicle_of_that_time(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        desk = HoldDesk(doors)
+        reads = [old_read("8TST001"), old_read("9ABC123", number=2, minutes=1)]
+        await doors.keep(*reads, hits=[make_hit(reads[0])])
+        span = {
+            "captured_from": (LONG_AGO - timedelta(days=1)).isoformat(),
+            "captured_to": (LONG_AGO + timedelta(days=1)).isoformat(),
+        }
+        asked = {**QUERY, "criteria": span}
+        answer = await doors.http.post(
+            "/v1/hit-queries", json=asked, headers=doors.auth(doors.person(person_id="p-one"))
+        )
+        assert [row["plate"] for row in answer.json()["rows"]] == ["8TST001"]
+        hold_id = await desk.placed(entry=answer.json()["query_id"])
+        assert await desk.held(*reads) == {0: [hold_id]}
+        assert ", hits, " in (await desk.look(hold_id))["scope"]["words"]
         await desk.close()
 
 

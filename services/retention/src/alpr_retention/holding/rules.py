@@ -236,6 +236,8 @@ def words_of(scope: Scope) -> str:
         what.append("an area")
     if "list_code" in criteria:
         what.append(f"hits on list {criteria['list_code']}")
+    elif "hits" in criteria:
+        what.append("hits")
     if "captured_from" in criteria:
         what.append(f"from {_short(criteria['captured_from'])}")
     if "captured_to" in criteria:

@@ -189,8 +189,9 @@ COVER = (
                 OR ((h.scope ->> 'captured_to')\:\:timestamptz AT TIME ZONE 'UTC')\:\:date < first_on;
             branches := branches || format('SELECT r.read_id, %L\:\:uuid, %L\:\:timestamptz FROM %s AS r '
                 'WHERE r.agency = $1%s%s', h.hold_id, h.placed_at, reads_part, retention.scope_terms(h.scope),
-                CASE WHEN h.scope ? 'list_code' THEN format(' AND EXISTS (SELECT FROM %s AS t WHERE t.read_id = '
-                    'r.read_id AND t.list_code = %L)', hits_part, h.scope ->> 'list_code') ELSE '' END);
+                CASE WHEN h.scope ?| ARRAY['list_code', 'hits'] THEN format(' AND EXISTS (SELECT FROM %s AS t '
+                    'WHERE t.read_id = r.read_id AND (t.list_code = %L) IS NOT FALSE)', hits_part,
+                    h.scope ->> 'list_code') ELSE '' END);
             plates := plates OR h.scope ? 'plate';
             places := places OR NOT h.scope ?| ARRAY['plate', 'skeleton', 'partial', 'partial_skeleton'];
         END LOOP;
@@ -287,7 +288,7 @@ COVER = (
         SELECT EXISTS (
             SELECT FROM (SELECT retention.scope_of(h) AS s FROM retention.holds AS h
                 WHERE h.agency = of_agency AND h.released_at IS NULL AND h.by_query) AS x
-            WHERE s ?| ARRAY['device_ids', 'captured_from', 'captured_to', 'area', 'polygon']
+            WHERE s ?| ARRAY['device_ids', 'captured_from', 'captured_to', 'area', 'polygon'] AND NOT s ? 'hits'
               AND (s -> 'device_ids' ? device) IS NOT FALSE
               AND (captured >= (s ->> 'captured_from')\:\:timestamptz) IS NOT FALSE
               AND (captured <= (s ->> 'captured_to')\:\:timestamptz) IS NOT FALSE
@@ -311,6 +312,7 @@ COVER = (
                     AND (captured <= (s ->> 'captured_to')\:\:timestamptz) IS NOT FALSE)))
     $$""",
     # A search of one's own as it stands in the ledger, at any age: holding shows nothing, so it need not be fresh.
+    # Of past hits (`hits`) only reads that hit are held: the time they were asked for has every other vehicle's, too.
     r"""CREATE FUNCTION retention.searched(entry bigint, person text, of_agency text)
     RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     DECLARE
@@ -322,7 +324,8 @@ COVER = (
         THEN
             RAISE EXCEPTION 'LEDGER_ENTRY_MISSING' USING ERRCODE = 'insufficient_privilege';
         END IF;
-        RETURN jsonb_build_object('search', found.query -> 'search', 'committed_at', found.committed_at);
+        RETURN jsonb_build_object('committed_at', found.committed_at, 'search', found.query -> 'search' || CASE
+            WHEN found.query ->> 'act' = 'hits' THEN jsonb_build_object('hits', true) ELSE '{}' END);
     END $$""",
 )
 
