@@ -36,7 +36,7 @@ from tests.fixtures.console import (
     wait_for,
 )
 from tests.fixtures.postgres import _database
-from tests.fixtures.purges import message_of, order_of
+from tests.fixtures.purges import BEFORE, message_of, order_of
 
 PREFIX = f"con{secrets.token_hex(3)}."
 TERMS = {
@@ -514,7 +514,7 @@ def test_a_purge_that_retention_orders_removes_a_hit_and_is_answered(console):
     for one in (hit, kept):
         console.publish(make_notification(one))
         wait_for("the hit", lambda one=one: sql(console, "SELECT 1 FROM console.hits WHERE hit_id = $1", one.hit_id))
-    order = order_of("demo", hit, held=[kept])
+    order = order_of("demo", hit, held=[kept], due_day=BEFORE)
     message = message_of(order)
 
     async def send():

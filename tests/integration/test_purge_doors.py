@@ -100,9 +100,10 @@ async def test_another_agency_s_hit_is_never_removed(at_work):
 
 async def test_an_order_that_comes_twice_counts_once_and_two_replicas_answer_alike(at_work):
     made, hit = at_work.made, await at_work.hit("irvine")
-    message = message_of(order_of("irvine", hit, run="run-twice"), offset=7)
+    order = order_of("irvine", hit, run="run-twice")
+    message = message_of(order, offset=7)
     await asyncio.gather(*(made.console.purges.take(message) for _ in range(3)))
-    mine = [answer for answer in await answered(made) if answer.run_id == "run-twice"]
+    mine = [answer for answer in await answered(made) if answer.run_id == order.run_id]
     assert len(mine) == 3
     assert {json.dumps(dict(answer.gone), sort_keys=True) for answer in mine} == {
         json.dumps(dict(mine[0].gone), sort_keys=True)

@@ -16,7 +16,7 @@ from alprcore.policy import due_day
 from alprcore.profiles import load_profiles
 from tests.fixtures.console import make_hit, make_notification, read_all, running_console, sql, wait_for
 from tests.fixtures.postgres import _database
-from tests.fixtures.purges import message_of, order_of
+from tests.fixtures.purges import BEFORE, message_of, order_of
 
 PREFIX = f"chk{secrets.token_hex(3)}."
 DEVICE = "demo-pole-1"
@@ -186,7 +186,7 @@ def test_texts_go_with_their_record_and_the_count_stays(console):
             outbox = Outbox(pool, postgres.load_queries("alpr_console"))
             store = WorkflowStore(outbox, {}, None, hooks, no_change, timedelta(days=1), lambda *_: "manual")
             purges = PurgeStore(outbox, [store.remove], lambda: datetime.now(UTC))
-            await purges.take(message_of(order_of("demo", *hits)))
+            await purges.take(message_of(order_of("demo", *hits, due_day=BEFORE)))
         finally:
             await pool.close()
 
