@@ -79,12 +79,15 @@ def test_retention_keeps_no_record_of_a_test_plate():
     kept = []
 
     class Records:
-        async def keep(self, reads, hits):
+        async def keep(self, reads, hits, _longer):
             kept.append(([read.read_id for read, _ in reads], [hit.hit_id for hit, _ in hits]))
 
     class Profiles:
         def due(self, read):
             return read.captured_at.date()
+
+        def longer(self, _hit):
+            return None
 
     real, test = make_hit("7REAL01"), canary("canary-1", make_hit().read.captured_at).hit
 
