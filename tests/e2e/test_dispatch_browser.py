@@ -7,7 +7,7 @@ import pytest
 
 from alpr_console.web import COOKIE
 from alprcore.model import StateMatch
-from tests.fixtures.browser import look, needs_chromium, opened_page, picture, until, violations
+from tests.fixtures.browser import look, needs_chromium, opened_page, picture, take_by_key, until, violations
 from tests.fixtures.console import make_hit, make_notification, running_console, sealed
 from tests.fixtures.people import AGENCIES, PROFILES, make_person, put, session_of, signed_in
 from tests.fixtures.postgres import _database
@@ -110,8 +110,7 @@ def test_a_fixed_hit_is_worked_to_its_end_by_keys_alone(window, console, agency)
     hit = shown(page, console, agency, "7FXD001")
     assert listed(page) == SEQUENCES[agency] == list(PROFILES[agency].hits.fixed_sequence)
     assert violations(page) == []
-    page.keyboard.press("a")
-    page.wait_for_selector(".band .done")
+    take_by_key(page)
     done = []
     page.keyboard.press("s")
     while page.locator(".ticket.ended").count() == 0:

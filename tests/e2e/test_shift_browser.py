@@ -6,7 +6,7 @@ import pytest
 
 from alpr_console.web import COOKIE
 from alprcore.model import CadSaid, CadStatus, NotificationKind, make_id
-from tests.fixtures.browser import needs_chromium, opened_page, picture, until, violations
+from tests.fixtures.browser import needs_chromium, opened_page, picture, take_by_key, until, violations
 from tests.fixtures.console import make_hit, make_notification
 from tests.fixtures.people import make_person, put, session_of, signed_in
 from tests.fixtures.postgres import _database
@@ -66,8 +66,7 @@ def test_a_shift_is_handed_over_by_keys_and_the_hits_stay_somebodys_at_every_mom
     coming.goto(f"{console.url}/hits")
     coming.wait_for_selector("#feed.good")
     choose(leaving, console, "7SHF001")
-    leaving.keyboard.press("a")
-    leaving.wait_for_selector(".band .done")
+    take_by_key(leaving)
     leaving.keyboard.press("h")
     leaving.wait_for_selector("#hand-over select option", state="attached", timeout=20_000)
     leaving.wait_for_selector("#shift-state:has-text('My open hits (1)')")

@@ -7,7 +7,7 @@ import pytest
 
 from alpr_console.web import COOKIE
 from alprcore.model import ClientKind, DeviceKind
-from tests.fixtures.browser import needs_chromium, opened_page, picture, until, violations
+from tests.fixtures.browser import needs_chromium, opened_page, picture, take_by_key, until, violations
 from tests.fixtures.console import make_hit, make_notification, sealed
 from tests.fixtures.people import AGENCIES, PROFILES, make_person, put, session_of, signed_in
 from tests.fixtures.postgres import _database
@@ -68,8 +68,7 @@ def choose(page, plate):
     while plate not in (page.text_content(".ticket[aria-current]") or ""):
         page.keyboard.press("j")
     page.wait_for_selector(".checklist")
-    page.keyboard.press("a")
-    page.wait_for_selector(".band .done")
+    take_by_key(page)
 
 
 def do(page, step):

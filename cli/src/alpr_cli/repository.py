@@ -12,13 +12,11 @@ import json
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-from typing_extensions import override
-
-from alpr_cli.simulated import serve
+from alpr_cli.simulated import JsonDoor, serve
 from alprcore.hooks import keys_once, signatures
 
 FORM: Final = "plateline-repository/1"
@@ -82,30 +80,18 @@ class Repository:
 def server(port: int, repository: Repository) -> ThreadingHTTPServer:
     """Make the repository's server on a loopback port; 0: any free one. POST /batches takes, GET /reads tells."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = self.headers.get("content-length") or ""
-            if self.path != "/batches" or not length.isdigit() or int(length) > LARGEST:
-                self._answer(404, {})
+    class Handler(JsonDoor):
+        def do_POST(self) -> None:  # noqa: N802 - http.server names it
+            length = self.length(LARGEST)
+            if self.path != "/batches" or length is None:
+                self.answer(404, {})
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self._answer(*repository.take(self.rfile.read(int(length)), headers, datetime.now(UTC)))
+            self.answer(*repository.take(self.rfile.read(length), headers, datetime.now(UTC)))
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 - http.server names it
             found = {"reads": list(repository.reads.values()), "withdrawn": repository.withdrawn}
-            self._answer(200 if self.path == "/reads" else 404, found if self.path == "/reads" else {})
-
-        def _answer(self, status: int, content: Mapping[str, Any]) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        @override
-        def log_message(self, *_arguments: Any) -> None:
-            """Say nothing: what was sent stands in the delivery records of who sent it."""
+            self.answer(200 if self.path == "/reads" else 404, found if self.path == "/reads" else {})
 
     return ThreadingHTTPServer(("127.0.0.1", port), Handler)
 

@@ -6,11 +6,10 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Final, Protocol
 
-from typing_extensions import override
-
+from alpr_cli.simulated import JsonDoor
 from alprcore.confirming import FORM, LARGEST, Question, answer_of, stub_answer
 from alprcore.hooks import signatures
 from alprcore.workflow import Route, Source
@@ -82,23 +81,13 @@ def utc_now() -> datetime:
 def server(port: int, switch: Answers, clock: Callable[[], datetime] = utc_now) -> ThreadingHTTPServer:
     """Let a simulated system answer POST on a loopback port (0: any free one), whatever the path."""
 
-    class Door(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = self.headers.get("content-length") or ""
-            status: int = 413
-            content: dict[str, Any] = {}
-            if length.isdigit() and int(length) <= LARGEST:
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                status, content = switch.answer(self.rfile.read(int(length)), headers, clock())
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        @override
-        def log_message(self, *_arguments: Any) -> None:
-            """Say nothing: questions hold plates and case numbers."""
+    class Door(JsonDoor):
+        def do_POST(self) -> None:  # noqa: N802 - http.server names it
+            length = self.length(LARGEST)
+            if length is None:
+                self.answer(413, {})
+                return
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.answer(*switch.answer(self.rfile.read(length), headers, clock()))
 
     return ThreadingHTTPServer(("127.0.0.1", port), Door)

@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alprcore.errors import InvalidMessage
-from alprcore.hooks import keys_once, signed_headers
+from alprcore.hooks import agreed, signed_headers
 
 FORM: Final = "alpr.casefile.v1"
 TEST: Final = "TEST - NO RECORDS SYSTEM"
@@ -96,20 +96,7 @@ def headers_of(question: Question, secrets: tuple[str, ...], now: datetime) -> d
 
 def read_answer(question: Question, status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> CaseFile:
     """Read the answer to a question. Raises `InvalidMessage` naming the first thing that is not as agreed."""
-    if status != 200:
-        raise InvalidMessage("STATUS", f"answered {status}")
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise InvalidMessage("FIELD_INVALID", "content-type: application/json")
-    if len(body) > LARGEST:
-        raise InvalidMessage("TOO_LARGE", f"more than {LARGEST} bytes")
-    try:
-        answer = _Answer.model_validate_json(body) if keys_once(body) else None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InvalidMessage("FIELD_INVALID", f"{place}: {first['type']}") from error
-    if answer is None:
-        raise InvalidMessage("FIELD_INVALID", "body: not JSON, or a name stands twice")
+    answer = agreed(_Answer, status, headers, body, LARGEST)
     if (answer.request_id, answer.case_number) != (question.request_id, question.case_number):
         raise InvalidMessage("OTHER_QUESTION", "request_id or case_number are not those of the question")
     if not question.asked_at - CLOCKS_APART <= answer.answered_at <= now + CLOCKS_APART:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alprcore.errors import InvalidMessage
-from alprcore.hooks import keys_once, signed_headers
+from alprcore.hooks import agreed, signed_headers
 from alprcore.workflow import Result, Route, Source
 
 FORM: Final = "alpr.confirmation.v1"
@@ -101,22 +101,7 @@ def read_answer(
     question: Question, status: int, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Confirmation:
     """Read the answer to a question. Raises `InvalidMessage` naming the first thing that is not as agreed."""
-    if status != 200:
-        raise InvalidMessage("STATUS", f"answered {status}")
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise InvalidMessage("FIELD_INVALID", "content-type: application/json")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise InvalidMessage("FIELD_INVALID", "content-encoding: none")
-    if len(body) > LARGEST:
-        raise InvalidMessage("TOO_LARGE", f"more than {LARGEST} bytes")
-    try:
-        answer = _Answer.model_validate_json(body) if keys_once(body) else None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InvalidMessage("FIELD_INVALID", f"{place}: {first['type']}") from error
-    if answer is None:
-        raise InvalidMessage("FIELD_INVALID", "body: not JSON, or a name stands twice")
+    answer = agreed(_Answer, status, headers, body, LARGEST)
     asked = (question.request_id, question.plate, question.state, question.source.value)
     if (answer.request_id, answer.plate, answer.state, answer.source) != asked:
         raise InvalidMessage("OTHER_QUESTION", "request_id, plate, state or source are not those of the question")

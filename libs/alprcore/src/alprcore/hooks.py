@@ -5,10 +5,15 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from alprcore.errors import InvalidMessage
+
+_Agreed = TypeVar("_Agreed", bound=BaseModel)
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of one
 
 
@@ -41,6 +46,26 @@ def signed_headers(request_id: str, body: bytes, secrets: Sequence[str], now: da
     if secrets:
         headers["webhook-signature"] = signatures(secrets, request_id, timestamp, body)
     return headers
+
+
+def agreed(model: type[_Agreed], status: int, headers: Mapping[str, str], body: bytes, largest: int) -> _Agreed:
+    """Read an answer in an agreed form. Raises `InvalidMessage` naming the first thing that is not as agreed."""
+    if status != 200:
+        raise InvalidMessage("STATUS", f"answered {status}")
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise InvalidMessage("FIELD_INVALID", "content-type: application/json")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise InvalidMessage("FIELD_INVALID", "content-encoding: none")
+    if len(body) > largest:
+        raise InvalidMessage("TOO_LARGE", f"more than {largest} bytes")
+    if not keys_once(body):
+        raise InvalidMessage("FIELD_INVALID", "body: not JSON, or a name stands twice")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "body"
+        raise InvalidMessage("FIELD_INVALID", f"{place}: {first['type']}") from error
 
 
 def keys_once(body: bytes) -> bool:

@@ -17,7 +17,7 @@ import httpx
 
 from alprcore import seal, wire
 from alprcore.kafka import Publisher
-from alprcore.model import AuditEvent, Person, event_id
+from alprcore.model import AuditEvent, Person, event_id, personal_of
 from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.postgres import translated
 from alprcore.refusals import RefusalLog
@@ -201,15 +201,7 @@ class Outbox:
             reason_code=reason_code,
             profile_version=profile_version,
             facts={**(facts or {}), "subject": subject},
-            personal={
-                "person_id": person.person_id,
-                "username": person.username,
-                "full_name": person.full_name,
-                "organization": person.organization,
-                "source_ip": person.source_ip,
-                "session_id": person.session_id,
-                **(personal or {}),
-            },
+            personal={**personal_of(person), **(personal or {})},
         )
         await self._put_event(connection, event)
         if outcome == "refused":
@@ -233,15 +225,7 @@ class Outbox:
 
         Raises `Transient` when the database is away; then the call must not be answered as refused either.
         """
-        personal = {"source_ip": address}
-        if person is not None:
-            personal |= {
-                "person_id": person.person_id,
-                "username": person.username,
-                "full_name": person.full_name,
-                "organization": person.organization,
-                "session_id": person.session_id,
-            }
+        personal = {**(personal_of(person) if person else {}), "source_ip": address}
         event = AuditEvent(
             event_id=event_id(reason_code, "refused", f"{now.isoformat()} {secrets.token_hex(8)}"),
             occurred_at=now,

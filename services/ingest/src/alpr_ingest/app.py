@@ -14,7 +14,7 @@ from alpr_ingest.hotlists import over
 from alpr_ingest.store import Outgoing, Store
 from alprcore.errors import Transient
 from alprcore.kafka import Message, Publisher
-from alprcore.model import AuditEvent, Device, DeviceKind, Person, PurgeAnswer, Refused, event_id
+from alprcore.model import AuditEvent, Device, DeviceKind, Person, PurgeAnswer, Refused, event_id, personal_of
 from alprcore.policy import AgencyProfile, due_day
 from alprcore.refusals import RefusalLog
 from alprcore.topics import Topic
@@ -48,7 +48,7 @@ def audit_message(
         outcome="ok" if refused is None else "refused",
         reason_code="" if refused is None else refused.reason_code,
         facts={"subject": subject, "person_id": person.person_id, **(facts or {})},
-        personal=_named(person) | (personal or {}),
+        personal=personal_of(person) | (personal or {}),
     )
     return Outgoing(Topic.AUDIT, event.event_id, encode_audit_event(event), event.event_id, now)
 
@@ -71,17 +71,6 @@ def device_message(
     return Outgoing(Topic.AUDIT, event.event_id, encode_audit_event(event), event.event_id, now)
 
 
-def _named(person: Person) -> dict[str, str]:
-    return {
-        "person_id": person.person_id,
-        "username": person.username,
-        "full_name": person.full_name,
-        "organization": person.organization,
-        "source_ip": person.source_ip,
-        "session_id": person.session_id,
-    }
-
-
 def refusal_log(store: Store, clock: Callable[[], datetime]) -> RefusalLog:
     """Enter ingest's refusals through its outbox."""
 
@@ -96,7 +85,7 @@ def refusal_log(store: Store, clock: Callable[[], datetime]) -> RefusalLog:
             outcome="refused",
             reason_code=reason_code,
             facts=facts,
-            personal=_named(person) if person else {"source_ip": address},
+            personal=personal_of(person) if person else {"source_ip": address},
         )
         value = encode_audit_event(event)
         await store.put_out([Outgoing(Topic.AUDIT, event.event_id, value, event.event_id, now)])

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from alprcore import wire
-from alprcore.model import AuditEvent, Person, event_id
+from alprcore.model import AuditEvent, Person, event_id, personal_of
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries, translated
 from alprcore.refusals import RefusalLog
@@ -30,18 +30,6 @@ class Publishes(Protocol):
 
     async def publish(self, topic: Topic, *, key: str, value: bytes | None, headers: list[tuple[str, bytes]]) -> Any:
         """Publish one message; no value: what its key held before is gone."""
-
-
-def personal_of(person: Person) -> dict[str, str]:
-    """A person's fields as an event's erasable texts."""
-    return {
-        "person_id": person.person_id,
-        "username": person.username,
-        "full_name": person.full_name,
-        "organization": person.organization,
-        "source_ip": person.source_ip,
-        "session_id": person.session_id,
-    }
 
 
 class Outbox:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -107,15 +107,9 @@ async def follow_from(
     to everything since. Sets `ready` at the end found at the start. A message whose effect is away for now (`Transient`)
     is tried again in its place; one that cannot be read is counted, logged and passed over, as by `follow_whole`.
     """
-    name = physical(topic, prefix=settings.topic_prefix)
-    consumer = _consumer(settings)
-    with translated():
-        await consumer.start()
-    try:
-        partitions = await _partitions(settings, name, stop)
+    async with _assigned(settings, topic, stop) as (consumer, partitions):
         if not partitions:
             return
-        consumer.assign(partitions)
         with translated():
             first = await consumer.beginning_offsets(partitions)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
@@ -134,8 +128,6 @@ async def follow_from(
                     if not await _taken(topic, record, take, stop):
                         consumer.seek(tp, record.offset)
                         break
-    finally:
-        await consumer.stop()
 
 
 async def _taken(topic: Topic, record: Any, take: Callable[[Message], Awaitable[None]], stop: asyncio.Event) -> bool:
@@ -163,15 +155,9 @@ async def _follow(
     ready: asyncio.Event,
     stop: asyncio.Event,
 ) -> None:
-    name = physical(topic, prefix=settings.topic_prefix)
-    consumer = _consumer(settings)
-    with translated():
-        await consumer.start()
-    try:
-        partitions = await _partitions(settings, name, stop)
+    async with _assigned(settings, topic, stop) as (consumer, partitions):
         if not partitions:
             return
-        consumer.assign(partitions)
         with translated():
             await consumer.seek_to_beginning(*partitions)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
@@ -193,8 +179,6 @@ async def _follow(
                         take(record)
                     except InvalidMessage as error:
                         _skip(topic, record, error)
-    finally:
-        await consumer.stop()
 
 
 async def read_at(
@@ -223,6 +207,23 @@ async def read_at(
     finally:
         await consumer.stop()
     return found
+
+
+@asynccontextmanager
+async def _assigned(
+    settings: KafkaSettings, topic: Topic, stop: asyncio.Event
+) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    """Open a reader of a whole topic, which may not exist yet; without partitions when `stop` came first."""
+    consumer = _consumer(settings)
+    with translated():
+        await consumer.start()
+    try:
+        partitions = await _partitions(settings, physical(topic, prefix=settings.topic_prefix), stop)
+        if partitions:
+            consumer.assign(partitions)
+        yield consumer, partitions
+    finally:
+        await consumer.stop()
 
 
 async def _partitions(settings: KafkaSettings, name: str, stop: asyncio.Event) -> list[TopicPartition]:

@@ -57,7 +57,7 @@ from alprcore.model.ids import (
     to_us,
 )
 from alprcore.model.lists import Entry, EntryDetails, HitReason, ListAlarm, ListVersion, PackagePart
-from alprcore.model.people import ADMITTED, Admitted, Decision, Person, Refused, machine
+from alprcore.model.people import ADMITTED, Admitted, Decision, Person, Refused, machine, personal_of
 from alprcore.model.reads import Alternative, Character, Plate, Provenance, Read, StateScore, Vehicle
 from alprcore.model.records import (
     PURGE_HELD,
@@ -142,6 +142,7 @@ __all__ = [
     "machine",
     "make_id",
     "notification_id",
+    "personal_of",
     "read_id",
     "signed_text",
     "to_us",

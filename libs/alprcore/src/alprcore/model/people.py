@@ -33,6 +33,18 @@ class Person:
     powers: tuple[str, ...] = ()
 
 
+def personal_of(person: Person) -> dict[str, str]:
+    """Name a person in the erasable texts of a ledger's event (A8)."""
+    return {
+        "person_id": person.person_id,
+        "username": person.username,
+        "full_name": person.full_name,
+        "organization": person.organization,
+        "source_ip": person.source_ip,
+        "session_id": person.session_id,
+    }
+
+
 def machine(agency: str) -> Person:
     """Name the machine itself, where a timer acts and no person."""
     return Person("", "system", "system", "", agency, (), "", "")

@@ -61,42 +61,11 @@ class Subject(Protocol):
 class Unmoved:
     """A hold binds whatever becomes of an export, until it is booked."""
 
-    async def ready(
-        self,
-        connection: Any,
-        agency: str,
-        subject: str,
-        package_id: str,
-        items: Sequence[Item],
-        sums_sha256: str,
-        now: datetime,
-        /,
-    ) -> None:
+    async def ready(self, *_: Any) -> None:
         """Nothing follows."""
 
-    async def given(
-        self,
-        connection: Any,
-        agency: str,
-        subject: str,
-        package_id: str,
-        person: Person,
-        items: Sequence[Item],
-        now: datetime,
-        /,
-    ) -> None:
+    async def given(self, *_: Any) -> None:
         """Nothing follows."""
 
-    async def broken(
-        self,
-        connection: Any,
-        agency: str,
-        subject: str,
-        package_id: str,
-        reason: str,
-        now: datetime,
-        handed: Sequence[Item],
-        taker: tuple[str, str, datetime] | None,
-        /,
-    ) -> None:
+    async def broken(self, *_: Any) -> None:
         """Nothing follows."""
