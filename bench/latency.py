@@ -95,12 +95,17 @@ class Screen:
         self.trails[card["incident_id"]] = trail | {"shown": shown}
         self._receipts.call("POST", f"/v1/hits/{card['hit_id']}/presented", json={"sound": True, "screen": True})
 
-    def taken(self, expected: int, *, until: float) -> list[dict[str, datetime]]:
-        """Wait for so many incidents, and give them; the next ones are counted anew."""
-        while len(self.trails) < expected and time.monotonic() < until:
+    def taken(self, expected: int, since: datetime, *, until: float) -> list[dict[str, datetime]]:
+        """Wait for so many incidents of what was captured since then, and give them.
+
+        A new list withdraws the alerts of the one before: those come to the screen once more, and are none of these.
+        """
+        while len(found := self._since(since)) < expected and time.monotonic() < until:
             time.sleep(0.1)
-        found, self.trails = list(self.trails.values()), {}
         return found
+
+    def _since(self, since: datetime) -> list[dict[str, datetime]]:
+        return [trail for trail in list(self.trails.values()) if trail["captured"] >= since]
 
     def close(self) -> None:
         """End both sessions."""
@@ -169,10 +174,10 @@ def measure(stack: Stack, screen: Screen, cameras: int, fps: float, vehicles: in
     drives = [rendered(texts[part::cameras], 100 * cameras + part, fps) for part in range(cameras)]
     listed = texts[:: max(1, len(texts) // LISTED)]
     demo.load_list(stack, listed)
-    before, begun = done(stack), time.monotonic()
+    before, begun, since = done(stack), time.monotonic(), datetime.now(UTC)
     asyncio.run(play_all(stack, drives))
     rate = (done(stack) - before) / (time.monotonic() - begun)
-    trails = screen.taken(len(listed), until=time.monotonic() + PATIENCE_S)
+    trails = screen.taken(len(listed), since, until=time.monotonic() + PATIENCE_S)
     what = f"{cameras} camera{'s' if cameras > 1 else ''}, {fps:.1f} frames/s each"
     report.row(what, f"{len(trails)} of {len(listed)} hits shown, {len(texts)} vehicles", f"{rate:.1f} frames/s in all")
     if not trails:
@@ -208,7 +213,6 @@ def main() -> int:
         screen = Screen(stack)
         asyncio.run(play_all(stack, [rendered(plates(2, 99), 99, options.fps)]))  # warms the models up
         most = capacity(stack, options.seconds, 77)
-        screen.taken(0, until=0)
         report.row("frames the models look at in a second, flooded", f"{most:.1f}", f"{CAMERAS} cameras")
         mean = measure(stack, screen, 1, options.fps, options.vehicles, report)
         report.row("80 % of what it can look at", f"{LOAD * most:.1f} frames/s", f"{CAMERAS} cameras, in the mean")
