@@ -176,7 +176,8 @@ async def measure(database: Database, folder: Path, report: Report, given: argpa
         _timed(rows, name, spent)
     for name in ("delete_prefix", "count"):
         _timed(images.objects, name, spent)
-    _timed(purges, "_move_held", spent)
+    _timed(purges.keeping, "move", spent)
+    _timed(purges.keeping.sealers, "seal", spent)
     _timed(purges.accounts, "settle", spent)
     context = multiprocessing.get_context("spawn")
     until, path = context.Event(), folder / "asked"

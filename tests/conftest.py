@@ -7,6 +7,7 @@ settings.register_profile("plateline", deadline=None, suppress_health_check=[Hea
 settings.load_profile("plateline")
 
 pytest_plugins = [
+    "tests.fixtures.controls",
     "tests.fixtures.go",
     "tests.fixtures.kafka",
     "tests.fixtures.postgres",

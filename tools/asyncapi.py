@@ -94,8 +94,10 @@ def document() -> dict[str, Any]:
         if "dead_letter" in spec:
             dead = f"{name}.dlq"
             purpose = f"What no retry could save of {spec['topic']}: the original bytes and headers, with the reason."
+            letters = spec["dead_letter"]
+            writers = [*spec.get("groups", ()), *letters.get("writers", ())]  # who only follows puts nothing aside
             channels[dead] = channel(
-                {"writers": spec["readers"], "readers": ["operator"]},
+                {"writers": writers, "readers": ["operator", *letters.get("groups", ())]},
                 spec["dead_letter"], f"{spec['topic']}.dlq", "deadLetter", purpose,
             )  # fmt: skip
     messages["deadLetter"] = {
@@ -177,17 +179,21 @@ Plain.add_representer(
 )
 
 
+def write_or_check(target: Path, text: str, arguments: Sequence[str], remedy: str = "make proto") -> int:
+    """Write a generated file; with --check only say whether it is what would be written."""
+    if "--check" not in arguments:
+        target.write_text(text, "utf-8")
+    elif not target.is_file() or target.read_text("utf-8") != text:
+        print(f"{target.relative_to(PROTO.parent)} is stale, run `{remedy}`")
+        return 1
+    return 0
+
+
 def main(arguments: Sequence[str]) -> int:
     """Write or check."""
     header = "# Made by tools/asyncapi.py from proto/topics and proto/alpr; do not edit.\n"
     text = header + yaml.dump(document(), Dumper=Plain, sort_keys=False, width=110, allow_unicode=True)
-    if "--check" in arguments:
-        if not TARGET.is_file() or TARGET.read_text("utf-8") != text:
-            print("proto/asyncapi.yaml is stale, run `make proto`")
-            return 1
-        return 0
-    TARGET.write_text(text, "utf-8")
-    return 0
+    return write_or_check(TARGET, text, arguments)
 
 
 if __name__ == "__main__":

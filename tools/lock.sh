@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the lock files: requirements/<service>.txt, dev.txt and uv.txt. Called by `make lock`.
+# Writes the lock files: requirements/<image>.txt, and the environments' dev.txt and models.txt. Called by `make lock`.
 # build/all.txt comes first: it settles one version per package for everything, so that the files agree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,9 @@ for service in ingest matcher audit retention console; do
     compile -c build/all.txt "services/$service/pyproject.toml" -o "requirements/$service.txt"
 done
 compile -c build/all.txt cli/pyproject.toml -o requirements/cli.txt
-compile -c build/all.txt services/recognizer/pyproject.toml --extra models -o requirements/recognizer.txt
+compile -c build/all.txt services/recognizer/pyproject.toml --extra cpu -o requirements/recognizer.txt
+compile -c build/all.txt services/recognizer/pyproject.toml --extra gpu -o requirements/recognizer-gpu.txt
+compile -c build/all.txt services/recognizer/pyproject.toml --extra models -o requirements/models.txt
 # what builds the members, and what runs tests in the recognizer's environment
 compile -c build/all.txt --group pyproject.toml:build -o requirements/build.txt
 compile -c build/all.txt --group pyproject.toml:test -o requirements/test.txt

@@ -1,4 +1,4 @@
-"""Generates proto/gen, proto/asyncapi.yaml and docs/topics.md from proto/alpr and proto/topics with the pinned protoc; `--check` only says whether it is stale."""
+"""Generates proto/gen, proto/asyncapi.yaml, docs/topics.md and the accounts in docs/security.md from proto/alpr and proto/topics with the pinned protoc; `--check` only says whether it is stale."""
 
 import argparse
 import os
@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import asyncapi  # beside this script
+import access_page  # beside this script
+import asyncapi
 import topics_page
 
 PROTO = Path(__file__).resolve().parents[1] / "proto"
@@ -43,7 +44,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     told = ["--check"] if check else []
-    return generate_code(check=check) or asyncapi.main(told) or topics_page.main(told)
+    return generate_code(check=check) or asyncapi.main(told) or topics_page.main(told) or access_page.main(told)
 
 
 def generate_code(*, check: bool) -> int:

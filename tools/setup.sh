@@ -11,7 +11,7 @@ case $kind in
         venv=.venv locks=(requirements/dev.txt)
         members=(proto libs/alprcore libs/alprdraw cli services/{ingest,recognizer,matcher,audit,retention,console}) ;;
     models)
-        venv=.venv-recognizer locks=(requirements/recognizer.txt requirements/test.txt)
+        venv=.venv-recognizer locks=(requirements/models.txt requirements/test.txt)
         members=(proto libs/alprcore libs/alprdraw cli services/recognizer) ;;
     *) echo "unknown environment: $kind" >&2; exit 64 ;;
 esac
@@ -27,6 +27,7 @@ if [ "$kind" = dev ]; then # the ledger's second verifier: its tests are skipped
     command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || missing+=(golang-go)
     [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || missing+=(golang-golang-x-mod-dev)
     [ -x /usr/sbin/sshd ] || missing+=(openssh-server) # lists are fetched from a real one in the tests
+    need promtool prometheus                           # rules and dashboards are tested with the real one
 fi
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 compgen -G '/usr/share/fonts/*/*' >/dev/null || missing+=(fonts-dejavu-core) # pages without letters otherwise
@@ -36,6 +37,10 @@ ldconfig -p | grep -q libglib-2.0.so.0 || missing+=(libglib2.0-0) # same
 command -v uv >/dev/null || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]})); then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        if [ ! -e /usr/sbin/policy-rc.d ]; then # no server is started by being installed: those who need one start it
+            trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+            install -m 755 /dev/stdin /usr/sbin/policy-rc.d <<<$'#!/bin/sh\nexit 101'
+        fi
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
     else

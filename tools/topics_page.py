@@ -88,14 +88,7 @@ def page() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check."""
-    text = page()
-    if "--check" in arguments:
-        if not TARGET.is_file() or TARGET.read_text("utf-8") != text:
-            print("docs/topics.md is stale, run `make proto`")
-            return 1
-        return 0
-    TARGET.write_text(text, "utf-8")
-    return 0
+    return asyncapi.write_or_check(TARGET, page(), arguments)
 
 
 if __name__ == "__main__":

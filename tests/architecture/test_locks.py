@@ -23,7 +23,8 @@ def pins(file):
 
 def test_there_is_a_file_for_every_service_and_for_development():
     assert {file.stem for file in FILES} == {
-        *("ingest", "recognizer", "matcher", "audit", "retention", "console"), *("cli", "dev", "test", "build"),
+        *("ingest", "recognizer", "recognizer-gpu", "matcher", "audit", "retention", "console", "cli"),
+        *("dev", "models", "test", "build"),
     }  # fmt: skip
 
 
@@ -42,11 +43,27 @@ def test_one_version_per_package_over_all_files():
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
-def test_heavy_models_stay_in_one_file():
-    heavy = {"torch", "ultralytics", "paddlepaddle", "paddleocr"}
-    assert {file.stem for file in FILES if heavy & {name for name, *_ in pins(file)}} == {"recognizer"}
+@pytest.mark.parametrize(
+    ("heavy", "files"),
+    [
+        ("ultralytics", {"models"}),
+        ("paddlepaddle", {"models"}),
+        ("torch", {"models", "recognizer-gpu"}),
+        ("openvino", {"models", "recognizer"}),
+    ],
+)
+def test_what_is_heavy_stays_where_it_is_needed(heavy, files):
+    assert {file.stem for file in FILES if heavy in {name for name, *_ in pins(file)}} == files
 
 
-def test_one_opencv():
-    names = {name for name, *_ in pins(FOLDER / "recognizer.txt")}
-    assert names & {"opencv-python", "opencv-contrib-python", "opencv-python-headless"} == {"opencv-contrib-python"}
+@pytest.mark.parametrize(
+    ("file", "opencv"),
+    [
+        ("models", "opencv-contrib-python"),
+        ("recognizer", "opencv-python-headless"),
+        ("recognizer-gpu", "opencv-python-headless"),
+    ],
+)
+def test_one_opencv_and_everywhere_the_same_release(file, opencv):
+    found = {name: version for name, version, *_ in pins(FOLDER / f"{file}.txt") if name.startswith("opencv")}
+    assert found == {opencv: "4.10.0.84"}

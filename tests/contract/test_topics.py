@@ -7,8 +7,8 @@ from tests.contract.contract import FILES, PROTO, TOPICS
 
 SPECS = [pytest.param(spec, id=name) for name, spec in TOPICS.items()]
 FIELDS = {
-    "topic", "purpose", "key", "value", "writers", "readers", "partitions", "cleanup", "retention_ms", "retention_bytes",
-    "segment_ms", "max_compaction_lag_ms", "max_message_bytes", "dead_letter",
+    "topic", "purpose", "key", "value", "writers", "readers", "groups", "partitions", "cleanup", "retention_ms",
+    "retention_bytes", "segment_ms", "max_compaction_lag_ms", "max_message_bytes", "dead_letter",
 }  # fmt: skip
 
 

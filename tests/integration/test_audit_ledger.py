@@ -49,6 +49,14 @@ async def test_entries_of_many_at_once_share_commits_and_stand_in_one_sequence(p
     assert (finding.code, finding.words.split(",")[0]) == (verify.SOUND, "3000 entries")
 
 
+async def test_a_crowd_after_a_rest_is_divided_so_that_commits_and_askers_overlap(pg_database, tmp_path):
+    books = Ledgers(pg_database, tmp_path)
+    async with books.writing() as writer:
+        await writer.append(draft(0))
+        receipts = await asyncio.gather(*(writer.append(draft(number)) for number in range(1, 65)))
+        assert sorted({receipt.size for receipt in receipts}) == [33, 65], "one commit for all would leave both waiting"
+
+
 async def test_a_second_writer_waits_and_goes_on_where_the_first_stopped(pg_database, tmp_path):
     books = Ledgers(pg_database, tmp_path)
     async with books.writing(wait=False) as second:

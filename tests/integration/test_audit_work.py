@@ -256,6 +256,50 @@ async def test_the_trail_of_a_read_lists_what_came_of_it_in_order(pg_database, t
         assert (await doors.http.get("/v1/audit/trail", headers=auth)).status_code == 422
 
 
+@pytest.mark.requirement("AUD-04")
+async def test_a_hold_of_many_reads_stands_in_the_trail_of_each(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        reads = [make_read(number=number) for number in range(4)]
+        await doors.keep(*reads)
+        held = [read.read_id for read in reads[:3]]
+        body = {"ground": "evidence", "case_number": "26-9", "read_ids": held}
+        assert (await doors.shelf.post("/v1/holds", json=body, headers=doors.auth())).status_code == 201
+        await tell(doors, *await doors.told("hold_placed"))
+        auth = doors.auth(roles=("auditor",))
+        for read in reads:
+            trail = (await doors.http.get(f"/v1/audit/trail?read_id={read.read_id}", headers=auth)).json()["events"]
+            assert [one["kind"] for one in trail] == (["hold_placed"] if read.read_id in held else [])
+
+
+async def test_a_case_number_finds_what_was_done_under_its_holds_and_releases(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        hold = {"hold_id": "0a11b0c5-0000-4000-8000-000000000001"}
+        release = {"release_id": "0a11b0c5-0000-4000-8000-000000000002"}
+        other = {"hold_id": "0a11b0c5-0000-4000-8000-000000000003"}
+        query_id = (await doors.ask({"plate": "8TST001"}, case_number="26-004711")).json()["query_id"]
+        await tell(
+            doors,
+            event("hold_placed", subject="h-1", facts=hold, case_number="26-004711"),
+            event("release_requested", subject="r-1", facts=release, case_number="26-004711"),
+            event("hold_placed", subject="h-2", facts=other, case_number="26-1"),
+            event("package_opened", subject="p-1", facts=hold),
+            event("evidence_booked", subject="p-1", facts=hold),
+            event("release_approved", subject="r-1", facts=release),
+            event("evidence_booked", subject="p-2", facts=other),
+            event("action_recorded", subject="x", facts={"follows": str(query_id)}),
+            event("hold_placed", "irvine", subject="h-3", facts=hold, case_number="26-004711"),
+        )
+        auth = doors.auth(roles=("auditor",), person_id="p-9")
+        found = await doors.http.post("/v1/audit/log", json={"case_number": "26-004711"}, headers=auth)
+        kinds = [row["entry"]["kind"] for row in found.json()["rows"]]
+        assert sorted(kinds) == sorted(
+            ["query", "query_result", "hold_placed", "release_requested", "package_opened", "evidence_booked",
+             "release_approved", "action_recorded"]
+        )  # fmt: skip
+        none = await doors.http.post("/v1/audit/log", json={"case_number": "26-2"}, headers=auth)
+        assert none.json()["rows"] == []
+
+
 @pytest.mark.requirement("AUD-01", partial="a mobile unit's queue is not part of it")
 async def test_every_kind_of_access_has_its_time_person_and_purpose(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:

@@ -151,7 +151,7 @@ async def test_a_court_verifies_a_package_with_two_ordinary_commands(pg_database
     assert (folder / opened["proof"]).is_file()
     assert custody[-1]["what"] == "packed"
     rows = list(csv.reader((folder / "reads.csv").open(newline="")))
-    assert [row[2] for row in rows[2:]] == ["8TST000", "8TST001", "8TST002"]
+    assert [row[2] for row in rows[1:]] == ["8TST000", "8TST001", "8TST002"]
     cover = (folder / "COVER.txt").read_text()
     for words in ("CONFIDENTIAL", "26-77", "Jane Doe", "Sam Roe"):
         assert words in cover

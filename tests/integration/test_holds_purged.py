@@ -10,7 +10,7 @@ import pytest
 from alpr_cli.rms import RecordsSystem
 from alpr_cli.switch import server
 from alpr_retention.holding.store import booked, covered, hold_facts
-from alpr_retention.settings import CaseFileSettings
+from alprcore.calling import AskedSystem
 from tests.fixtures.doors import Doors, make_hit, make_read, utc_now
 from tests.fixtures.holds import AGENCIES, NAMED, HoldDesk
 from tests.fixtures.keeping import scheduled
@@ -119,7 +119,7 @@ async def test_a_case_file_takes_its_reads_along_on_its_purge_day(pg_database, t
     system = server(0, RecordsSystem((SECRET,), cases), clock)
     threading.Thread(target=system.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{system.server_port}"
-    asked = CaseFileSettings(adapter="http", url=url, secret_file=secret, allow_test=True, timeout_s=5)
+    asked = AskedSystem(adapter="http", url=url, secret_file=secret, allow_test=True, timeout_s=5)
     case_files = {"escondido": asked}
     try:
         async with Doors(pg_database, tmp_path, clock=clock, retention={"case_files": case_files}) as doors:

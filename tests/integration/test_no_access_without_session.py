@@ -92,7 +92,8 @@ def test_figures_are_shown_on_the_operators_port_alone(console):
 async def test_every_route_of_the_other_services_wants_a_persons_token(pg_database, tmp_path):
     key, silent = SigningKey.generate(tmp_path / "key"), AsyncMock(kick=MagicMock())
     door = SimpleNamespace(refusals=silent, clock=utc_now, person_key=key.public, relay=silent, store=silent)
-    public = {"/v1/audit/checkpoint"}  # signed and without content: whoever watches the log may fetch it
+    # signed and without content: whoever watches the log may fetch it; the key by which a stranger verifies a package
+    public = {"/v1/audit/checkpoint", "/v1/evidence-key"}
     async with Doors(pg_database, tmp_path) as doors:
         apps = (doors.audit.http, doors.shelf._transport.app, alpr_ingest.api.build_app(door))
         for app in apps:

@@ -489,6 +489,24 @@ def test_idle_accounts_and_ended_contracts_are_closed_by_the_timer(console, mana
     assert managers["irvine"].get(f"/v1/accounts/{idle}").json()["state"] == "active"
 
 
+def test_an_account_given_for_a_time_ends_by_itself_and_its_managers_are_told(console, managers):
+    """CJIS AC-2(2), AC-2h: temporary accounts and those of people who leave."""
+    client, body, last = managers["irvine"], draft("irvine"), (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
+    assert client.post("/v1/accounts", json={**body, "leaves_on": last}).status_code == 201
+    address = f"/v1/accounts/{body['username']}"
+
+    def told():
+        rows = sql(console, "SELECT kind, facts FROM console.alerts WHERE username = $1", body["username"])
+        return {row["kind"]: json.loads(row["facts"]) for row in rows}
+
+    run_timer(console)
+    assert (client.get(address).json()["leaves_on"], told()) == (last, {"account_leaving": {"last_day": last}})
+    put(console, ("UPDATE console.people SET leaves_on = now()::date - 2 WHERE username = $1", body["username"]))
+    run_timer(console)
+    assert client.get(address).json()["state"] == "disabled"
+    assert told()["account_closed"] == {"cause": "the last day of the account is over"}
+
+
 def test_people_of_one_agency_are_nobody_to_another(console, managers):
     stranger = make_person(console, "irvine", "officer")
     client = managers["westminster"]

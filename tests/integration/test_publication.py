@@ -101,6 +101,24 @@ async def test_section_b_shows_the_course_as_it_is_now(pg_database, tmp_path, ag
         assert "version 2027-2, approved 2027-04-10" in section(shown["guidelines"], "b")
 
 
+@pytest.mark.requirement("RET-12", partial="the key in public; packages are tested with retention")
+async def test_anybody_finds_the_key_that_verifies_evidence_packages(pg_database, tmp_path):
+    async with desk(pg_database, tmp_path) as made:
+        await made.employ(made.as_("program_manager", "irvine"))
+        silent = await made.get("/public/policy?agency=irvine", {"accept": "application/json"})
+        assert silent["evidence_key"] is None  # retention is away: the page is there all the same
+        key = {"sha256": "ab" * 32, "pem": "-----BEGIN PUBLIC KEY-----\nbWFkZSB1cA==\n-----END PUBLIC KEY-----\n"}
+        made.doors.answers["/v1/evidence-key"] = (200, key)
+        made.later(minutes=6)
+        shown = await made.get("/public/policy?agency=irvine", {"accept": "application/json"})
+        assert shown["evidence_key"] == key
+        page = await made.http.get("/public/policy?agency=irvine")
+        assert key["sha256"] in page.text
+        assert "BEGIN PUBLIC KEY" in page.text
+        asked = [one for one in made.doors.asked if one[2] == "/v1/evidence-key"]
+        assert [one[3] for one in asked] == [None, None]  # as nobody, and not again for every visitor
+
+
 @pytest.mark.requirement("AUD-11")
 @pytest.mark.parametrize("agency", ASKED)
 async def test_section_c_shows_the_last_audit_after_its_closure(pg_database, tmp_path, agency):

@@ -13,6 +13,7 @@ import pytest_asyncio
 from alpr_retention.quarantine import rules
 from alpr_retention.quarantine.store import Quarantine
 from alpr_retention.store import ImageKeys
+from alpr_retention.telling import Outbox
 from alprcore import postgres, wire
 from alprcore.errors import Transient
 from alprcore.kafka import Message
@@ -21,9 +22,11 @@ from alprcore.objects import ImageStore
 from alprcore.profiles import load_profiles
 from alprcore.seal import seal_once
 from alprcore.topics import Topic
+from alprcore.wire import decode_audit_event
 from tests.fixtures.doors import JPEG, make_read, utc_now
 from tests.fixtures.keeping import keeping, scheduled
 from tests.fixtures.postgres import _database
+from tests.fixtures.shelf import headers_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 AGENCIES = ("irvine", "westminster", "claremont", "escondido", "roseville")
@@ -35,12 +38,14 @@ DAY = timedelta(days=1)
 class Shelf:
     """The quarantine on a database, a folder of objects and one of keys."""
 
-    def __init__(self, database, pool, folder, admin):
-        self.pool, self.folder, self.admin = pool, folder, admin
+    def __init__(self, database, pool, folder, admin, strangers=10_000):
+        self.database, self.pool, self.folder, self.admin = database, pool, folder, admin
         self.objects, self.keys = ImageStore((folder / "objects").as_uri()), ImageKeys(folder / "keys")
         self.profiles = {name: scheduled(profile) for name, profile in load_profiles().items()}
         self.now = utc_now()
-        self.quarantine = Quarantine(pool, self.objects, self.keys, self.profiles, lambda: self.now)
+        self.quarantine = Quarantine(
+            pool, self.objects, self.keys, self.profiles, lambda: self.now, Outbox(pool), strangers
+        )
         self._offset = secrets.randbelow(2**40)
 
     def letter(self, value, *, at, topic="frames", key=b"cam", code="SITING_NOT_DECLARED", **headers):
@@ -313,3 +318,30 @@ async def test_another_agency_s_letters_are_not_told_of(shelf):
     after = await shelf.quarantine.lying("demo", others["next"], 2)
     assert not {one["letter_id"] for one in after["letters"]} & {one["letter_id"] for one in others["letters"]}
     json.dumps(mine)  # as it stands
+
+
+@pytest.mark.requirement("RET-11", partial="a letter is replayed from its topic alone, within its week")
+async def test_a_flood_of_what_no_device_signed_is_counted_and_hides_no_signed_letter(shelf):
+    shelf = Shelf(shelf.database, shelf.pool, shelf.folder, shelf.admin, 3)
+    at = shelf.now - DAY
+    strangers = [shelf.frame_letter("demo", at=at, code="SIGNATURE_INVALID")[0] for _ in range(5)]
+    signed = [shelf.frame_letter("demo", at=at, code="SITING_NOT_DECLARED")[0] for _ in range(5)]
+    for letter in [*strangers, *signed]:
+        await shelf.quarantine.take(letter)
+    await shelf.quarantine.take(strangers[0])  # comes again: kept already, and not counted
+    found = await shelf.quarantine.lying("demo", "", 100)
+    assert {row["reason_code"]: row["letters"] for row in found["reasons"]} == {
+        "SIGNATURE_INVALID": 3, "SITING_NOT_DECLARED": 5,
+    }  # fmt: skip
+    (flood,) = found["floods"]
+    assert (flood["letters"], flood["reason_code"], flood["topic"]) == (2, "SIGNATURE_INVALID", "frames")
+    assert flood["bytes"] == sum(len(letter.value) for letter in strangers[3:])
+    assert (await shelf.quarantine.lying("claremont", "", 100))["floods"] == []
+    rows = await shelf.admin.fetch("SELECT value, headers FROM retention.outbox")
+    told = [decode_audit_event(row["value"], headers_of(row["headers"])) for row in rows]
+    assert [event.facts["limit"] for event in told if event.kind == "quarantine_flooded"] == ["3"]
+    again = Shelf(
+        shelf.database, shelf.pool, shelf.folder, shelf.admin, 3
+    )  # a process that starts anew goes on counting
+    await again.quarantine.take(again.frame_letter("demo", at=at, code="DEVICE_UNKNOWN")[0])
+    assert sum(row["letters"] for row in (await again.quarantine.lying("demo", "", 100))["floods"]) == 3

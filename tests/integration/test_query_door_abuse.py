@@ -298,3 +298,27 @@ async def test_an_entry_answers_once_even_when_asked_at_the_same_time(pg_databas
         first = (await doors.ask({"plate": "8TST001"})).json()["query_id"]
         again = await asyncio.gather(*(store.search(first) for _ in range(4)), return_exceptions=True)
         assert all("LEDGER_ENTRY_USED" in str(error) for error in again)
+
+
+async def test_a_restart_gives_nobody_a_fresh_minute(pg_database, tmp_path):
+    """What was answered stands in the ledger: whoever answers next counts on from there."""
+    limits = {"queries_per_minute": 3, "views_per_minute": 1, "exports_per_hour": 1}
+    async with Doors(pg_database, tmp_path, **limits) as doors:
+        read = make_read()
+        await doors.keep(read)
+        first = (await doors.ask({"plate": "8TST001"})).json()
+        path = f"/v1/reads/{read.read_id}?query_id={first['query_id']}"
+        assert (await doors.http.get(path, headers=doors.auth())).status_code == 200
+        body = {"query_id": first["query_id"], "format": "json", "purpose_code": "criminal_investigation",
+                "justification": "attachment to the burglary report"}  # fmt: skip
+        assert (await doors.http.post("/v1/exports", json=body, headers=doors.auth())).status_code == 201
+    async with Doors(pg_database, tmp_path, **limits) as doors:
+        assert (await doors.http.get(path, headers=doors.auth())).status_code == 429
+        other = doors.person(person_id="p-2", username="other")
+        assert [(await doors.ask({"plate": "8TST001"})).status_code for _ in "ab"] == [200, 429], (
+            "one query, one export"
+        )
+        assert (await doors.ask({"plate": "8TST001"}, person=other)).status_code == 200
+    async with Doors(pg_database, tmp_path, exports_per_hour=1) as doors:
+        answers = [await doors.http.post("/v1/exports", json=body, headers=doors.auth()) for _ in "a"]
+        assert [answer.status_code for answer in answers] == [429]

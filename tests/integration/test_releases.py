@@ -1,5 +1,7 @@
 """Requests for data from outside over retention's door: who is given any, who decides, what stays on file (SHR)."""
 
+from datetime import UTC, datetime, timedelta
+
 import asyncpg
 import pytest
 
@@ -290,3 +292,43 @@ async def test_an_approval_names_the_bases_that_the_policy_asks_for(pg_database,
             decision = (await desk.decide(request_id, **bare)).json()["decision"]
             expected = {} if agency == "claremont" else BASES
             assert {name: decision[name] for name in expected} == expected
+
+
+@pytest.mark.requirement("RET-16")
+async def test_a_file_is_kept_as_long_as_the_policy_says_and_then_goes_whole(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        disposal, now = doors.parts.disposal, doors.now()
+
+        async def files(agency):
+            rows = await doors.sql("SELECT request_id FROM retention.release_requests WHERE agency = $1", agency)
+            return {str(row[0]) for row in rows}
+
+        ends = {}
+        for agency in ("escondido", "claremont"):
+            desk, read = Desk(doors, agency), make_read(agency=agency)
+            denied = await desk.submitted(read)
+            assert told(await desk.decide(denied, decision="deny")) == (200, "")
+            assert told(await desk.post(denied, "filing", desk.keeper))[0] == 200
+            waiting, draft = await desk.submitted(read), await desk.draft(read)
+            ends[agency] = (denied, waiting, draft)
+        closed = (await doors.sql("SELECT max(closed_on) FROM retention.release_requests"))[0][0]
+        profiles = doors.profiles
+        years = {agency: profiles[agency].sharing.file_years for agency in ends}
+        assert years == {"escondido": 2, "claremont": None}
+        last = datetime(closed.year + 2, closed.month, min(closed.day, 28), 20, tzinfo=UTC)
+        assert await disposal.turn(profiles, last) == 0  # the last day on which it is kept
+        with pytest.raises(asyncpg.CheckViolationError, match="RETENTION_FLOOR"):  # whatever a profile or a clock says
+            await disposal.turn(profiles, last + timedelta(days=5))
+        await doors.sql("ALTER TABLE retention.release_requests DISABLE TRIGGER paper")
+        await doors.sql("UPDATE retention.release_requests SET closed_on = closed_on - 800 WHERE closed_on IS NOT NULL")
+        await doors.sql("ALTER TABLE retention.release_requests ENABLE TRIGGER paper")
+        for table in ("release_requests", "release_acts", "release_filings"):
+            with pytest.raises(asyncpg.PostgresError):  # nobody deletes by hand, whoever asks
+                await doors.sql(f"DELETE FROM retention.{table} WHERE request_id = $1", ends["escondido"][0])
+        assert await disposal.turn(profiles, now) == 1
+        assert await disposal.turn(profiles, now) == 0
+        assert await files("escondido") == set(ends["escondido"][1:])
+        assert await files("claremont") == set(ends["claremont"])
+        assert await doors.parts.images.objects.list(f"release/escondido/{ends['escondido'][0]}") == []
+        (entry,) = await doors.told("release_file_disposed")
+        assert (entry.agency, entry.facts["release_id"]) == ("escondido", ends["escondido"][0])

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from alpr_cli.repository import Repository, server
-from alpr_retention.settings import RepositorySettings
 from alpr_retention.sharing.store import Partners, Sent, repositories
+from alprcore.calling import CalledSystem
 from alprcore.model import Plate
 from tests.fixtures.doors import Doors, make_read, utc_now
 from tests.fixtures.keeping import keeping
@@ -48,7 +48,7 @@ async def test_a_read_that_is_purged_here_is_taken_back_there_and_nothing_leaves
     thread = threading.Thread(target=http.serve_forever)
     thread.start()
     url = f"http://127.0.0.1:{http.server_port}/batches"
-    partners = Partners({"escondido": RepositorySettings(url=url, secret_file=tmp_path / "secret")})
+    partners = Partners({"escondido": CalledSystem(url=url, secret_file=tmp_path / "secret")})
     try:
         async with Doors(pg_database, tmp_path) as doors:
             sharing = Sharing(doors, partners)
@@ -322,7 +322,7 @@ async def test_a_message_without_our_signature_is_not_taken(tmp_path):
     thread.start()
     (tmp_path / "secret").write_text("whsec_c2VjcmV0Mg==\n")
     url = f"http://127.0.0.1:{http.server_port}/batches"
-    partners = Partners({"escondido": RepositorySettings(url=url, secret_file=tmp_path / "secret")})
+    partners = Partners({"escondido": CalledSystem(url=url, secret_file=tmp_path / "secret")})
     try:
         answer = await partners.send("escondido", "b-1", b"{}", utc_now())
         assert (answer.taken, answer.final, answer.problem) == (False, False, "answered 401")
@@ -333,3 +333,30 @@ async def test_a_message_without_our_signature_is_not_taken(tmp_path):
         http.shutdown()
         thread.join()
         http.server_close()
+
+
+@pytest.mark.requirement("SHR-10", partial="after a restore; what goes there and comes back is in the tests above")
+async def test_what_went_after_the_backup_is_known_again_and_taken_back(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        sharing = Sharing(doors)
+        assert (await switch(sharing, "start")).status_code == 201
+        kept, lost, back = (make_read(f"8TST00{number}", number=number, agency="escondido") for number in (1, 2, 3))
+        await doors.keep(kept, lost, back)
+        await sharing.repositories.turn(utc_now())
+        assert len(sent(sharing.shelf)) == 3
+        # a database from a backup: one read was sent after it, one is not there any more, one was never heard of
+        await doors.sql("UPDATE retention.repository_items SET sent_revision = NULL WHERE read_id = $1", kept.read_id)
+        gone = [lost.read_id, back.read_id]
+        await doors.sql("DELETE FROM retention.repository_items WHERE read_id = ANY ($1)", gone)
+        await doors.sql("DELETE FROM retention.reads WHERE read_id = $1", lost.read_id)
+        sharing.repositories._recalled.clear()  # another process
+        await sharing.repositories.turn(utc_now())
+        items = await doors.sql("SELECT read_id, sent_revision FROM retention.repository_items")
+        assert {str(row[0]): row[1] for row in items} == {one.read_id: 1 for one in (kept, lost, back)}
+        assert sent(sharing.shelf, "withdrawals") == [], "the broker may still bring it again"
+        await sharing.repositories.turn(utc_now() + timedelta(hours=26))
+        assert [item["read_id"] for item in sent(sharing.shelf, "withdrawals")] == [lost.read_id]
+        sharing.repositories._recalled.clear()
+        await sharing.repositories.turn(utc_now() + timedelta(hours=27))
+        assert len(sent(sharing.shelf, "withdrawals")) == 1, "what came back is noted, too"
+        assert len(sent(sharing.shelf)) == 3

@@ -353,7 +353,7 @@ async def reported(shelf, agency):
     run = {
         "run_id": make_id("purge", agency), "agency": agency, "as_of": "2026-11-20",
         "started_at": NOW.isoformat(), "finished_at": NOW.isoformat(), "outcome": "complete", "reason_code": "",
-        "certificate": {"totals": {"reads": 8, "held": 2}},
+        "certificate": {"totals": {"reads": 8, "held": 2}, "days": [{"day": "2026-11-19"}], "errors": []},
     }  # fmt: skip
     shelf.runs.append(run)
     await shelf.schedule.report()
@@ -374,7 +374,7 @@ async def reported(shelf, agency):
     assert len(await shelf.events("destruction_report_seen", agency)) == 2
     await shelf.get("/v1/retention/reports", "officer", agency=agency, status=403)
     # a service answered late: the certificate is made anew, and reported anew
-    shelf.runs[-1] = {**run, "certificate": {"totals": {"reads": 8, "held": 2}, "errors": []}}
+    shelf.runs[-1] = {**run, "certificate": {**run["certificate"], "totals": {"reads": 8, "held": 1}}}
     shelf.now += timedelta(minutes=1)
     await shelf.schedule.report()
     newer, older = (await shelf.get("/v1/retention/reports", "program_manager", agency=agency))["reports"]

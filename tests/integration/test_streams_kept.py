@@ -12,6 +12,7 @@ from alpr_ingest import main as ingest_main
 from alpr_retention.quarantine import rules
 from alpr_retention.quarantine.store import Quarantine
 from alpr_retention.store import ImageKeys
+from alpr_retention.telling import Outbox
 from alprcore import postgres, wire
 from alprcore.kafka import DeadLetters, KafkaSettings, Publisher, create_topics, load_topic_specs, run_letters
 from alprcore.kafka import streams as kafka_streams
@@ -102,7 +103,8 @@ async def _letter_kept(world):
         assert answer.json()["reason_code"] == "SITING_NOT_DECLARED"
     pool = await postgres.connect(world.database.url("retention"))
     keys = ImageKeys(world.folder / "image-keys")
-    quarantine = Quarantine(pool, ImageStore((world.folder / "images").as_uri()), keys, load_profiles(), utc_now)
+    store = ImageStore((world.folder / "images").as_uri())
+    quarantine = Quarantine(pool, store, keys, load_profiles(), utc_now, Outbox(pool))
     stop = asyncio.Event()
     await create_topics(
         world.kafka, [s for s in load_topic_specs() if s.name in {"hits.dlq", "reads.dlq", "frames.dlq"}]

@@ -9,15 +9,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from alpr_cli.broker import add_broker, broker
 from alprcore import wire
 from alprcore.errors import InvalidMessage
-from alprcore.kafka import DeadLetters, KafkaSettings, Message, Publisher, run_consumer
+from alprcore.kafka import DeadLetters, Message, Publisher, run_consumer
 from alprcore.model import CadSaid, CadStatus, make_id
 from alprcore.ops import ConsumerMetrics
 from alprcore.topics import Topic
@@ -29,8 +29,7 @@ STEPS: Final = (CadSaid.ACCEPTED, CadSaid.DISPATCHED, CadSaid.ON_SCENE, CadSaid.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `alpr simulate-cad`."""
-    parser.add_argument("--bootstrap", default=os.environ.get("ALPR_KAFKA_BOOTSTRAP", "127.0.0.1:9092"))
-    parser.add_argument("--prefix", default=os.environ.get("ALPR_TOPIC_PREFIX", ""))
+    add_broker(parser)
     parser.add_argument("--agency", default="demo", help="whose CAD this is")
     parser.add_argument("--pace", type=float, default=5.0, help="seconds between two answers about an incident")
     parser.add_argument("--reject-every", type=int, default=0, help="reject every n-th incident; 0: none")
@@ -77,7 +76,7 @@ def takes_back(event: Mapping[str, Any]) -> str:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    settings = KafkaSettings(bootstrap=options.bootstrap, topic_prefix=options.prefix)
+    settings = broker(options)
     stop, known, playing = asyncio.Event(), dict[str, int](), dict[str, asyncio.Task[None]]()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -109,7 +108,7 @@ async def _run(options: argparse.Namespace) -> int:
 
         print(f"simulated CAD of {options.agency}: nobody is sent anywhere", flush=True)
         await run_consumer(
-            settings, [Topic.CAD_NOTIFICATIONS], group=SOURCE, handle=handle,
+            settings, [Topic.CAD_NOTIFICATIONS], group=f"cad-{options.agency}", handle=handle,
             dead_letters=DeadLetters(publisher, SOURCE), stop=stop, metrics=ConsumerMetrics("cad_simulator"),
             outsiders=True, agencies=[options.agency],
         )  # fmt: skip

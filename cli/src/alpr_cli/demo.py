@@ -9,12 +9,9 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import httpx
-
-if TYPE_CHECKING:
-    from alpr_cli.stack import Stack
 
 ACCOUNTS: Final = (
     "dispatcher", "officer", "investigator", "supervisor", "administrator", "manager", "auditor", "retention", "contractor",
@@ -43,11 +40,13 @@ class DemoError(RuntimeError):
 class Session:
     """A person signed in at the console."""
 
-    def __init__(self, console: str, username: str, password: str) -> None:
-        """Sign in; raises `DemoError` when the console refuses."""
+    def __init__(self, console: str, username: str, password: str, *, token: str = "") -> None:
+        """Sign in, or go on with the token of a session; raises `DemoError` when the console refuses."""
         self.http = httpx.Client(base_url=console, timeout=60, trust_env=False)  # on this machine: no proxy
-        answer = self.call("POST", "/v1/session", json={"username": username, "password": password, "bearer": True})
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        if not token:
+            body = {"username": username, "password": password, "bearer": True}
+            token = self.call("POST", "/v1/session", json=body).json()["token"]
+        self.http.headers["Authorization"] = f"Bearer {token}"
 
     def call(self, method: str, path: str, *, allow: Sequence[int] = (), **options: Any) -> httpx.Response:
         """Call the console; raises `DemoError` for a status of 400 or more that is not allowed for."""
@@ -64,6 +63,33 @@ class Session:
         self.http.close()
 
 
+class Installation(Protocol):
+    """Where the demonstration plays: the stack of this process, or an installation that runs already."""
+
+    @property
+    def console(self) -> str:
+        """Address of the console."""
+
+    @property
+    def ingest(self) -> str:
+        """Address of the door for frames and lists."""
+
+    @property
+    def bootstrap(self) -> str:
+        """Host and port of the brokers."""
+
+    @property
+    def keys(self) -> Path:
+        """Folder for the keys of simulated devices."""
+
+    @property
+    def state(self) -> Path:
+        """Folder for what the simulated devices remember."""
+
+    def sign_in(self, account: str) -> Session:
+        """Sign a person of the demonstration in; raises `DemoError`."""
+
+
 def device_ids(cameras: int) -> list[str]:
     """Ids of the simulated devices, one camera each."""
     return [f"demo-pole-{number}" for number in range(1, cameras + 1)]
@@ -74,28 +100,28 @@ def listed() -> list[str]:
     return list(DRIVE[::LISTED_EVERY])
 
 
-def prepare(stack: Stack, *, cameras: int, plates: Path | None) -> int:
+def prepare(place: Installation, *, cameras: int, plates: Path | None) -> int:
     """Register the simulated devices and load the list; repeating it changes nothing. Returns the plates listed."""
-    with Session(stack.console, "administrator", stack.demo_password) as admin:
+    with place.sign_in("administrator") as admin:
         for number, device_id in enumerate(device_ids(cameras)):
-            admin.call("POST", "/v1/devices", json=_device(stack, device_id, number), allow=(_CONFLICT,))
+            admin.call("POST", "/v1/devices", json=_device(place, device_id, number), allow=(_CONFLICT,))
     if plates is None:
-        return load_list(stack, listed())
-    return _load(stack, plates.read_bytes())
+        return load_list(place, listed())
+    return _load(place, plates.read_bytes())
 
 
-def load_list(stack: Stack, plates: Sequence[str]) -> int:
+def load_list(place: Installation, plates: Sequence[str]) -> int:
     """Put these plates on the demonstration list, instead of what it held; returns how many."""
     lines = io.StringIO()
     writer = csv.writer(lines)
     writer.writerow(("plate", "state", "reason", "notes"))
     for number, text in enumerate(plates):
         writer.writerow((text, "US-CA", _REASONS[number % len(_REASONS)], "synthetic entry of the demonstration"))
-    return _load(stack, lines.getvalue().encode())
+    return _load(place, lines.getvalue().encode())
 
 
-def _load(stack: Stack, content: bytes) -> int:
-    with Session(stack.console, "administrator", stack.demo_password) as admin:
+def _load(place: Installation, content: bytes) -> int:
+    with place.sign_in("administrator") as admin:
         answer = admin.call(
             "POST",
             f"/v1/hotlists/{LIST_CODE}/loads",
@@ -106,38 +132,44 @@ def _load(stack: Stack, content: bytes) -> int:
 
 
 def player(
-    stack: Stack, *, source: str, fps: float, devices: Sequence[str], door: str = "kafka", extra: Sequence[str] = ()
+    place: Installation,
+    *,
+    source: str,
+    fps: float,
+    devices: Sequence[str],
+    door: str = "kafka",
+    extra: Sequence[str] = (),
 ) -> list[str]:
     """Give the command that plays a source through simulated devices, each with one camera."""
     command = [
         sys.executable, "-m", "alpr_cli", "simulate",
         "--source", source,
         "--door", door,
-        "--bootstrap", stack.bootstrap,
-        "--url", stack.services["ingest"].url,
+        "--bootstrap", place.bootstrap,
+        "--url", place.ingest,
         "--fps", str(fps),
-        "--state", str(stack.state / "simulate"),
+        "--state", str(place.state / "simulate"),
     ]  # fmt: skip
     for device_id in devices:
-        command += ["--device", f"{device_id}={key_file(stack, device_id)}"]
+        command += ["--device", f"{device_id}={key_file(place, device_id)}"]
     return [*command, *extra]
 
 
-def drive(stack: Stack, *, source: str, fps: float, cameras: int) -> list[str]:
+def drive(place: Installation, *, source: str, fps: float, cameras: int) -> list[str]:
     """Give the command of `alpr run`: the source again and again, the drive with its own plates."""
     extra = ["--plates", ",".join(DRIVE), "--loop"] if source == "drive" else []
-    return player(stack, source=source, fps=fps, devices=device_ids(cameras), extra=extra)
+    return player(place, source=source, fps=fps, devices=device_ids(cameras), extra=extra)
 
 
-def key_file(stack: Stack, device_id: str) -> Path:
+def key_file(place: Installation, device_id: str) -> Path:
     """The key of a simulated device."""
-    return stack.keys / "devices" / f"{device_id}.key"
+    return place.keys / "devices" / f"{device_id}.key"
 
 
-def _device(stack: Stack, device_id: str, number: int) -> dict[str, Any]:
+def _device(place: Installation, device_id: str, number: int) -> dict[str, Any]:
     from alprcore.seal import SigningKey
 
-    file = key_file(stack, device_id)
+    file = key_file(place, device_id)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = SigningKey.load(file) if file.exists() else SigningKey.generate(file)
     latitude, longitude = _PLACE

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+from alpr_cli.broker import add_broker, broker
 from alprcore.kafka import KafkaSettings, Message, Publisher, lying, replay
 from alprcore.kafka.topics import existing_topics
 
@@ -17,8 +17,7 @@ _LETTERS = ".dlq"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `alpr dlq`."""
-    parser.add_argument("--bootstrap", default=os.environ.get("ALPR_KAFKA_BOOTSTRAP", "127.0.0.1:9092"))
-    parser.add_argument("--prefix", default=os.environ.get("ALPR_TOPIC_PREFIX", ""), help="of the topic names")
+    add_broker(parser)
     commands = parser.add_subparsers(dest="action", required=True, metavar="list|show|replay")
     commands.add_parser("list", help="how many of which code lie on which topic")
     for name, purpose in (
@@ -34,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List, show or replay; returns 1 when there was nothing to replay or a letter could not be."""
-    settings = KafkaSettings(bootstrap=options.bootstrap, topic_prefix=options.prefix)
+    settings = broker(options)
     match options.action:
         case "list":
             return asyncio.run(_list(settings))

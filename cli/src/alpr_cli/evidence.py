@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from alprcore import evidence
 from alprcore.evidence import Fault, VolumeHead
-from alprcore.seal import key_fingerprint, verify_package
+from alprcore.seal import key_fingerprint, verify, verify_package
 
 from .audit.proofs import DIVERGED, INVALID, SOUND, verify_receipt
 
@@ -26,6 +27,7 @@ _WORDS: Final = {
     "NOT_LISTED": "lies here and was never part of the volume",
     "MANIFEST_DIFFERS": "is listed otherwise in the manifest than in the signed sums",
     "PROOF_BROKEN": "does not prove that its entry stands in the ledger",
+    "FRAME_FORGED": "is not what the device with this key signed",
     "OTHER_PACKAGE": "are volumes of different packages",
     "VOLUME_MISSING": "is the number of a volume that is missing",
     "CHAIN_BROKEN": "is the number of a volume that does not follow from the one before",
@@ -40,6 +42,8 @@ class Judged:
     head: VolumeHead | None
     reads: int
     proofs: int
+    frames: int = 0
+    files: int = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         if judged.head:
             heads.append(judged.head)
         print(f"{folder}: {judged.reads} reads, {judged.proofs} ledger proofs, key {known}")
+        print(f"{judged.frames} signed by their cameras, {judged.files} pictures are the very files that these sent")
         if not (arguments.key or arguments.fingerprint):
             print("The key came with the volume: compare its fingerprint with the one that the agency publishes.")
     if not arguments.some:
@@ -100,7 +105,30 @@ def judge(folder: Path, public: bytes, ledger_key: str = "") -> Judged:
     proofs = sorted(name for name in listed if name.endswith(".tlog-proof"))
     if ledger_key:
         faults += _unproved(folder, proofs, ledger_key)
-    return Judged(faults, head, len(said["reads"]), len(proofs))
+    frames = sorted(name for name in listed if name.endswith(f"/{evidence.FRAME}"))
+    forged = [name for name in frames if not _by_device(folder, name)]
+    faults += [Fault("FRAME_FORGED", name) for name in forged]
+    files = sum(_is_file(folder, name, listed) for name in frames)
+    return Judged(faults, head, len(said["reads"]), len(proofs), len(frames) - len(forged), files)
+
+
+def _by_device(folder: Path, name: str) -> bool:
+    """Tell whether a frame's text is what the device signed whose key the read names."""
+    place = (folder / name).parent
+    try:
+        key = folder / str(json.loads((place / "read.json").read_text("utf-8"))["frame"]["key"])
+        if not key.resolve().is_relative_to(folder.resolve()):
+            return False
+        public, signature = evidence.key_of(key.read_bytes()), (place / evidence.FRAME_SIGNATURE).read_bytes()
+        return verify(public, signature, (place / evidence.FRAME).read_bytes())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _is_file(folder: Path, name: str, listed: Mapping[str, str]) -> bool:
+    """Tell whether a read's context image is byte for byte the file of which the camera signed the SHA-256."""
+    last = (folder / name).read_text("utf-8", "replace").splitlines()[-1:]
+    return last == [listed.get(f"{name.removesuffix(evidence.FRAME)}context.jpg", "-")]
 
 
 def _unproved(folder: Path, names: Sequence[str], ledger_key: str) -> list[Fault]:

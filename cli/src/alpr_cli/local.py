@@ -191,8 +191,7 @@ class LocalKafka(_Leashed):
         self.state_dir.mkdir(parents=True, exist_ok=True)
         port = self._port or free_port()
         data, properties = self.state_dir / "kafka", self.state_dir / "kafka.properties"
-        template = string.Template((deploy_dir() / "server.properties").read_text())
-        properties.write_text(template.substitute(port=port, controller_port=free_port(), log_dirs=data))
+        properties.write_text(self._settings(port, data))
         virtual_machine = (
             java,
             "-XX:+UseSerialGC",
@@ -208,8 +207,16 @@ class LocalKafka(_Leashed):
         self._spawn(
             [*virtual_machine, logging, "kafka.Kafka", properties], [] if self._durable else ["--signal", "SIGKILL"]
         )
-        self._await_answer(lambda: kafka_answers(port))
+        self._await_answer(lambda: self._answers(port))
         return f"127.0.0.1:{port}"
+
+    def _settings(self, port: int, data: Path) -> str:
+        """The node's settings; a node with other listeners adds its own."""
+        template = string.Template((deploy_dir() / "server.properties").read_text())
+        return template.substitute(port=port, controller_port=free_port(), log_dirs=data)
+
+    def _answers(self, port: int) -> bool:
+        return kafka_answers(port)
 
     def _format(self, virtual_machine: Sequence[str], properties: Path) -> None:
         """Gives the empty folder its cluster id; a run killed in the middle left no meta.properties, so it is redone."""
@@ -308,7 +315,7 @@ class LocalPostgres(_Leashed):
             command = [
                 *(str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"),
                 *("-A", "scram-sha-256", "--pwfile", secret.name),
-                *(() if self._durable else ("--no-sync",)),
+                *(("--data-checksums",) if self._durable else ("--no-sync",)),
             ]
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, cwd="/", user=user, group=user,

@@ -22,6 +22,7 @@ from alpr_cli.roles import Database
 from alpr_cli.topics import create_all
 from alpr_cli.wiring import KEY_FILES, SERVICES, Places, make_keys, secret, settings
 from alprcore.errors import AlprError
+from alprcore.kafka import KafkaSettings
 
 PORT: Final = 8080
 OPS_PORT: Final = 9090
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         database.prepare()
         database.migrate()
-        asyncio.run(create_all(bootstrap, prefix="", agencies=None))
+        asyncio.run(create_all(KafkaSettings(bootstrap=bootstrap)))
     except AlprError as error:
         print(f"alpr prepare: {error}", file=sys.stderr)
         return os.EX_UNAVAILABLE

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from alpr_cli.broker import add_broker, broker
 from alpr_cli.sources import Pace, Picture, pictures
 from alprcore.errors import Misconfigured, Transient
 from alprcore.kafka import KafkaSettings, Publisher, follow_whole
@@ -54,8 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drive (rendered), canary (one test plate, again and again), a folder, a video or an rtsp address",
     )
     parser.add_argument("--door", choices=("kafka", "https"), default="kafka", help="how frames are sent")
-    parser.add_argument("--bootstrap", default=os.environ.get("ALPR_KAFKA_BOOTSTRAP", "127.0.0.1:9092"))
-    parser.add_argument("--prefix", default=os.environ.get("ALPR_TOPIC_PREFIX", ""), help="of the topic names")
+    add_broker(parser)
     parser.add_argument("--url", default="http://127.0.0.1:8081", help="of ingest, for --door https")
     parser.add_argument("--device", action="append", required=True, metavar="[ID=]KEYFILE", help="a device and its key")
     parser.add_argument("--cameras", type=int, help="use this many cameras (default: all that the devices have)")
@@ -327,7 +327,7 @@ async def _simulate(options: argparse.Namespace) -> Counter[str]:
 
         async with httpx.AsyncClient(base_url=options.url, timeout=60, trust_env=False) as client:
             return await _play_all(options, cameras_of(keys, {}, place), https_door(client, stop), stop)
-    kafka = KafkaSettings(bootstrap=options.bootstrap, topic_prefix=options.prefix)
+    kafka = broker(options)
     devices = await registered(kafka, set(keys))
     async with Publisher(kafka) as publisher:
         return await _play_all(options, cameras_of(keys, devices, place), kafka_door(publisher, stop), stop)

@@ -20,10 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+import yaml
+
 from alpr_cli import local, wiring
+from alpr_cli.demo import Session
 from alpr_cli.roles import Database
 from alpr_cli.topics import create_all
 from alpr_cli.wiring import SERVICES
+from alprcore.kafka import KafkaSettings
 
 READY_TIMEOUT_S: Final = 180.0
 """Until every service must be ready; models load in about 15 s on two quiet cores."""
@@ -79,9 +83,13 @@ class Stack:
         console_port: int = 0,
         settings: Mapping[str, str] | None = None,
         without: frozenset[str] = frozenset(),
+        kafka: local.Node | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`settings` are further environment variables of the services they name; `without` are not to start."""
+        """`settings` are further environment variables of the services they name; `without` are not to start.
+
+        `kafka`: another broker than the usual one.
+        """
         self.state = state.resolve()
         self.services: dict[str, Service] = {}
         self.bootstrap = ""
@@ -89,7 +97,7 @@ class Stack:
         self._settings = dict(settings or {})
         self._without = without
         self._tell = tell
-        self._kafka = local.kafka(self.state)
+        self._kafka = kafka or local.kafka(self.state)
         self._postgres = local.postgres(self.state)
         self._database: Database | None = None
 
@@ -105,6 +113,15 @@ class Stack:
     def console(self) -> str:
         """The address people open."""
         return self.services["console"].url
+
+    @property
+    def ingest(self) -> str:
+        """The door for frames and lists."""
+        return self.services["ingest"].url
+
+    def sign_in(self, account: str) -> Session:
+        """Sign one of the demonstration's people in; raises `demo.DemoError`."""
+        return Session(self.console, account, self.demo_password)
 
     @property
     def keys(self) -> Path:
@@ -129,7 +146,7 @@ class Stack:
         self._tell("preparing roles, tables and topics")
         self._database.prepare()
         self._database.migrate()
-        asyncio.run(create_all(self.bootstrap))
+        asyncio.run(create_all(KafkaSettings(bootstrap=self.bootstrap)))
         wiring.make_keys(self.keys)
         for name in SERVICES:
             if name not in self._without:
@@ -239,6 +256,7 @@ class Stack:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("ALPR_")}
         environment |= {prefix + key.upper(): str(value) for key, value in values.items()}
         environment |= {key: value for key, value in self._settings.items() if key.startswith(prefix)}
+        self._write_settings(name, prefix, environment)
         return Service(
             name=name,
             port=port,
@@ -250,6 +268,14 @@ class Stack:
             environment=environment,
             log=self.state / "logs" / f"{name}.log",
         )
+
+    def _write_settings(self, name: str, prefix: str, environment: Mapping[str, str]) -> None:
+        """Keep what a service is told where `alpr doctor` and `alpr backup` look: <state>/settings/<service>."""
+        file = self.state / "settings" / name / "settings.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        told = {key.removeprefix(prefix).lower(): value for key, value in environment.items() if key.startswith(prefix)}
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+            opened.write(yaml.safe_dump(told))
 
 
 def _die_with_parent() -> None:

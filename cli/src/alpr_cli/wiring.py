@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from alpr_cli.roles import Database
-from alprcore.seal import ListKeys, SigningKey
+from alprcore.seal import ListKeys, SigningKey, TextsKey
 
 SERVICES: Final = ("audit", "ingest", "retention", "matcher", "recognizer", "console")
 """In the order of starting: the doors first, the console last, so that its first page has everything."""
 KEY_FILES: Final[Mapping[str, tuple[str, ...]]] = {
-    "audit": ("ledger.key",),
+    "audit": ("ledger.key", "events.key"),
     "ingest": ("list.keys", "package.key"),
     "matcher": ("list.keys",),
     "console": ("person.key", "list.keys"),
@@ -40,6 +40,8 @@ def make_keys(authority: Path) -> None:
     for name in ("person.key", "ledger.key", "package.key"):
         if not (authority / name).exists():
             SigningKey.generate(authority / name)
+    if not (authority / "events.key").exists():
+        TextsKey.generate(authority / "events.key")
     if not (authority / "list.keys").exists():
         ListKeys.generate(authority / "list.keys", "list-1")
 
@@ -62,6 +64,8 @@ def settings(service: str, database: Database, authority: Path, places: Places) 
         values["objects_url"] = places.objects
     if service in {"audit", "ingest", "retention"}:
         values["person_public_key"] = base64.b64encode(SigningKey.load(authority / "person.key").public).decode()
+    if service in {"ingest", "retention", "console"}:
+        values["events_public_key"] = TextsKey.load(authority / "events.key").public
     if service in {"ingest", "matcher", "console"}:
         values["list_keys_file"] = str(places.keys / "list.keys")
     match service:
@@ -69,6 +73,7 @@ def settings(service: str, database: Database, authority: Path, places: Places) 
             values |= {
                 "reader_database_url": database.url("reader"),
                 "ledger_key_file": str(places.keys / "ledger.key"),
+                "events_key_file": str(places.keys / "events.key"),
                 "ledger_origin": "plateline.example/demo",
                 "checkpoint_file": str(places.data / "checkpoint"),
                 "public_folder": str(places.data / "public-ledger"),

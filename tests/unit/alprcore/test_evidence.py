@@ -154,9 +154,9 @@ def test_the_manifest_says_package_place_reads_files_and_what_was_left_out():
 
 def test_the_table_carries_the_mark_and_no_formula():
     rows = list(csv.reader(io.StringIO(evidence.table([{"plate": "=1+1", "latitude": 33.5}], "CONFIDENTIAL").decode())))
-    assert rows[0] == ["CONFIDENTIAL"]
-    row = dict(zip(rows[1], rows[2], strict=True))
-    assert (row["plate"], row["latitude"]) == ("'=1+1", "33.5")
+    assert rows[0][:3] == ["number", "read_id", "plate"]  # no prose before the header: programs read it
+    row = dict(zip(rows[0], rows[1], strict=True))
+    assert (row["plate"], row["latitude"], row["mark"]) == ("'=1+1", "33.5", "CONFIDENTIAL")
 
 
 def test_the_cover_says_confidentiality_purpose_and_what_is_left_out():

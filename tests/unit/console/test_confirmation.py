@@ -15,7 +15,7 @@ import pytest
 
 from alpr_cli.switch import Switch, server
 from alpr_console.confirmation import Confirmations
-from alpr_console.settings import ConfirmationSettings
+from alprcore.calling import AskedSystem
 from alprcore.confirming import TEST, Question, answer_of, body_of, headers_of, stub_answer
 from alprcore.errors import Misconfigured
 from alprcore.hooks import signatures
@@ -81,7 +81,7 @@ def given(**changes):
 
 
 async def ask(settings, question=QUESTION, profile=None):
-    confirmations = Confirmations({question.agency: ConfirmationSettings(**settings)}, now)
+    confirmations = Confirmations({question.agency: AskedSystem(**settings)}, now)
     try:
         return await confirmations.ask(profile or PROFILES[question.agency], replace(question, asked_at=now()))
     finally:
@@ -124,13 +124,13 @@ async def test_the_stub_answers_the_same_each_time_and_says_test_in_every_text(p
 
 @pytest.mark.asyncio
 async def test_a_stub_does_not_start_for_an_agency_that_works_for_real():
-    confirmations = Confirmations({"roseville": ConfirmationSettings(adapter="stub")}, now)
+    confirmations = Confirmations({"roseville": AskedSystem(adapter="stub")}, now)
     with pytest.raises(Misconfigured, match="roseville"):
         confirmations.check(PROFILES)
     with pytest.raises(Misconfigured, match="nowhere"):
-        Confirmations({"nowhere": ConfirmationSettings(adapter="stub")}, now).check(PROFILES)
-    Confirmations({"demo": ConfirmationSettings(adapter="stub")}, now).check(PROFILES)
-    Confirmations({"roseville": ConfirmationSettings(adapter="stub", allow_test=True)}, now).check(PROFILES)
+        Confirmations({"nowhere": AskedSystem(adapter="stub")}, now).check(PROFILES)
+    Confirmations({"demo": AskedSystem(adapter="stub")}, now).check(PROFILES)
+    Confirmations({"roseville": AskedSystem(adapter="stub", allow_test=True)}, now).check(PROFILES)
     question = replace(QUESTION, agency="roseville")
     found = await confirmations.ask(PROFILES["roseville"], question)
     assert (found.result, found.test) == (Result.ERROR, False), "a profile that lost its watermark confirms nothing"
@@ -227,7 +227,7 @@ def test_a_question_is_the_same_bytes_each_time_and_signed_as_standard_webhooks(
 def test_a_switch_that_cannot_be_asked_safely_stops_the_start(secret, changes):
     settings = {**http("https://switch.example/confirm", secret), **changes}
     with pytest.raises(Misconfigured, match=r"confirmations\.demo"):
-        Confirmations({"demo": ConfirmationSettings(**settings)}, now)
+        Confirmations({"demo": AskedSystem(**settings)}, now)
 
 
 @pytest.mark.parametrize("content", ["", "whsec_???", "plain"])
@@ -235,7 +235,7 @@ def test_a_secret_that_is_none_stops_the_start(tmp_path, content):
     (tmp_path / "bad").write_text(content)
     settings = http("https://switch.example/confirm", tmp_path / "bad")
     with pytest.raises(Misconfigured, match=r"confirmations\.demo"):
-        Confirmations({"demo": ConfirmationSettings(**settings)}, now)
+        Confirmations({"demo": AskedSystem(**settings)}, now)
 
 
 @pytest.mark.asyncio

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from alpr_console.administration import rules
 from alpr_console.training import rules as training
 from alprcore.model import ADMITTED, Refused
-from alprcore.policy import Clearance, Standing, TrainingDone
+from alprcore.policy import Clearance, Standing, TrainingDone, local_day
 from alprcore.profiles import load_profiles
 
 PROFILES = load_profiles()
@@ -89,9 +89,18 @@ def test_ninety_idle_days_count_from_the_last_use():
     assert rules.idle_since([old, None], NOW)
     assert not rules.idle_since([old, new], NOW)
     assert not rules.idle_since([None, None], NOW)
-    account = {"roles": ["officer"], "contract_end": None, "activated_at": old, "opened_at": None, "last_login_at": old}
+    account = {"roles": ["officer"], "contract_end": None, "leaves_on": None, "activated_at": old, "opened_at": None,
+               "last_login_at": old}  # fmt: skip
     assert rules.closing_cause(account, PROFILES["irvine"], NOW) == "INACTIVE_90_DAYS"
     assert rules.closing_cause({**account, "opened_at": new}, PROFILES["irvine"], NOW) == ""
+
+
+def test_an_account_ends_when_its_last_day_is_over_where_its_agency_is():
+    here = {"roles": ["officer"], "contract_end": None, "activated_at": NOW, "opened_at": None, "last_login_at": NOW}
+    profile = PROFILES["irvine"]
+    today = local_day(profile, NOW)
+    causes = [rules.closing_cause({**here, "leaves_on": today + timedelta(days=n)}, profile, NOW) for n in (-1, 0, 1)]
+    assert causes == ["LAST_DAY_OVER", "", ""]
 
 
 def test_reminders_begin_thirty_days_before_and_press_in_the_last_seven():

@@ -13,6 +13,8 @@ from alpr_retention.purging.rules import (
     Item,
     certificate_of,
     errors_of,
+    loss_acts,
+    may_decide_loss,
     outcome_of,
     report_of,
     settled,
@@ -20,7 +22,7 @@ from alpr_retention.purging.rules import (
 )
 from alprcore import wire
 from alprcore.errors import InvalidMessage
-from alprcore.model import PURGE_PART, PurgeAnswer, PurgeOrder, make_id
+from alprcore.model import PURGE_PART, Person, PurgeAnswer, PurgeOrder, make_id
 from alprcore.topics import Topic
 
 DAY, NOW = date(2027, 3, 14), datetime(2027, 3, 16, tzinfo=UTC)
@@ -101,6 +103,44 @@ def test_a_service_that_was_never_asked_is_not_said_to_have_answered():
     for items in ([], [item("refused", answers=(), parts=0)]):
         states = {store["store"]: store["state"] for store in report_of(RUN, items, DOORS)["stores"]}
         assert (states["console"], states["ingest"]) == ("not_asked", "not_asked")
+
+
+def test_a_run_that_met_nothing_says_so_under_the_policy_in_force():
+    report = report_of(RUN, [], DOORS, (), "demo@7")
+    assert (report["outcome"], report["days"], report["errors"], report["lost_images"]) == ("complete", [], [], [])
+    assert (report["profile_version"], report["totals"]["reads"]) == ("demo@7", 0)
+    certificate, _ = certificate_of(report, "demo", NOW)
+    assert {store["store"]: store["state"] for store in certificate["stores"]}["console"] == "not_asked"
+
+
+def test_images_that_two_people_gave_up_stand_in_the_report():
+    lost = {"read_id": "r-9", "role": "context", "state": "lost", "code": "IMAGE_DAMAGED"}
+    assert report_of(RUN, [item()], DOORS, [lost])["lost_images"] == [lost]
+
+
+def person(name, *roles):
+    return Person(name, name, name.title(), "PD", "demo", roles, "s-1", "192.0.2.7")
+
+
+def test_a_held_image_is_given_up_by_two_people_of_those_who_answer_for_records():
+    def code(who, state, decision, by=""):
+        decided = may_decide_loss(who, {"state": state, "declared_by": by}, decision)
+        return getattr(decided, "reason_code", "")
+
+    custodian, manager = person("c", "custodian"), person("m", "program_manager")
+    officer, investigator = person("o", "retention_officer"), person("i", "investigator", "supervisor", "auditor")
+    for who in (custodian, manager, officer):
+        assert code(who, "open", "declare") == ""
+        assert code(who, "lost", "declare") == code(who, "mended", "declare") == "STATE_CONFLICT"
+    assert code(investigator, "open", "declare") == "ROLE_NOT_AUTHORISED"
+    for decision in ("confirm", "deny"):
+        assert code(manager, "declared", decision, "c") == ""
+        assert code(manager, "declared", decision, "m") == "SECOND_PERSON_REQUIRED"
+        assert code(officer, "declared", decision, "c") == "ROLE_NOT_AUTHORISED"
+        assert code(manager, "open", decision) == code(manager, "lost", decision, "c") == "STATE_CONFLICT"
+    assert loss_acts(custodian, {"state": "open", "declared_by": ""}) == ["declare"]
+    assert loss_acts(manager, {"state": "declared", "declared_by": "c"}) == ["confirm", "deny"]
+    assert loss_acts(manager, {"state": "declared", "declared_by": "m"}) == []
 
 
 def an_order(**changes):

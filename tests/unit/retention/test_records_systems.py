@@ -12,7 +12,7 @@ from alpr_cli.rms import RecordsSystem
 from alpr_cli.switch import server
 from alpr_retention.holding.rules import CaseFile
 from alpr_retention.holding.store import RecordsSystems
-from alpr_retention.settings import CaseFileSettings
+from alprcore.calling import AskedSystem
 from alprcore.casefiles import Question
 from alprcore.errors import Misconfigured
 from alprcore.profiles import load_profiles
@@ -50,7 +50,7 @@ def test_the_records_system_is_asked_signed_and_its_word_is_kept(tmp_path):
     secret.write_text(SECRET)
     entered = CaseFile("manual", "closed", date(2023, 1, 1), entered_by="p-1", confirmed_by="p-2")
     with playing(SECRET) as url:
-        settings = CaseFileSettings(adapter="http", url=url, secret_file=secret, allow_test=True)
+        settings = AskedSystem(adapter="http", url=url, secret_file=secret, allow_test=True)
         found, by = ask(settings, entered)
         assert found == CaseFile("http", "closed", date(2024, 1, 31), NOW, NOW)  # nobody's entry is left in it
         assert "TEST" in by
@@ -67,7 +67,7 @@ def test_the_records_system_is_asked_signed_and_its_word_is_kept(tmp_path):
 
 
 def test_answers_are_made_up_in_a_demonstration_only():
-    stub = CaseFileSettings(adapter="stub")
+    stub = AskedSystem(adapter="stub")
     found, _ = ask(stub)
     assert (found.status, found.problem) == ("", "answers would be made up here")
     demo = replace(ASKED, agency="demo")
@@ -89,4 +89,4 @@ def test_a_system_that_cannot_be_asked_safely_stops_the_start(tmp_path, wrong):
     given = {"secret_file": "secret", **wrong}
     given["secret_file"] = tmp_path / given["secret_file"] if given["secret_file"] else None
     with pytest.raises(Misconfigured, match=r"case_files\.escondido"):
-        RecordsSystems({"escondido": CaseFileSettings(adapter="http", **given)}, lambda: NOW)
+        RecordsSystems({"escondido": AskedSystem(adapter="http", **given)}, lambda: NOW)

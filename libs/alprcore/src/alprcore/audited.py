@@ -257,6 +257,10 @@ NO_DATA: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
             "GET /v1/read-statistics", "GET /v1/retention/quarantine", "GET /v1/retention/runs",
             "GET /v1/retention/runs/{run_id}", "POST /v1/purges/previews",
         ),
+        "images of held reads that do not open, by id; each decision about one leaves an entry of its own": (
+            "GET /v1/retention/damaged-images", "POST /v1/retention/damaged-images/{read_id}/{role}/losses",
+            "POST /v1/retention/damaged-images/{read_id}/{role}/settlements",
+        ),
         "how long records are kept and what went: rules, counts, reports; each decision leaves an entry of its own": (
             "GET /v1/retention/stock", "GET /v1/retention/schedule", "GET /v1/retention/changes",
             "GET /v1/retention/changes/{change_id}", "POST /v1/retention/changes/previews",
@@ -269,7 +273,7 @@ NO_DATA: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
             "GET /v1/sharing-agreements", "GET /v1/sharing-agreements/{agreement_id}", "GET /v1/repositories",
             "GET /v1/repositories/{adapter}/batches", "GET /v1/custodians", "POST /v1/affected-counts",
         ),
-        "packages of evidence: ids, hashes and sizes, and the key that verifies them": (
+        "packages of evidence: ids, hashes and sizes, and the key that verifies them, which anyone may know": (
             "GET /v1/evidence-exports", "GET /v1/evidence-exports/{package_id}", "GET /v1/evidence-key",
             "GET /v1/packages/{package_id}/papers/{batch}",
         ),

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import BaseModel, ConfigDict, Field
 
 from alprcore.errors import Misconfigured
 from alprcore.hooks import signatures
@@ -18,6 +20,29 @@ from alprcore.hooks import signatures
 
 class CallFailed(Exception):
     """The system gave no answer; the text says why in words for a person."""
+
+
+class CalledSystem(BaseModel):
+    """What the operator says of one system: where it is, how it knows us (by signature or mTLS), how long it may take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(max_length=500, description="address of the system, HTTPS")
+    secret_file: Path | None = Field(default=None, description="secrets (whsec_…) that sign messages, newest first")
+    cert_file: Path | None = Field(default=None, description="our certificate at the system (mTLS)")
+    key_file: Path | None = Field(default=None, description="its key")
+    ca_file: Path | None = Field(default=None, description="who signs its certificate; without: the machine's list")
+    timeout_s: float = Field(default=10.0, gt=0, le=60, description="longest wait for an answer")
+
+
+class AskedSystem(CalledSystem):
+    """A system that answers in place of a person: who answers for one agency, and whether a made-up answer counts."""
+
+    adapter: Literal["manual", "stub", "http"] = Field(
+        default="manual", description="persons enter the answer, it is made up, or the agency's system gives it"
+    )
+    url: str = Field(default="", max_length=500, description="address of the system, HTTPS")
+    allow_test: bool = Field(default=False, description="let answers that are made up count outside a demonstration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +57,9 @@ class Reply:
 class Caller:
     """One system: believed over HTTPS, or on this machine; it knows us by a signature or by our certificate."""
 
-    def __init__(
-        self,
-        place: str,
-        url: str,
-        *,
-        secret_file: Path | None = None,
-        cert_file: Path | None = None,
-        key_file: Path | None = None,
-        ca_file: Path | None = None,
-        timeout_s: float = 10.0,
-    ) -> None:
+    def __init__(self, place: str, system: CalledSystem) -> None:
         """Raises `Misconfigured`, naming the setting `place`, for a system that cannot be asked safely."""
+        url, secret_file, cert_file = system.url, system.secret_file, system.cert_file
         parts = urlsplit(url)
         if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
             raise Misconfigured(f"{place}.url: an address without name, password or query")
@@ -51,19 +67,21 @@ class Caller:
             raise Misconfigured(f"{place}.url: answers are believed over HTTPS, or from this machine, only")
         if not secret_file and not cert_file:
             raise Misconfigured(f"{place}: secret_file (HMAC) or cert_file (mTLS) lets the system know who asks")
-        self._url, self._patience_s = url, timeout_s
+        self._url, self._patience_s = url, system.timeout_s
         try:
             lines = secret_file.read_text("ascii").split() if secret_file else []
-            context = ssl.create_default_context(cafile=ca_file)
+            context = ssl.create_default_context(cafile=system.ca_file)
             if cert_file:
-                context.load_cert_chain(cert_file, key_file)
+                context.load_cert_chain(cert_file, system.key_file)
             self.secrets = tuple(lines)
             if secret_file and not lines:
                 raise ValueError("no secret")
             signatures(lines, "", 0, b"")  # a secret that is none shows here, not at the first question
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise Misconfigured(f"{place}: {type(error).__name__} in its files") from error
-        self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False, verify=context)
+        self._client = httpx.AsyncClient(
+            timeout=system.timeout_s, follow_redirects=False, trust_env=False, verify=context
+        )
 
     async def post(self, body: bytes, headers: Mapping[str, str], largest: int) -> Reply:
         """Ask once; the whole answer has to be here within the patience. Raises `CallFailed`."""

@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from alprcore.errors import AlprError, Misconfigured
-from alprcore.postgres import newest_revision
+from alprcore.postgres import login, newest_revision
 
 SCHEMAS: Final = ("ingest", "audit", "retention", "console")
 ROLES: Final = (*(role for name in SCHEMAS for role in (f"alpr_{name}_owner", f"alpr_{name}")), "alpr_reader")
@@ -63,7 +63,7 @@ def prepare_database(admin_dsn: str, passwords: Mapping[str, str]) -> None:
     verifiers = json.dumps({role: scram_verifier(password) for role, password in passwords.items()})
 
     async def apply() -> None:
-        connection = await asyncpg.connect(admin_dsn)
+        connection = await asyncpg.connect(**login(admin_dsn))
         try:
             async with connection.transaction():
                 # roles belong to the whole server: two databases prepared at once would change the same rows
@@ -87,7 +87,7 @@ def migrate(dsn_owner: str, package: str, schema: str, target: str = "head") -> 
 
     async def apply() -> None:
         async def connected() -> Any:
-            return await asyncpg.connect(dsn_owner)
+            return await asyncpg.connect(**login(dsn_owner))
 
         engine = create_async_engine("postgresql+asyncpg://", async_creator=connected, poolclass=NullPool)
         try:

@@ -26,6 +26,7 @@ class ImageStore:
         """
         import obstore.store  # 20 MB resident: only services that hold images pay for it
 
+        self.url = url
         parts = urlsplit(url)
         try:
             if parts.scheme == "file" and not parts.netloc and parts.path:
@@ -63,6 +64,14 @@ class ImageStore:
             async for batch in self._store.list(prefix=_checked(prefix)):
                 keys.extend(entry["path"] for entry in batch)
         return keys
+
+    async def sizes(self) -> dict[str, int]:
+        """Give the size of every object in bytes, by key: for a backup's mirror. Raises `Transient`."""
+        found: dict[str, int] = {}
+        with _translated("objects"):
+            async for batch in self._store.list(chunk_size=_LISTED):
+                found.update((entry["path"], entry["size"]) for entry in batch)
+        return found
 
     async def older(self, prefix: str, before: datetime) -> Sequence[str]:
         """List the keys below a prefix that were last written before a time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import secrets
 import sys
 import time
 import traceback
@@ -22,14 +23,34 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
 )
 from typing_extensions import override
+
+from alprcore import tracing
+
+# one more series for each counter, which nothing reads: restarts are seen without
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HEALTH_OK: Final = Gauge("alpr_health_ok", "1 while this check of the service holds", ["check"])
+"""The checks of /readyz, and `loops` for /livez. 0 for minutes: /readyz says in words what is missing."""
+HTTP_REQUESTS: Final = Counter(
+    "alpr_http_requests_total", "Requests by method, route and class of the answer", ["method", "route", "status"]
+)
+"""5xx is ours. `none`: whoever asked went away before the answer."""
+HTTP_SECONDS: Final = Histogram(
+    "alpr_http_request_seconds",
+    "Time to the end of the answer, event streams left out",
+    ["method", "route"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+"""The route that grew says which door is slow; its service's other figures say why."""
 
 Check = Callable[[], str]
 """Answers the empty string when all is well, else what is not."""
@@ -70,6 +91,14 @@ class Health:
         """Say what keeps the service from being ready: check by check."""
         return {name: reason for name, check in self._checks.items() if (reason := check())}
 
+    def show(self) -> None:
+        """Bring the gauge of the checks up to date."""
+        unready = self.unready()
+        HEALTH_OK.clear()
+        for name in self._checks:
+            HEALTH_OK.labels(name).set(name not in unready)
+        HEALTH_OK.labels("loops").set(not self.hanging())
+
     def report(self) -> dict[str, Any]:
         """Put together what /readyz shows."""
         unready = self.unready()
@@ -82,8 +111,10 @@ def ops_routes(
 ) -> AsgiApp:
     """Serve /livez, /readyz and /metrics; any other path goes to `inner`, or is not found.
 
-    `public`: people's browsers reach this port; figures are served on another one (`ops_port`).
+    `public`: people's browsers reach this port; figures are served on another one (`ops_port`). What `inner` answers is
+    counted by route, and told to the collector of traces if there is one.
     """
+    inner = None if inner is None else _counted(inner)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path") if scope["type"] == "http" else None
@@ -95,6 +126,7 @@ def ops_routes(
                 report = health.report()
                 await _answer(send, 200 if report["ready"] else 503, report)
             case "/metrics" if not public:
+                health.show()
                 await _answer(send, 200, generate_latest(registry), CONTENT_TYPE_LATEST)
             case _ if inner is not None:
                 await inner(scope, receive, send)
@@ -104,6 +136,53 @@ def ops_routes(
                 await _answer(send, 404, {"reason_code": "NOT_FOUND"})
 
     return app
+
+
+def _counted(inner: AsgiApp) -> AsgiApp:
+    """Count and time what a service answers, by the route's template: a path may name a record."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await inner(scope, receive, send)
+            return
+        begun, status, endless = time.monotonic(), 0, False
+        step = _traced(scope)
+
+        async def told(message: MutableMapping[str, Any]) -> None:
+            nonlocal status, endless
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                endless = any(
+                    n == b"content-type" and v.startswith(b"text/event-stream") for n, v in message["headers"]
+                )
+            await send(message)
+
+        try:
+            await inner(scope, receive, told)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path", "other")
+            seconds = time.monotonic() - begun
+            HTTP_REQUESTS.labels(method, route, f"{status // 100}xx" if status else "none").inc()
+            if not endless:
+                HTTP_SECONDS.labels(method, route).observe(seconds)
+            if step is not None:
+                tracing.answered(step, method, route, status, seconds)
+
+    return app
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _traced(scope: Scope) -> tracing.Step | None:
+    """Put this request's own place in its trace before `inner`, which hands it on to what follows."""
+    given = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    step = tracing.asked(given.decode("ascii", "replace"), secrets.token_hex(16))
+    if step is not None:
+        others = [(name, value) for name, value in scope["headers"] if name != b"traceparent"]
+        scope["headers"] = [*others, (b"traceparent", step.traceparent.encode())]
+    return step
 
 
 async def _answer(send: Send, status: int, body: object, content_type: str = "application/json") -> None:
@@ -150,28 +229,43 @@ def configure_logging(service: str, level: str = "info") -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
+def known(metric: Counter, *labels: str | tuple[str, ...]) -> None:
+    """Begin these series at 0: the first count of a series that was not there before is no increase to Prometheus."""
+    for one in labels:
+        metric.labels(*((one,) if isinstance(one, str) else one))
+
+
 _BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class ConsumerMetrics:
-    """The four metrics that every consuming service has.
+    """The five metrics that every consuming service has.
 
     `messages`: what became of each message; no growth while lag grows means a stuck consumer.
     `handle`: seconds from taking a message to its effect; a rise comes before lag.
     `lag`: messages waiting on the assigned partitions; add workers or look for a stuck handler.
     `dead_letters`: messages put aside by code; look with `alpr dlq list`.
+    `newest`: when the newest message that was handled was published; while messages wait, its age is how far back the
+    service is.
     """
 
     def __init__(self, service: str, registry: CollectorRegistry = REGISTRY) -> None:
-        self.messages, self.handle, self.lag, self.dead_letters = _families(service, registry)
+        self.messages, self.handle, self.lag, self.dead_letters, self.newest = _families(service, registry)
+
+    def handled(self, topic: str, timestamp_ms: int) -> None:
+        """Note how new the newest handled message of a topic is."""
+        self.newest.labels(topic).set(timestamp_ms / 1000)
 
 
 @functools.cache  # a metric may be registered once; a test makes several consumers of one service
-def _families(service: str, registry: CollectorRegistry) -> tuple[Counter, Histogram, Gauge, Counter]:
+def _families(service: str, registry: CollectorRegistry) -> tuple[Counter, Histogram, Gauge, Counter, Gauge]:
     name = f"alpr_{service}_"
     return (
         Counter(f"{name}messages_total", "Messages by topic and outcome", ["topic", "outcome"], registry=registry),
         Histogram(f"{name}handle_seconds", "Time to handle a message", ["topic"], buckets=_BUCKETS, registry=registry),
         Gauge(f"{name}lag_messages", "Messages waiting on assigned partitions", ["topic"], registry=registry),
         Counter(f"{name}dead_letters_total", "Messages put aside, by code", ["topic", "code"], registry=registry),
+        Gauge(
+            f"{name}newest_timestamp_seconds", "Publication of the newest handled message", ["topic"], registry=registry
+        ),
     )

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -47,11 +49,36 @@ def translated() -> Iterator[None]:
         raise Transient(f"database: {type(error).__name__}") from error
 
 
+def login(dsn: str) -> dict[str, Any]:
+    """Give asyncpg's arguments for an address, which may say `?password_file=/path` in place of a password.
+
+    The file is read again for every new connection, so that the password of a role is changed while services run. The
+    other parameters are libpq's: `sslmode=verify-full&sslrootcert=/path` demands TLS and compares the server's name.
+    Raises `Misconfigured` when the file cannot be read.
+    """
+    parts = urlsplit(dsn)
+    parameters = parse_qsl(parts.query, keep_blank_values=True)
+    named = [value for name, value in parameters if name == "password_file"]
+    if not named:
+        return {"dsn": dsn}
+    rest = urlencode([(name, value) for name, value in parameters if name != "password_file"], safe="/")
+    file = Path(named[-1])
+
+    def password() -> str:
+        try:
+            return file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"the database's password file cannot be read: {type(error).__name__}") from error
+
+    password()
+    return {"dsn": urlunsplit(parts._replace(query=rest)), "password": password}
+
+
 async def connect(dsn: str, *, min: int = 1, max: int = 10) -> asyncpg.Pool:  # noqa: A002 - the words of asyncpg's docs
     """Open a pool; every statement ends within 15 s. Raises `Transient` when the server is away."""
     with translated():
         return await asyncpg.create_pool(
-            dsn,
+            **login(dsn),
             min_size=min,
             max_size=max,
             command_timeout=COMMAND_TIMEOUT_S,

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import nullcontext
@@ -21,13 +22,15 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from alprcore import tracing
 from alprcore.errors import Misconfigured, Transient
 from alprcore.kafka import KafkaSecurity, KafkaSettings, Plaintext
 from alprcore.ops import AsgiApp, configure_logging
+from alprcore.tls import server_context
 
 logger = logging.getLogger(__name__)
 
-_SHARED: Final = ("kafka_bootstrap", "kafka_security", "topic_prefix", "log_level")
+_SHARED: Final = ("kafka_bootstrap", "kafka_security", "topic_prefix", "log_level", "traces_url", "traces_share")
 _DRAIN_S: Final = 5  # an open event stream ends with the service instead of holding it
 
 
@@ -35,7 +38,7 @@ class ServiceSettings(BaseSettings):
     """What every service can be told.
 
     A service subclasses it with `model_config = SettingsConfigDict(env_prefix="ALPR_<SERVICE>_")`. A value comes from
-    ALPR_<SERVICE>_<NAME>, else (broker, prefix and log level) from ALPR_<NAME>, else from the YAML file named by
+    ALPR_<SERVICE>_<NAME>, else (broker, prefix, log level and traces) from ALPR_<NAME>, else from the YAML file named by
     ALPR_<SERVICE>_CONFIG, else from the default.
     """
 
@@ -45,10 +48,16 @@ class ServiceSettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the HTTP door listens on")
     port: int = Field(8080, ge=0, le=65535, description="port of the HTTP door; 0: any free one")
+    tls_cert_file: Path | None = Field(None, description="certificate and chain of the HTTP door; without: no TLS")
+    tls_key_file: Path | None = Field(None, description="its key; both files are read again when they are renewed")
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="brokers, host:port separated by commas")
     kafka_security: KafkaSecurity = Field(default_factory=Plaintext, description="how to reach the brokers, as JSON")
     topic_prefix: str = Field("", description="put before every topic name, to share a cluster")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    traces_url: str = Field(
+        "", pattern="^(https?://.+)?$", description="collector of traces that speaks OTLP/HTTP; without: none are told"
+    )
+    traces_share: float = Field(0.01, ge=0, le=1, description="share of the traces that begin here which are told")
     shutdown_seconds: float = Field(25.0, gt=0, description="time to finish work in hand; below the grace of 30 s")
 
     @property
@@ -146,10 +155,13 @@ def run(
         sys.stderr.write(f"alpr-{service_name}: {error}\n")
         return os.EX_CONFIG
     configure_logging(service_name, settings.log_level)
+    tracing.configure(service_name, settings.traces_url, settings.traces_share)
     try:
         return asyncio.run(_supervise(settings, serve))
     except BaseException as error:  # noqa: BLE001 - the one place that turns any failure into an exit status
         return _explain(service_name, error)
+    finally:
+        tracing.close()
 
 
 async def _supervise(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:
@@ -200,10 +212,23 @@ async def together(*jobs: Coroutine[Any, Any, None]) -> None:
             group.create_task(job)
 
 
+def _own_certificate(settings: ServiceSettings) -> ssl.SSLContext | None:
+    cert_file, key_file = settings.tls_cert_file, settings.tls_key_file
+    if cert_file is None and key_file is None:
+        return None
+    if cert_file is None or key_file is None:
+        raise Misconfigured("tls_cert_file and tls_key_file: both or none")
+    return server_context(cert_file, key_file)
+
+
 async def serve_http(app: AsgiApp, settings: ServiceSettings, stop: asyncio.Event) -> None:
-    """Serve the HTTP door until `stop`, inside our loop and under our signals. Raises `Misconfigured`: port taken."""
+    """Serve the HTTP door until `stop`, inside our loop and under our signals; with TLS where a certificate is set.
+
+    Raises `Misconfigured`: the port is taken, or the certificate cannot be used.
+    """
     import uvicorn
 
+    context = _own_certificate(settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -222,6 +247,7 @@ async def serve_http(app: AsgiApp, settings: ServiceSettings, stop: asyncio.Even
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=_DRAIN_S,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
     server = uvicorn.Server(config)
     server.capture_signals = nullcontext  # type: ignore[assignment]  # uvicorn's own would take our signals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -35,6 +36,22 @@ class Topic(StrEnum):
     PURGE_ANSWERS = "purge.answers"
     AUDIT = "audit"
     AUDIT_CHECKPOINTS = "audit.checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic of the contract: how many partitions, the broker's settings for it, and who is meant to use it.
+
+    `writers` and `readers` are services by name, `cameras`, `CAD` or `witnesses`. `groups` names the consumer group of
+    each reader that takes part in one; a reader without a group follows the whole topic.
+    """
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+    writers: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def physical(topic: Topic, *, prefix: str = "", agency: str = "") -> str:

@@ -126,6 +126,48 @@ class Vehicle(_message.Message):
 Global___Vehicle: _TypeAlias = Vehicle  # noqa: Y015
 
 @_typing.final
+class FrameProof(_message.Message):
+    """What the camera said and signed of the frame that was read, so that a stranger can verify it by the device's key:
+    with device, camera, time and place of the read these are the lines of frames.proto that a device signs.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    PLACED_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    DEVICE_KEY_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    placed: _builtins.bool
+    """True: the frame itself said where it was taken; else the place is where the device is registered."""
+    view: _builtins.str
+    """"front", "rear" or "unknown", as the frame said it."""
+    sha256: _builtins.bytes
+    """Of the JPEG as the camera sent it."""
+    signature: _builtins.bytes
+    device_key: _builtins.bytes
+    """The device's Ed25519 key that verified the signature when the frame was admitted."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        placed: _builtins.bool = ...,
+        view: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        device_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_key", b"device_key", "placed", b"placed", "sequence", b"sequence", "sha256", b"sha256", "signature", b"signature", "view", b"view"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FrameProof: _TypeAlias = FrameProof  # noqa: Y015
+
+@_typing.final
 class Read(_message.Message):
     """Recognized text of one vehicle's plate during one passage. Topic `reads`, key plate skeleton
     (camera_id when unreadable), CloudEvents type `alpr.v1.read`.
@@ -165,6 +207,7 @@ class Read(_message.Message):
     UNREADABLE_REASON_FIELD_NUMBER: _builtins.int
     VEHICLE_FIELD_NUMBER: _builtins.int
     CANARY_FIELD_NUMBER: _builtins.int
+    FRAME_FIELD_NUMBER: _builtins.int
     read_id: _builtins.str
     """uuid5 of the first frame of the passage and the plate's left-to-right ordinal in it."""
     revision: _builtins.int
@@ -226,6 +269,10 @@ class Read(_message.Message):
 
     @_builtins.property
     def vehicle(self) -> Global___Vehicle: ...
+    @_builtins.property
+    def frame(self) -> Global___FrameProof:
+        """Of the frame that the read, its place and its context image come from."""
+
     def __init__(
         self,
         *,
@@ -261,10 +308,11 @@ class Read(_message.Message):
         unreadable_reason: _builtins.str = ...,
         vehicle: Global___Vehicle | None = ...,
         canary: _builtins.bool = ...,
+        frame: Global___FrameProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "closeup", b"closeup", "context", b"context", "detector", b"detector", "location", b"location", "reader", b"reader", "vehicle", b"vehicle"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "closeup", b"closeup", "context", b"context", "detector", b"detector", "frame", b"frame", "location", b"location", "reader", b"reader", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "alternatives", b"alternatives", "box", b"box", "camera_id", b"camera_id", "canary", b"canary", "captured_at_us", b"captured_at_us", "characters", b"characters", "closeup", b"closeup", "confidence", b"confidence", "context", b"context", "corners", b"corners", "detector", b"detector", "device_id", b"device_id", "device_kind", b"device_kind", "device_name", b"device_name", "direction", b"direction", "frame_ids", b"frame_ids", "location", b"location", "origins", b"origins", "plate", b"plate", "plate_raw", b"plate_raw", "profile_version", b"profile_version", "read_at_us", b"read_at_us", "read_id", b"read_id", "reader", b"reader", "received_at_us", b"received_at_us", "retracted", b"retracted", "revision", b"revision", "state", b"state", "state_confidence", b"state_confidence", "unreadable_reason", b"unreadable_reason", "vehicle", b"vehicle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "alternatives", b"alternatives", "box", b"box", "camera_id", b"camera_id", "canary", b"canary", "captured_at_us", b"captured_at_us", "characters", b"characters", "closeup", b"closeup", "confidence", b"confidence", "context", b"context", "corners", b"corners", "detector", b"detector", "device_id", b"device_id", "device_kind", b"device_kind", "device_name", b"device_name", "direction", b"direction", "frame", b"frame", "frame_ids", b"frame_ids", "location", b"location", "origins", b"origins", "plate", b"plate", "plate_raw", b"plate_raw", "profile_version", b"profile_version", "read_at_us", b"read_at_us", "read_id", b"read_id", "reader", b"reader", "received_at_us", b"received_at_us", "retracted", b"retracted", "revision", b"revision", "state", b"state", "state_confidence", b"state_confidence", "unreadable_reason", b"unreadable_reason", "vehicle", b"vehicle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,6 +71,26 @@ FROM (SELECT) AS always LEFT JOIN (SELECT size, root, note FROM audit.head ORDER
 SELECT n.level, n.idx, n.hash FROM generate_series(1, 62) AS l (level) JOIN audit.nodes AS n
 ON n.level = l.level AND n.idx >= $1::bigint >> l.level AND n.idx < $2::bigint >> l.level;
 
+-- accesses --
+-- by the key, backwards: the time has no index of its own, and nobody asks for more than the last hour
+SELECT a.kind, a.agency, a.person_id, a.occurred_at, a.criteria ? 'read_id' AS one_read
+FROM (SELECT * FROM audit.access_events ORDER BY idx DESC LIMIT $3) AS a
+WHERE a.occurred_at > $1 AND a.kind = ANY ($2::text[]) ORDER BY a.idx;
+
+-- case --
+-- entries that name a case, and what was done under them: about their holds and releases, and what followed their searches
+WITH named AS (
+    SELECT p.idx FROM audit.personal AS p JOIN audit.entries AS e USING (idx)
+    WHERE e.agency = $1 AND $2 IN (p.content #>> '{reasons,case_number}', p.content ->> 'case_number')
+), subjects AS (
+    SELECT l.subject FROM named JOIN audit.links AS l USING (idx) WHERE l.subject ~ '^(hold_id|release_id) '
+    UNION SELECT 'query_id ' || idx FROM named
+)
+SELECT idx FROM named
+UNION SELECT e.idx FROM named JOIN audit.entries AS e ON e.about = named.idx
+UNION SELECT l.idx FROM subjects JOIN audit.links AS l USING (subject) JOIN audit.entries AS e USING (idx)
+WHERE e.agency = $1;
+
 -- find --
 SELECT e.idx, e.leaf, e.committed_at, p.content
 FROM audit.entries AS e LEFT JOIN audit.personal AS p USING (idx)
@@ -79,7 +99,7 @@ WHERE e.agency = $1 AND e.idx < $2 AND ($3 = '' OR e.kind = $3)
   AND ($5 = '' OR convert_from(e.leaf, 'UTF8')::jsonb ->> 'outcome' = $5)
   AND ($6::timestamptz IS NULL OR e.committed_at >= $6) AND ($7::timestamptz IS NULL OR e.committed_at < $7)
   AND ($8 = '' OR regexp_replace(upper(p.content #>> '{criteria,plate}'), '[^A-Z0-9]', '', 'g') = $8)
-  AND ($9 = '' OR $9 IN (p.content #>> '{reasons,case_number}', p.content ->> 'case_number'))
+  AND ($9::bigint[] IS NULL OR e.idx = ANY ($9))
 ORDER BY e.idx DESC LIMIT $10;
 
 -- linked --

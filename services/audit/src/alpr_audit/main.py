@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import hashlib
 import json
 import logging
@@ -19,16 +20,18 @@ from fastapi import FastAPI
 
 from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.kafka import DeadLetters, KafkaSettings, Message, Publisher, follow_whole, run_batches, watch_streams
+from alprcore.keys import key_text
 from alprcore.model import AuditEvent, Checkpoint, Device, DeviceKind, GeoPoint
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
 from alprcore.postgres import connect, require_schema
 from alprcore.profiles import Profiles
 from alprcore.runtime import run, serve_http, together
-from alprcore.seal import SigningKey
+from alprcore.seal import SigningKey, TextsKey
+from alprcore.told import opened
 from alprcore.topics import Topic
 from alprcore.wire import decode_audit_event, decode_device, encode_checkpoint, headers_for
 
-from . import ledger
+from . import ledger, metrics
 from .api import Door, Limit, Limits, create_app
 from .app import Reviewing
 from .reviews.accesses import shaped
@@ -45,6 +48,9 @@ logger = logging.getLogger(__name__)
 SOURCE: Final = "/alpr/audit"
 _TURN_S: Final = 0.2
 _NO_SALT: Final = bytes(ledger.SALT_BYTES)
+_COLLECT: Final = (50_000, 20, 50)
+"""Objects between looks for garbage: an entry and its answer have no cycles, and a full look takes a tenth of a second,
+in which nobody is answered."""
 
 
 def utc_now() -> datetime:
@@ -129,6 +135,7 @@ class Events:
     """Topic `audit` into the ledger: what was fetched together is committed together; repeats are dropped by id."""
 
     writer: Writer
+    key: TextsKey | None = None
     _positions: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
 
     async def assigned(self, positions: Mapping[tuple[str, int], tuple[int | None, str]]) -> None:  # noqa: ARG002
@@ -143,7 +150,8 @@ class Events:
     async def handle(self, messages: Sequence[Message]) -> None:
         """Commit the events of a batch."""
         now = utc_now()
-        drafts = [draft_of(decode_audit_event(m.value or b"", m.headers), now) for m in messages]
+        events = [opened(decode_audit_event(m.value or b"", m.headers), self.key) for m in messages]
+        drafts = [draft_of(event, now) for event in events]
         try:
             await asyncio.gather(*(self.writer.append(draft) for draft in drafts))
         except ledger.EntryInvalid as error:
@@ -157,7 +165,7 @@ class Events:
 
 
 async def consume_while_leading(
-    settings: KafkaSettings, writer: Writer, letters: DeadLetters, stop: asyncio.Event
+    settings: KafkaSettings, writer: Writer, letters: DeadLetters, stop: asyncio.Event, key: TextsKey | None
 ) -> None:
     """Follow topic `audit` while this process writes the ledger; a process that waits takes no partition."""
     metrics = ConsumerMetrics("audit")
@@ -171,7 +179,7 @@ async def consume_while_leading(
                 settings,
                 [Topic.AUDIT],
                 group="alpr-audit",
-                handler=Events(writer),
+                handler=Events(writer, key),
                 dead_letters=letters,
                 stop=enough,
                 metrics=metrics,
@@ -182,6 +190,13 @@ async def consume_while_leading(
             await asyncio.sleep(_TURN_S)
         enough.set()
         await consuming
+
+
+def settle() -> None:
+    """Leave out of every later look for garbage what lives as long as the service: modules, routes, profiles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
 
 
 def software_digest() -> str:
@@ -259,6 +274,7 @@ async def build(settings: AuditSettings, profiles: Profiles | None = None) -> Ap
         custodians=settings.custodians,
         order_file=settings.order_file,
     )
+    metrics.WAITING.set_function(lambda: writer.waiting)
     profiles = Profiles() if profiles is None else profiles
     devices = Devices()
     door = Door(
@@ -275,14 +291,16 @@ async def build(settings: AuditSettings, profiles: Profiles | None = None) -> Ap
     health = Health("audit")
     health.check("ledger", lambda: "" if writer.leading else "this process is not the ledger's writer")
     reviews = Reviews(pool)
-    registry_key = hashlib.sha256(b"plateline employee plates\n" + settings.ledger_key_file.read_bytes()).digest()
+    registry_key = hashlib.sha256(b"plateline employee plates\n" + key_text(settings.ledger_key_file).encode()).digest()
     reviewing = Reviewing(writer, reviews, profiles, utc_now, registry_key, door.refusals.flush)
     return App(writer, door, create_app(door, reviews, reviewing.digest), profiles, devices, health, reviewing)
 
 
 async def serve(settings: AuditSettings, stop: asyncio.Event) -> None:
     """Run until `stop`. Raises `LedgerBroken` when the stored tree is not what was signed."""
+    events_key = TextsKey.load(settings.events_key_file) if settings.events_key_file else None
     app = await build(settings)
+    settle()
     followed = asyncio.Event()
     app.health.check("profiles", lambda: "" if followed.is_set() else "profiles are not read yet")
     registered = asyncio.Event()  # nobody waits for it: without the registry a search counts as one of every place
@@ -293,7 +311,7 @@ async def serve(settings: AuditSettings, stop: asyncio.Event) -> None:
             serve_http(ops_routes(app.health, app.http), settings, stop),
             follow_whole(settings.kafka, Topic.PROFILES, app.profiles.apply, ready=followed, stop=stop),
             follow_whole(settings.kafka, Topic.DEVICES, app.devices.apply, ready=registered, stop=stop),
-            consume_while_leading(settings.kafka, app.writer, letters, stop),
+            consume_while_leading(settings.kafka, app.writer, letters, stop, events_key),
             upkeep_of(settings, app, announcer(publisher)).run(stop),
             app.reviewing.run(settings.review_seconds, stop),
             watch_streams(settings.kafka, app.health, app.profiles, stop),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from alprcore.ops import known
+
 ENTRIES = Counter("alpr_audit_entries_total", "Entries committed, by kind group", ["outcome"])
 # Entries committed to the ledger. No growth while people work: the writer is stuck, look at /readyz.
 
@@ -21,7 +23,16 @@ SIZE = Gauge("alpr_audit_ledger_size_entries", "Entries in the signed tree")
 LEADING = Gauge("alpr_audit_ledger_leading", "1 while this process is the writer")
 # Exactly one process of an installation shows 1. None: every query is answered 503.
 
+WAITING = Gauge("alpr_audit_waiting_entries", "Entries handed over that are not committed yet")
+# Never falls to 0: more is asked than the writer commits, or the database does not answer; people wait for every search.
+
+TOLD_AT = Gauge(
+    "alpr_audit_checkpoint_timestamp_seconds", "When the newest signed head was last found told to the world"
+)
+# Looked at every second. A minute ago: the broker or the public file does not take heads; see `ledger_upkeep_failed`.
+
 QUERIES = Counter("alpr_audit_queries_total", "Queries by outcome", ["outcome"])
+known(QUERIES, "answered", "exported", "refused", "unavailable")
 # answered, exported, refused, unavailable. Any `unavailable` deserves a look: people cannot search.
 
 SEARCH_SECONDS = Histogram(
@@ -46,6 +57,7 @@ COSIGNED_AGE = Gauge("alpr_audit_cosigned_age_seconds", "Since all witnesses las
 # means that it saw another log than this one: keep both checkpoints and find out before anything else.
 
 WITNESS_REFUSALS = Counter("alpr_audit_witness_refusals_total", "Heads not cosigned, by reason", ["reason"])
+known(WITNESS_REFUSALS, "conflict", "inconsistent", "unknown", "invalid", "unreachable")
 # conflict, inconsistent: the witness saw another tree. unknown, invalid: configuration. unreachable: network.
 
 STORAGE_USED = Gauge("alpr_audit_storage_used_ratio", "Used share of the volume that holds the checkpoint files")

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from alprcore.keys import KeySource
 from alprcore.runtime import ServiceSettings
 
 
@@ -17,7 +18,13 @@ class AuditSettings(ServiceSettings):
     database_url: SecretStr = Field(description="PostgreSQL as alpr_audit: the ledger")
     reader_database_url: SecretStr = Field(description="PostgreSQL as alpr_reader: executes the search, nothing else")
     person_public_key: str = Field(description="base64 of the 32 bytes that verify person tokens")
-    ledger_key_file: Path = Field(description="file with the Ed25519 key that signs tree heads, mode 0600")
+    events_key_file: KeySource = Field(
+        default="",
+        description="the X25519 key that opens what others tell of people (as ledger_key_file); none: not sealed",
+    )
+    ledger_key_file: KeySource = Field(
+        description="the Ed25519 key that signs tree heads: a file of mode 0600, env:NAME or exec:program"
+    )
     ledger_origin: str = Field(description="name of this ledger, first line of every checkpoint")
     checkpoint_file: Path = Field(
         description="the last signed head, outside the database and its backups: a restored backup cannot fork unnoticed"

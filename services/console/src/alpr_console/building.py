@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from alprcore import audited, postgres
 from alprcore.model import Decision, Person, Refused
+from alprcore.outbox import refusal_log
 from alprcore.policy import AgencyProfile, may_access, valid_training
 from alprcore.refusals import RefusalLog
 from alprcore.seal import ListKeys, SigningKey
@@ -43,7 +44,7 @@ from .canvasses.store import CanvassStore
 from .chain import api as chain_api
 from .chain.store import ChainStore
 from .confirmation import Confirmations
-from .doors import Doors, Outbox, refusal_log
+from .doors import Doors, Outbox
 from .duty import api as duty_api
 from .duty import rules as duty_rules
 from .duty.store import DutyStore, Hits
@@ -217,7 +218,9 @@ def assemble(
     wakeups = Wakeups(pool)
     equipment = EquipmentStore(pool, queries)
     urls = {"ingest": settings.ingest_url, "audit": settings.audit_url, "retention": settings.retention_url}
-    doors = Doors(urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s)
+    doors = Doors(
+        urls, SigningKey.load(settings.person_key_file), clock, settings.door_timeout_s, settings.doors_ca_file
+    )
     refusals = refusal_log(outbox, policies, clock)
     breaches = BreachStore(outbox)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from alprcore.calling import Caller, CallFailed
+from alprcore.calling import AskedSystem, Caller, CallFailed
 from alprcore.confirming import (
     LARGEST,
     TEST,
@@ -26,8 +26,6 @@ from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.policy import AgencyProfile
 from alprcore.workflow import Result
 
-from .settings import ConfirmationSettings
-
 MANUAL: Final = "manual"
 STUB: Final = "stub"
 HTTP: Final = "http"
@@ -36,7 +34,7 @@ HTTP: Final = "http"
 class Confirmations:
     """Asks, for each agency, whoever the operator set. An agency without a setting has persons who type the answer."""
 
-    def __init__(self, settings: Mapping[str, ConfirmationSettings], clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Mapping[str, AskedSystem], clock: Callable[[], datetime]) -> None:
         """Raises `Misconfigured` for a switch that cannot be asked safely, before anything is asked."""
         self._settings = settings
         self._clock = clock
@@ -83,16 +81,8 @@ class Confirmations:
 class _Switch:
     """An agency's switch, asked in the agreed form."""
 
-    def __init__(self, agency: str, settings: ConfirmationSettings) -> None:
-        self._caller = Caller(
-            f"confirmations.{agency}",
-            settings.url,
-            secret_file=settings.secret_file,
-            cert_file=settings.cert_file,
-            key_file=settings.key_file,
-            ca_file=settings.ca_file,
-            timeout_s=settings.timeout_s,
-        )
+    def __init__(self, agency: str, settings: AskedSystem) -> None:
+        self._caller = Caller(f"confirmations.{agency}", settings)
 
     async def ask(self, question: Question, clock: Callable[[], datetime]) -> Confirmation:
         """Ask once; the whole answer has to be here within the patience."""

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
-import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from typing_extensions import override
 
-from alprcore import seal, wire
-from alprcore.kafka import Publisher
-from alprcore.model import AuditEvent, Person, event_id, personal_of
-from alprcore.policy import RECORDED, AgencyProfile
-from alprcore.postgres import translated
-from alprcore.refusals import RefusalLog
+from alprcore import outbox, seal
+from alprcore.model import Person
+from alprcore.policy import RECORDED
+from alprcore.tls import client_context
 from alprcore.topics import Topic
 
 from . import metrics
@@ -29,8 +27,9 @@ log = logging.getLogger(__name__)
 SOURCE: Final = "console"
 ENTERED: Final[ContextVar[bool]] = ContextVar("refusal_entered", default=False)
 """Whether this call's refusal is in the ledger's queue: written here, with the refused act, or behind another door."""
-RELAY_BATCH: Final = 100
 _PASSED_ON: Final = ("content-type", "content-length", "content-disposition", "retry-after", "etag")
+_TOLD_S: Final = 2.0
+"""How long a public page waits for what it can do without."""
 _REQUEST_HEADERS: Final = ("content-type", "content-length", "accept", "traceparent", "x-document-name")
 
 
@@ -73,8 +72,14 @@ class Doors:
     """Calls the other services for a person: each call carries a token that says who asks and lives 5 s."""
 
     def __init__(
-        self, urls: Mapping[str, str], key: seal.SigningKey, clock: Callable[[], datetime], timeout_s: float
+        self,
+        urls: Mapping[str, str],
+        key: seal.SigningKey,
+        clock: Callable[[], datetime],
+        timeout_s: float,
+        authorities: Path | None = None,
     ) -> None:
+        """`authorities`: who signs the certificates of the doors. Raises `Misconfigured` when that file cannot be used."""
         self._urls = {door: url.rstrip("/") for door, url in urls.items()}
         self._key = key
         self._clock = clock
@@ -82,6 +87,7 @@ class Doors:
             timeout=httpx.Timeout(timeout_s, connect=3.0),
             limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
             trust_env=False,  # a proxy from the environment has no business between our services
+            verify=client_context(authorities),
         )
 
     async def call(
@@ -119,17 +125,25 @@ class Doors:
             passed.pop("content-length", None)
         return Answer(response.status_code, passed, response)
 
+    async def told(self, door: str, path: str) -> dict[str, Any] | None:
+        """Ask a door for what it tells anyone, as nobody; None when it does not answer."""
+        try:
+            answer = await self._client.get(self._urls[door] + path, timeout=_TOLD_S)
+            found = answer.json() if answer.status_code == 200 else None
+        except (httpx.HTTPError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
 
-class Outbox:
-    """Messages that belong to a database change: written in its transaction, relayed, kept until acknowledged."""
+class Outbox(outbox.Outbox):
+    """The console's messages, in the transactions of its changes."""
 
-    def __init__(self, pool: Any, queries: Mapping[str, str]) -> None:
-        self._pool = pool
-        self._queries = queries
+    service = SOURCE
+    source = SOURCE
 
     @asynccontextmanager
     async def change(self, agency: str) -> AsyncIterator[Any]:
@@ -137,17 +151,9 @@ class Outbox:
 
         Raises `Transient`.
         """
-        with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute(self._queries["speak_for"], agency)
-                yield connection
-
-    async def put(
-        self, connection: Any, topic: Topic, *, key: str, value: bytes, headers: list[tuple[str, bytes]], now: datetime
-    ) -> None:
-        """Add a message to the caller's open transaction."""
-        packed = json.dumps([[name, base64.b64encode(content).decode()] for name, content in headers])
-        await connection.execute(self._queries["put_outbox"], topic.value, key, value, packed, now)
+        async with self.transaction() as connection:
+            await connection.execute(self._queries["speak_for"], agency)
+            yield connection
 
     async def lock_events(self, connection: Any, agency: str) -> None:
         """Give out an agency's event numbers in the order in which they are committed, until the transaction ends.
@@ -172,100 +178,11 @@ class Outbox:
         """
         await connection.execute(self._queries["raise_alert"], alert_id, agency, kind, *about, json.dumps(facts), now)
 
-    async def record(
-        self,
-        connection: Any,
-        person: Person,
-        kind: str,
-        subject: str,
-        version: str,
-        now: datetime,
-        *,
-        outcome: str = "ok",
-        reason_code: str = "",
-        profile_version: str = "",
-        facts: Mapping[str, str] | None = None,
-        personal: Mapping[str, str] | None = None,
-    ) -> None:
-        """Add a ledger entry about what a person did to the caller's transaction; repeats carry the same id.
-
-        `personal` holds what must be erasable: criteria, texts that a person wrote, names of others.
-        """
-        event = AuditEvent(
-            event_id=event_id(subject, kind, version),
-            occurred_at=now,
-            agency=person.agency,
-            kind=kind,
-            service=SOURCE,
-            outcome=outcome,
-            reason_code=reason_code,
-            profile_version=profile_version,
-            facts={**(facts or {}), "subject": subject},
-            personal={**personal_of(person), **(personal or {})},
-        )
-        await self._put_event(connection, event)
+    @override
+    def recorded(self, outcome: str) -> None:
         if outcome == "refused":
             ENTERED.set(True)
 
-    async def _put_event(self, connection: Any, event: AuditEvent) -> None:
-        headers = wire.headers_for(Topic.AUDIT, id=event.event_id, source=SOURCE, time=event.occurred_at)
-        value = wire.encode_audit_event(event)
-        await self.put(connection, Topic.AUDIT, key=event.event_id, value=value, headers=headers, now=event.occurred_at)
-
-    async def refuse(
-        self,
-        person: Person | None,
-        address: str,
-        reason_code: str,
-        now: datetime,
-        facts: Mapping[str, str],
-        profile_version: str = "",
-    ) -> None:
-        """Add the ledger entry of a refusal in a transaction of its own: nothing else was done (AUD-09).
-
-        Raises `Transient` when the database is away; then the call must not be answered as refused either.
-        """
-        personal = {**(personal_of(person) if person else {}), "source_ip": address}
-        event = AuditEvent(
-            event_id=event_id(reason_code, "refused", f"{now.isoformat()} {secrets.token_hex(8)}"),
-            occurred_at=now,
-            agency=person.agency if person else "",
-            kind="refused",
-            service=SOURCE,
-            outcome="refused",
-            reason_code=reason_code,
-            profile_version=profile_version,
-            facts=facts,
-            personal=personal,
-        )
-        with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await self._put_event(connection, event)
-
-    async def relay(self, publisher: Publisher) -> int:
-        """Publish the oldest waiting messages in order and forget them; answers how many.
-
-        One replica relays at a time, so that a key's messages keep their order. Raises `Transient`.
-        """
-        with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                if not await connection.fetchval(self._queries["lock_relay"]):
-                    return 0
-                rows = await connection.fetch(self._queries["next_outbox"], RELAY_BATCH)
-                for row in rows:
-                    headers = [(name, base64.b64decode(content)) for name, content in json.loads(row["headers"])]
-                    topic = Topic(row["topic"])
-                    await publisher.publish(topic, key=row["key"], value=row["value"], headers=headers)
-                    metrics.OUTBOX_PUBLISHED.labels(topic.value).inc()
-                await connection.execute(self._queries["delete_outbox"], [row["outbox_id"] for row in rows])
-                return len(rows)
-
-
-def refusal_log(outbox: Outbox, profiles: Mapping[str, AgencyProfile], clock: Callable[[], datetime]) -> RefusalLog:
-    """Enter the console's refusals through its outbox, each in a transaction of its own."""
-
-    async def enter(person: Person | None, address: str, reason_code: str, facts: Mapping[str, str]) -> None:
-        profile = profiles.get(person.agency) if person else None
-        await outbox.refuse(person, address, reason_code, clock(), facts, profile.version if profile else "")
-
-    return RefusalLog(enter, clock)
+    @override
+    def relayed(self, topic: Topic) -> None:
+        metrics.OUTBOX_PUBLISHED.labels(topic.value).inc()

@@ -18,6 +18,7 @@ from alprcore.model import Person, Refused
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
 from alprcore.policy import ACTIVITIES, AgencyProfile, local_day, may_access, may_keep_less
 from alprcore.runtime import run, serve_http, together
+from alprcore.told import sealing
 from alprcore.topics import Topic, physical
 
 from .accounts import rules as accounts_rules
@@ -128,7 +129,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         if settings.seed_demo:
             await seed_demo(console, settings, policies)
         health = Health(SERVICE)
-        async with kafka.Publisher(settings.kafka) as publisher:
+        async with kafka.Publisher(settings.kafka, sealing(settings.events_public_key)) as publisher:
             await together(
                 serve_http(ops_routes(health, console.app, public=True), settings, stop),
                 serve_figures(health, settings, stop),

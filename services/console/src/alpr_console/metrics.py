@@ -6,12 +6,15 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from alprcore.ops import known
+
 SIGN_INS: Final = Counter(  # many refusals of one code in a short time: look at the ledger for whom and from where
     "alpr_console_sign_ins_total", "Sign-in attempts by outcome", ["outcome"]
 )
 HITS_STORED: Final = Counter(  # stands still while the matcher's hits grow: the consumer is stuck, see its lag
     "alpr_console_hits_stored_total", "Hits and notifications stored", ["topic", "outcome"]
 )
+known(HITS_STORED, ("hits", "stored"), ("notifications", "stored"))
 STREAMS: Final = Gauge(  # zero during a shift: nobody is watching the live page
     "alpr_console_live_streams", "Open live streams"
 )
@@ -56,6 +59,7 @@ CAD_STATUSES: Final = Counter(  # outcome="not_applied" growing: a CAD answers o
 CAD_SENT: Final = Counter(  # outcome="failed" growing: the CAD page says which endpoint and why; "given_up": act now
     "alpr_console_cad_sent_total", "Messages to CAD systems", ["way", "outcome"]
 )
+known(CAD_SENT, ("webhook", "sent"), ("webhook", "failed"), ("webhook", "given_up"))
 CAD_DELAY: Final = Histogram(  # p99 above 5 s: a receiver is slow or away
     "alpr_console_cad_delivery_seconds",
     "From a message to the CAD's 2xx answer at its webhook",

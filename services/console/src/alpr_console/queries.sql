@@ -199,3 +199,6 @@ SELECT outbox_id, topic, key, value, headers FROM console.outbox ORDER BY outbox
 -- delete_outbox --
 DELETE FROM console.outbox WHERE outbox_id = ANY($1)
 
+-- count_outbox --
+SELECT count(*) FROM console.outbox
+

@@ -6,29 +6,12 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from alprcore.calling import AskedSystem
+from alprcore.keys import KeySource
 from alprcore.runtime import ServiceSettings
-
-
-class ConfirmationSettings(BaseModel):
-    """Who tells one agency whether an entry is active (HIT-09, docs/hits.md)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    adapter: Literal["manual", "stub", "http"] = Field(
-        default="manual", description="a person types the answer, it is made up, or the agency's switch gives it"
-    )
-    url: str = Field(default="", max_length=500, description="address of the switch, HTTPS")
-    secret_file: Path | None = Field(
-        default=None, description="secrets (whsec_…) that sign the questions, newest first"
-    )
-    cert_file: Path | None = Field(default=None, description="our certificate at the switch (mTLS)")
-    key_file: Path | None = Field(default=None, description="its key")
-    ca_file: Path | None = Field(default=None, description="who signs the switch's certificate; without: the system's")
-    timeout_s: float = Field(default=10.0, gt=0, le=60, description="longest wait for an answer")
-    allow_test: bool = Field(default=False, description="let answers that are made up count outside a demonstration")
 
 
 class Settings(ServiceSettings):
@@ -42,10 +25,13 @@ class Settings(ServiceSettings):
         default=None, ge=0, le=65535, description="port of /metrics; without: not served; 0 picks a free one"
     )
     database_url: SecretStr = Field(description="PostgreSQL, role alpr_console; a direct connection (LISTEN)")
-    person_key_file: Path = Field(
-        description="Ed25519 key file that signs the 5-second person tokens for the other doors"
+    events_public_key: str = Field(
+        default="", description="base64 key to which the ledger's texts about people are sealed; without: not sealed"
     )
-    list_keys_file: Path | None = Field(
+    person_key_file: KeySource = Field(
+        description="Ed25519 key that signs the 5-second person tokens for the other doors: a file, env:NAME or exec:program"
+    )
+    list_keys_file: KeySource | None = Field(
         default=None,
         description="keys that open an entry's details when a hit is shown, and that seal what other databases said and "
         "authenticators' secrets; without: none of these",
@@ -53,6 +39,9 @@ class Settings(ServiceSettings):
     ingest_url: str = Field(default="http://127.0.0.1:8081", description="door of ingest")
     audit_url: str = Field(default="http://127.0.0.1:8084", description="door of audit")
     retention_url: str = Field(default="http://127.0.0.1:8085", description="door of retention")
+    doors_ca_file: Path | None = Field(
+        default=None, description="who signs the certificates of these doors (https); without: the machine's list"
+    )
     door_timeout_s: float = Field(default=20.0, gt=0, description="longest wait for another door's answer")
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), description="networks whose X-Forwarded-For is believed (QRY-07), as a JSON list"
@@ -66,7 +55,7 @@ class Settings(ServiceSettings):
     registration_url: str = Field(
         default="", description="address of the vehicle registration source; without: registrations are not looked up"
     )
-    confirmations: dict[str, ConfirmationSettings] = Field(
+    confirmations: dict[str, AskedSystem] = Field(
         default={}, description="who tells whether an entry is active, by agency, as JSON; without: a person types it"
     )
     statutory_retention: str = Field(

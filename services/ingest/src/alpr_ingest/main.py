@@ -14,7 +14,7 @@ from typing import Any
 from alpr_ingest.api import Doors, build_app
 from alpr_ingest.app import PurgeDoor, Relay, refusal_log
 from alpr_ingest.entering import PARTIALS, Entering
-from alpr_ingest.loading import DryRuns, ListLoader, Republishing, Resealing
+from alpr_ingest.loading import DryRuns, ListLoader, Republishing, Resealing, Restating
 from alpr_ingest.packing import Packing
 from alpr_ingest.pulling import Limits, Puller, Watch
 from alpr_ingest.settings import Settings
@@ -30,6 +30,7 @@ from alprcore.profiles import Profiles, load_profiles
 from alprcore.refusals import RefusalLog
 from alprcore.runtime import run, serve_http, together
 from alprcore.seal import ListKeys, SigningKey
+from alprcore.told import sealing
 from alprcore.topics import Topic
 
 _PROBE_S = 5.0
@@ -63,7 +64,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
     layouts = with_own(Path(settings.layouts_folder)) if settings.layouts_folder else shipped()
     images = ImageStore(settings.objects_url)
     pool = await connect(settings.database_url.get_secret_value(), max=_CONNECTIONS)
-    publisher = Publisher(settings.kafka)
+    publisher = Publisher(settings.kafka, sealing(settings.events_public_key))
     try:
         await require_schema(pool, "ingest", "alpr_ingest")
         await publisher.start()
@@ -102,6 +103,7 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             relay.run(stop, health.progress("relay", limit_s=120)),
             loader.run(stop, timedelta(seconds=settings.clean_after_seconds)),
             Resealing(store, publisher, keys, relay, clock).run(stop),
+            Restating(store, settings.kafka, relay, doors.republishing, clock).run(stop),
             entering.run(stop, health.progress("entered_plates", limit_s=300)),
             puller.run(stop, health.progress("feeds", limit_s=120), settings.feed_poll_seconds),
             Watch(store, relay, profiles, clock).run(

@@ -21,13 +21,14 @@ LOAD_SECONDS: Final = Histogram(
 OUTBOX: Final = Gauge("alpr_ingest_outbox_messages", "Messages waiting in the outbox")
 # Requests without a valid person token, by code. Many: a console with a wrong key, or someone knocking.
 TOKENS: Final = Counter("alpr_ingest_refused_tokens_total", "Refused person tokens by code", ["reason_code"])
-# What became of each pull of a feed. `failed` passes or is tried again; `refused` and the codes of a stopped feed
-# (HOST_KEY_CHANGED, LOGIN_REFUSED, ...) need a person.
+# What became of each pull of a feed. `failed` passes or is tried again; whether a person is needed says the next one.
 PULLS: Final = Counter("alpr_ingest_feed_pulls_total", "Pulls of feeds by outcome", ["outcome", "reason_code"])
 # When a feed last brought its list or found it unchanged. Older than the list's interval: look at its pulls.
 FEED_OK: Final = Gauge(
     "alpr_ingest_feed_last_success_timestamp_seconds", "Last successful pull of a feed", ["agency", "list"]
 )
+# 1 while FEED_STOPPED is raised for a feed: its last pull will not pass by itself. The list's page says what is wrong.
+FEED_STOPPED: Final = Gauge("alpr_ingest_feed_stopped", "Feeds that need a person", ["agency", "list"])
 # Seconds since a list was known to be what its source has. Compare with the list's own interval.
 LIST_AGE: Final = Gauge("alpr_ingest_list_unconfirmed_seconds", "Time since a list was confirmed", ["agency", "list"])
 # 1 while HOTLIST_STALE is raised for a list: hits on it may be outdated, so see to its source or load it by hand.

@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from alprcore.keys import KeySource
 from alprcore.runtime import ServiceSettings
 
 
@@ -20,11 +21,16 @@ class Settings(ServiceSettings):
 
     port: int = Field(8081, ge=0, le=65535, description="port of the HTTP door; 0: any free one")
     database_url: SecretStr = Field(description="postgresql:// address of the role alpr_ingest")
+    events_public_key: str = Field(
+        default="", description="base64 key to which the ledger's texts about people are sealed; without: not sealed"
+    )
     objects_url: str = Field(description="where large images go: file:///folder or s3://bucket/prefix")
     person_public_key: str = Field(description="base64 of the key that the console signs person tokens with")
-    list_keys_file: str = Field(description="file of the keys that seal list entries; the last one seals")
-    package_key_file: str = Field(
-        "", description="file of the key that signs packages of lists for devices; none: devices get no lists"
+    list_keys_file: KeySource = Field(
+        description="keys that seal list entries, the last one seals: a file, env:NAME or exec:program"
+    )
+    package_key_file: KeySource = Field(
+        "", description="key that signs packages of lists for devices (as list_keys_file); none: devices get no lists"
     )
     package_valid_hours: float = Field(
         24.0, gt=0, le=24 * 31, description="how long a device may use its copies of lists without a new package"

@@ -210,6 +210,7 @@ class Matcher:
     async def settle(self, message: Message, work: Work, is_due: Callable[[], Awaitable[bool]]) -> bool:
         """Do a due message's work whatever it takes: put aside what is invalid, repeat the rest in place; else False."""
         topic, delay, begun, due, fault = self.topics[message.topic], _FIRST_DELAY_S, time.monotonic(), False, False
+        code = ""
         where = {"topic": topic.value, "partition": message.partition, "offset": message.offset}
         self.in_hand[message.topic] += 1
         try:
@@ -222,6 +223,7 @@ class Matcher:
                     try:
                         await work(message)
                     except InvalidMessage as error:
+                        code = error.code
                         self._refusals[topic].count(refused=True)
                         await self._dead_letters.put(message, error)
                         metrics.CONSUMER.messages.labels(topic.value, "dead_letter").inc()
@@ -230,7 +232,10 @@ class Matcher:
                     else:
                         self._refusals[topic].count(refused=False)
                         metrics.CONSUMER.messages.labels(topic.value, "handled").inc()
-                    metrics.CONSUMER.handle.labels(topic.value).observe(time.monotonic() - begun)
+                    seconds = time.monotonic() - begun
+                    metrics.CONSUMER.handle.labels(topic.value).observe(seconds)
+                    metrics.CONSUMER.handled(topic.value, message.timestamp_ms)
+                    message.consumed(topic.value, GROUP, seconds, code)
                     return True
                 except DeadLetterLimit as error:
                     if not self.failed.done():
@@ -268,7 +273,7 @@ class Matcher:
         profile, checks = self._profile(read.agency), self.checks.get(read.device_id)
         found = match_read(read, entries, self._open, versions, profile, self._now(), checks)
         hits = tuple(map(self.storms.hold, found))
-        trace = message.headers.get("traceparent", b"").decode(errors="replace")
+        trace = message.trace
         await asyncio.gather(*(self._publish_hit(hit, key, trace) for hit in hits))
         done = self._now()
         for hit in hits:
@@ -303,14 +308,15 @@ class Matcher:
         if isinstance(decision, Suppressed):
             metrics.SUPPRESSED.labels(decision.reason).inc()
             return
-        trace = message.headers.get("traceparent", b"").decode(errors="replace")
-        await self._send(hit, decision, trace)
+        await self._send(hit, decision, message.trace)
         self.alerts[name] = decision.memory.to_json()
         for note in decision.notifications:
             metrics.NOTIFICATIONS.labels(note.kind.value, note.target).inc()
         if decision.revision == 1:
-            taken = max(0.0, (self._now() - hit.read.received_at).total_seconds())
-            metrics.FRAME_TO_NOTIFICATION.observe(taken)
+            now, read = self._now(), hit.read
+            metrics.FRAME_TO_NOTIFICATION.observe(max(0.0, (now - read.received_at).total_seconds()))
+            late = max(0.0, (now - read.captured_at).total_seconds())
+            metrics.CAPTURED_TO_NOTIFICATION.labels(read.device_kind.value).observe(late)
 
     async def _send(self, hit: Hit, alert: Alert, trace: str) -> None:
         key, notes = alert.incident_id, alert.notifications

@@ -1,4 +1,4 @@
-"""Every metric of the matcher beside the four of every consumer: what it means, and what to do about it."""
+"""Every metric of the matcher beside the five of every consumer: what it means, and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from alpr_matcher.lists import EntryView, ListVersions
-from alprcore.ops import ConsumerMetrics
+from alprcore.ops import ConsumerMetrics, known
 
-_SECONDS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_SECONDS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 CONSUMER: Final = ConsumerMetrics("matcher")
 
@@ -50,6 +50,14 @@ FRAME_TO_NOTIFICATION: Final = Histogram(
 )
 """The one number of the whole stream: above 3 s at the 99th percentile, go back service by service."""
 
+CAPTURED_TO_NOTIFICATION: Final = Histogram(
+    "alpr_pipeline_captured_to_notification_seconds",
+    "From the capture to the acknowledged notification of a new incident, by device kind",
+    ["device_kind"],
+    buckets=_SECONDS,
+)
+"""What people wait for (CAP-10). Higher than frame_to_notification: the camera's link is slow or its clock is wrong."""
+
 NOTIFICATIONS: Final = Counter(
     "alpr_matcher_notifications_total", "Notifications by kind and target", ["kind", "target"]
 )
@@ -67,6 +75,7 @@ STORMS: Final = Gauge("alpr_matcher_storms", "Alert storms that go on, as this w
 """Above 0: the notification names the camera or list. Its hits are recorded and wait; look at it, then release them."""
 
 RELEASED: Final = Counter("alpr_matcher_released_total", "Hits of an alert storm that is over, by outcome", ["outcome"])
+known(RELEASED, "announced", "gone")
 """`announced` follows every storm. `gone` must stay 0: the topic let go of hits that waited."""
 
 LIST_AGE: Final = Gauge(

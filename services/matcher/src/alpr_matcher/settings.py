@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from alpr_matcher.alerts.storms import Limits
+from alprcore.keys import KeySource
 from alprcore.runtime import ServiceSettings
 
 
@@ -17,7 +18,9 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="ALPR_MATCHER_")
 
-    list_keys_file: Path = Field(description="keys that open the sealed part of list entries, one a line")
+    list_keys_file: KeySource = Field(
+        description="keys that open the sealed part of list entries, one a line: a file, env:NAME or exec:program"
+    )
     public_url: str = Field(
         "", description="address of the console, for the links to images that a CAD gets; empty: no links are sent"
     )

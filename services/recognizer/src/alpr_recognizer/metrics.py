@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from alprcore.model import Device
 
 FRAMES: Final = Counter("alpr_recognizer_frames_total", "Frames by what became of them", ["outcome"])
 """read, no_plate, dead_letter, duplicate, skipped: each frame counts once, so the sum is what was taken from the topic.
@@ -56,3 +59,33 @@ DEVICES_QUARANTINED: Final = Gauge(
     "alpr_recognizer_devices_quarantined", "Devices whose frames are being refused in numbers"
 )
 """Which ones stands in the log (`device_quarantined`); their frames wait in the dead letters."""
+
+CAMERA_IN_SERVICE: Final = Gauge(
+    "alpr_recognizer_camera_in_service", "1 for each camera of a device in service", ["agency", "camera", "kind"]
+)
+"""Every worker knows all of them. A camera that stands here and not below has sent nothing since the worker started."""
+
+CAMERA_SEEN: Final = Gauge(
+    "alpr_recognizer_camera_seen_timestamp_seconds",
+    "When the newest frame of a camera was received",
+    ["agency", "camera"],
+)
+"""Only frames that were let in count. Minutes ago for a fixed camera: its power, its link or its signature is at fault."""
+
+
+def show_cameras(before: Device | None, after: Device | None) -> None:
+    """Bring the cameras in service up to date with a device's registry state, and forget those that left."""
+    kept = {camera.camera_id for camera in after.cameras} if after is not None and after.in_service else set()
+    if before is not None:
+        for camera in before.cameras:
+            _forget(CAMERA_IN_SERVICE, before.agency, camera.camera_id, before.kind.value)
+            if after is None or after.agency != before.agency or camera.camera_id not in kept:
+                _forget(CAMERA_SEEN, before.agency, camera.camera_id)
+    if after is not None:
+        for camera_id in sorted(kept):
+            CAMERA_IN_SERVICE.labels(after.agency, camera_id, after.kind.value).set(1)
+
+
+def _forget(gauge: Gauge, *labels: str) -> None:
+    with suppress(KeyError):
+        gauge.remove(*labels)

@@ -15,6 +15,7 @@ from alprcore import profiles
 from alprcore.errors import InvalidMessage, Transient
 from alprcore.kafka import Message
 from alprcore.model import Hit, ImageKey, Read, Refused
+from alprcore.outbox import Publishes
 from alprcore.policy import AgencyProfile, due_day, may_keep_less
 from alprcore.topics import Topic, physical
 from alprcore.wire import decode_hit, decode_read, encode_image_key, headers_for
@@ -22,7 +23,7 @@ from alprcore.wire import decode_hit, decode_read, encode_image_key, headers_for
 from . import metrics
 from .expiry import key_days, usual_days
 from .store import Images, Records
-from .telling import SOURCE, Publishes
+from .telling import SOURCE
 
 logger = logging.getLogger(__name__)
 

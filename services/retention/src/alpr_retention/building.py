@@ -15,6 +15,7 @@ from alprcore import audited
 from alprcore.errors import Misconfigured
 from alprcore.evidence import Kind
 from alprcore.objects import ImageStore
+from alprcore.outbox import Publishes, refusal_log
 from alprcore.postgres import connect, require_schema
 from alprcore.refusals import RefusalLog
 from alprcore.seal import PackageSigner, key_fingerprint
@@ -23,20 +24,20 @@ from .app import House, Profiles
 from .evidence import api as evidence_api
 from .evidence.store import Bench, Builder, Packages, Unmoved, Vault
 from .holding import api as holding_api
-from .holding.store import Holds, RecordsSystems, Watch, booked, covered, hold_facts
+from .holding.store import Holds, RecordsSystems, Watch, booked, covered, hold_facts, note_images
 from .purging import api as purging_api
 from .purging.store import Purges, Rows, Ways
 from .quarantine import api as quarantine_api
 from .quarantine.store import Quarantine
 from .releases import api as releases_api
-from .releases.store import HandingStore, RequestStore
+from .releases.store import Disposal, HandingStore, RequestStore
 from .schedule import api as schedule_api
 from .schedule.store import Schedule, declare_statute
 from .settings import RetentionSettings
 from .sharing import api as sharing_api
-from .sharing.store import Agreements, Demands, Partners, Repositories
+from .sharing.store import Agreements, Demands, Partners, Repositories, SentNotes
 from .store import ImageKeys, Images, Records
-from .telling import Outbox, Publishes, refusal_log
+from .telling import Outbox
 from .viewing import api as viewing_api
 from .web import Door, answer_refusals
 
@@ -62,6 +63,7 @@ class Parts:
     agreements: Agreements
     repositories: Repositories
     partners: Partners
+    disposal: Disposal
     refusals: RefusalLog
     app: FastAPI
 
@@ -101,15 +103,18 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
     outbox = Outbox(pool)
     images = Images(ImageStore(settings.objects_url), ImageKeys(settings.image_keys_dir))
     partners = Partners(settings.repositories)
-    agreements, repositories = Agreements(outbox), Repositories(outbox, profiles, partners)
+    agreements, repositories = (
+        Agreements(outbox),
+        Repositories(outbox, profiles, partners, SentNotes(settings.image_keys_dir)),
+    )
     records = Records(pool, also=[repositories.note])
     house = House(records, images, profiles, publisher, clock)
     systems = RecordsSystems(settings.case_files, clock)
     watch = Watch(outbox, systems, profiles, clock)
-    quarantine = Quarantine(pool, images.objects, images.keys, profiles, clock)
+    quarantine = Quarantine(pool, images.objects, images.keys, profiles, clock, outbox, settings.quarantine_strangers)
     vault = Vault(images.objects, ImageKeys(settings.image_keys_dir / "packages"))
     packages = Packages(outbox, vault, profiles, covered, functools.partial(booked, outbox), {Kind.HOLD: Unmoved()})
-    handing = HandingStore(outbox, profiles, packages.open, packages.state, repositories.disclosed)
+    handing = HandingStore(outbox, profiles, packages.open, packages.state, repositories.disclosed, packages.of_read)
     packages.subjects[Kind.RELEASE] = handing
     signer = PackageSigner.at(settings.image_keys_dir / "evidence.pem")
     rows = Rows(pool, outbox)
@@ -118,6 +123,7 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
         local={"quarantine": quarantine.purge, "evidence": packages.due, "repositories": repositories.purged},
         doors=tuple(name.strip() for name in settings.purge_doors.split(",") if name.strip()),
         patience=timedelta(minutes=settings.purge_answer_minutes),
+        noted=note_images,
     )
     purges = Purges(rows, records, images, profiles, ways, clock)
     schedule = Schedule(outbox, records, images, profiles, purges.accounts.finished, clock)
@@ -151,6 +157,7 @@ def assemble(settings: RetentionSettings, pool: Any, profiles: Profiles, publish
         agreements=agreements,
         repositories=repositories,
         partners=partners,
+        disposal=Disposal(outbox, images.objects),
         refusals=refusals,
         app=create_app(refusals, routers),
     )

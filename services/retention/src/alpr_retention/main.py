@@ -11,6 +11,7 @@ from typing import Any, Final
 from alprcore.kafka import DeadLetters, Publisher, follow_whole, run_batches, run_consumer, run_letters, watch_streams
 from alprcore.ops import ConsumerMetrics, Health, ops_routes
 from alprcore.runtime import run, serve_http, together
+from alprcore.told import sealing
 from alprcore.topics import Topic
 
 from .app import Keeper, Profiles, every
@@ -34,7 +35,7 @@ async def serve(settings: RetentionSettings, stop: asyncio.Event) -> None:
     health = Health("retention")
     health.check("profiles", lambda: "" if followed.is_set() else "profiles are not read yet")
     health.check("purges", lambda: "" if vouched.is_set() else "purges of before are not done again yet")
-    async with Publisher(settings.kafka) as publisher:
+    async with Publisher(settings.kafka, sealing(settings.events_public_key)) as publisher:
         parts = await build(settings, profiles, publisher, utc_now)
 
         async def vouch() -> None:
@@ -107,6 +108,9 @@ def _by_itself(parts: Parts, settings: RetentionSettings, stop: asyncio.Event) -
     async def agree() -> None:
         await parts.agreements.turn(parts.profiles, parts.clock())
 
+    async def dispose() -> None:
+        await parts.disposal.turn(parts.profiles, parts.clock())
+
     async def tidy() -> None:
         await parts.packages.tidy(parts.clock())
 
@@ -125,6 +129,7 @@ def _by_itself(parts: Parts, settings: RetentionSettings, stop: asyncio.Event) -
         every(5.0, stop, agree),
         every(2.0, stop, parts.builder.work),
         every(60.0, stop, tidy),
+        every(3600.0, stop, dispose),
         every(3600.0, stop, parts.quarantine.sweep_frames),
     ]
 

@@ -28,14 +28,14 @@ INSERT INTO retention.captured_days (agency, captured_on, due_day) VALUES ($1, $
 -- the highest revision wins; of equal ones the one that is not retracted
 INSERT INTO retention.reads (
     read_id, due_day, agency, revision, retracted, plate, skeleton, state, confidence, captured_at, received_at, read_at,
-    device_id, device_kind, device_name, camera_id, direction, latitude, longitude, images, details
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20::jsonb, $21::jsonb)
+    device_id, device_kind, device_name, camera_id, direction, latitude, longitude, images, details, frame
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20::jsonb, $21::jsonb, $22::jsonb)
 ON CONFLICT (read_id, due_day) DO UPDATE SET
     revision = excluded.revision, retracted = excluded.retracted, plate = excluded.plate, skeleton = excluded.skeleton,
     state = excluded.state, confidence = excluded.confidence, captured_at = excluded.captured_at,
     received_at = excluded.received_at, read_at = excluded.read_at, device_name = excluded.device_name,
     camera_id = excluded.camera_id, direction = excluded.direction, latitude = excluded.latitude,
-    longitude = excluded.longitude, images = excluded.images, details = excluded.details
+    longitude = excluded.longitude, images = excluded.images, details = excluded.details, frame = excluded.frame
 WHERE reads.agency = excluded.agency
   AND (excluded.revision, NOT excluded.retracted) > (reads.revision, NOT reads.retracted);
 

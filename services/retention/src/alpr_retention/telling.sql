@@ -12,3 +12,6 @@ SELECT outbox_id, topic, key, value, headers FROM retention.outbox ORDER BY outb
 
 -- delete_outbox --
 DELETE FROM retention.outbox WHERE outbox_id = ANY ($1);
+
+-- count_outbox --
+SELECT count(*) FROM retention.outbox;

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from alprcore.answering import Refusal, asker, problem
 from alprcore.errors import Transient
 from alprcore.model import Person
 from alprcore.refusals import RefusalLog
-from alprcore.seal import read_person
 
 BODY_LIMIT: Final = 64 * 1024
 UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -28,29 +28,6 @@ class Body(BaseModel):
 
 
 B = TypeVar("B", bound=BaseModel)
-
-
-class Refusal(Exception):
-    """A call that is not answered: status, reason code, words, who asked, and what the ledger is told beside it."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        *,
-        person: Person | None = None,
-        facts: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(code)
-        self.status, self.code, self.detail, self.person = status, code, detail, person
-        self.facts = dict(facts or {})
-
-
-def problem(status: int, code: str, detail: str) -> JSONResponse:
-    """Answer with problem details (RFC 9457)."""
-    body = {"type": "about:blank", "title": code, "status": status, "detail": detail, "reason_code": code}
-    return JSONResponse(body, status, media_type="application/problem+json")
 
 
 async def read_bytes(request: Request, person: Person, limit: int = BODY_LIMIT) -> bytes:
@@ -87,13 +64,10 @@ class Door:
 
     def asker(self, request: Request, roles: frozenset[str] = frozenset()) -> Person:
         """Say who asks. Raises `Refusal` 401, or 403 ROLE_NOT_AUTHORISED when none of `roles` is theirs."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "person" or not token:
-            raise Refusal(401, "TOKEN_MISSING", "no person token")
         try:
-            person = read_person(token.strip(), self._person_key, self.clock())
+            person = asker(request.headers.get("authorization", ""), self._person_key, self.clock())
         except PermissionError as error:
-            raise Refusal(401, str(error), "the person token does not hold") from error
+            raise Refusal(401, str(error), "no person token that holds") from error
         if roles and roles.isdisjoint(person.roles):
             raise Refusal(403, "ROLE_NOT_AUTHORISED", "your role may not do this", person=person)
         return person

@@ -3,8 +3,9 @@
 Nothing here reads, writes or signs: the keeper of records builds packages by these rules, the command judges them.
 """
 
-from alprcore.evidence.custody import LedgerEvent, custody_of
+from alprcore.evidence.custody import Held, LedgerEvent, custody_of
 from alprcore.evidence.judging import Fault, VolumeHead, agree, compare, complete, head_of, parse_sums
+from alprcore.evidence.origin import FRAME, FRAME_SIGNATURE, Signed, key_of, signed_frame
 from alprcore.evidence.packing import (
     BATCH,
     CAPACITY,
@@ -33,13 +34,22 @@ from alprcore.evidence.packing import (
     volume_name,
 )
 from alprcore.evidence.printed import cover_text, instructions_text
-from alprcore.evidence.redacting import Verification, shown_hit, shown_read, shown_verifications, trail_note
+from alprcore.evidence.redacting import (
+    Verification,
+    camera_note,
+    shown_hit,
+    shown_read,
+    shown_verifications,
+    trail_note,
+)
 
 __all__ = [
     "BATCH",
     "CAPACITY",
     "COVER",
     "EXPORT_ROLES",
+    "FRAME",
+    "FRAME_SIGNATURE",
     "INSTRUCTIONS",
     "KEY",
     "MANIFEST",
@@ -51,15 +61,18 @@ __all__ = [
     "Cover",
     "Fault",
     "File",
+    "Held",
     "Item",
     "Kind",
     "LedgerEvent",
     "Opened",
     "Redaction",
+    "Signed",
     "Verification",
     "VolumeHead",
     "Wish",
     "agree",
+    "camera_note",
     "compare",
     "complete",
     "cover_text",
@@ -67,12 +80,14 @@ __all__ = [
     "folder_of",
     "head_of",
     "instructions_text",
+    "key_of",
     "laid",
     "manifest",
     "parse_sums",
     "shown_hit",
     "shown_read",
     "shown_verifications",
+    "signed_frame",
     "sums",
     "table",
     "trail_note",

@@ -19,6 +19,14 @@ _WORDS: Mapping[str, str] = {
     "hit_view": "hit shown",
     "hold_placed": "hold placed",
     "hold_released": "hold released",
+    "hold_covers": "hold placed",
+    "held_image_damaged": "image found not to open",
+    "held_image_missing": "image found to be gone",
+    "held_image_lost": "kept without the image",
+    "held_image_mended": "image opens again",
+    "image_loss_declared": "image declared lost",
+    "image_loss_confirmed": "loss of the image confirmed by a second person",
+    "image_loss_denied": "loss of the image denied",
 }
 
 
@@ -34,6 +42,15 @@ class LedgerEvent:
     proof: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The hold under which a read is packed: since when, placed by whom, on which ground."""
+
+    at: str
+    by: str
+    words: str
+
+
 def custody_of(
     read: Mapping[str, Any],
     hits: Sequence[Mapping[str, Any]],
@@ -42,13 +59,15 @@ def custody_of(
     *,
     packed_at: str,
     packed_by: str,
+    held: Held | None = None,
 ) -> list[dict[str, Any]]:
     """List what happened to a read in the order of time: capture, receipt, reading, storing, hits, accesses, packing.
 
-    `proofs` names the file of the proof by the number of the entry. Times are ISO 8601 with any offset, and UTC in the
+    `proofs` names the file of the proof by the number of the entry, `held` says under which hold it lies. Times are ISO 8601 with any offset, and UTC in the
     answer.
     """
     reader, detector = read.get("reader") or {}, read.get("detector") or {}
+    said = any(event.kind in ("hold_placed", "hold_covers") for event in events)
     chain = [
         _step(read["captured_at"], "captured", read["device_id"], f"camera {read['camera_id'] or read['device_id']}"),
         _step(read["received_at"], "received", "ingest", "frame received"),
@@ -77,6 +96,17 @@ def custody_of(
             }
             for event in events
         ),
+        *(
+            _step(
+                image["lost_at"],
+                "image_lost",
+                "retention",
+                f"{image['role']} kept no longer: two people said it is lost",
+            )
+            for image in read.get("images") or ()
+            if image.get("lost_at")
+        ),
+        *([_step(held.at, "held", held.by, held.words)] if held and not said else []),
         _step(packed_at, "packed", packed_by, "copied into this package, hashed and signed"),
     ]
     return sorted(chain, key=lambda step: step["at"])

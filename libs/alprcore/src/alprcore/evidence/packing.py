@@ -56,7 +56,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What the first page says: whose package, for whom, for what, and how it must be treated (SHR-09)."""
+    """What the first page says: whose package, for whom, for what, and how it must be treated (SHR-09).
+
+    `held_since`, `held_by` and `held_on` name the hold that keeps the reads: its moment, who placed it, the ground.
+    """
 
     title: str
     number: str
@@ -67,6 +70,9 @@ class Cover:
     recipient_person: str = ""
     case_reference: str = ""
     lines: tuple[str, ...] = ()
+    held_since: str = ""
+    held_by: str = ""
+    held_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +200,12 @@ def sums(files: Iterable[File]) -> bytes:
 
 
 def table(rows: Sequence[Mapping[str, Any]], mark: str) -> bytes:
-    """Write the reads of a volume as CSV (RFC 4180) under the confidential mark; no cell is a formula."""
+    """Write the reads of a volume as CSV (RFC 4180), each row under the confidential mark; no cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([inert(mark)])
-    writer.writerow(_COLUMNS)
+    writer.writerow((*_COLUMNS, "mark"))
     for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in _COLUMNS])
+        writer.writerow([*(_cell(row.get(name)) for name in _COLUMNS), inert(mark)])
     return text.getvalue().encode()
 
 

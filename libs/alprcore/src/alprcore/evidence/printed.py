@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from alprcore.evidence.origin import FRAME, FRAME_SIGNATURE
 from alprcore.evidence.packing import KEY, SIGNATURE, SUMS, About, Cover, Redaction, volume_name
 
 _WIDTH = 88
@@ -45,7 +46,8 @@ Copy or mount the volume, open a terminal in its folder ({volume_name(about.pack
 
      openssl pkey -pubin -in {KEY} -outform DER | openssl dgst -sha256
 
-   It must be the one that the agency publishes and that its ledger names for this package:
+   It must be the one that the agency publishes (on its policy page for the public, under Evidence packages) and that
+   its ledger names for this package:
 
      {about.key_sha256}
 
@@ -71,7 +73,16 @@ Copy or mount the volume, open a terminal in its folder ({volume_name(about.pack
 
    must count two files more than {SUMS} has lines (the list itself and its signature).
 
-4. Volumes hang together: `manifest.json` names the SHA-256 of {SUMS} of the volume before
+4. Did the camera sign what it saw? Each read has the text that its camera signed ({FRAME}) and the signature; `read.json`
+   names the file of the device's key. With OpenSSL 3:
+
+     openssl pkeyutl -verify -pubin -inkey devices/KEY.pem -rawin -in reads/READ/{FRAME} -sigfile reads/READ/{FRAME_SIGNATURE}
+
+   It must answer: Signature Verified Successfully. The lines are device, camera, number, time in microseconds since 1970,
+   place, and last the SHA-256 of the file that the camera sent. Where `sha256sum reads/READ/context.jpg` says the same,
+   context.jpg is that very file.
+
+5. Volumes hang together: `manifest.json` names the SHA-256 of {SUMS} of the volume before
    ("previous_sums_sha256", empty in the first), and says of the last volume that it is the last.
 
 WHAT LIES WHERE
@@ -84,6 +95,8 @@ reads/<number>-<id>/read.json       the read: text, scores by character, models 
 reads/<number>-<id>/*.jpg           its images, exactly the bytes that were stored when it was read: context.jpg is
                                     the camera's picture without what the camera wrote beside it (place, owner),
                                     closeup.jpg is the plate, cut out of the picture and encoded anew
+reads/<number>-<id>/frame.txt, .sig what the camera signed of the frame that was read, and its signature
+devices/<key>.pem                   the keys of the devices that signed them
 reads/<number>-<id>/hits.json       hits: list, version, entry compared, why it matched, how it was confirmed
 reads/<number>-<id>/custody.json    the chain of custody
 ledger/<entry>.tlog-proof           for entries of the agency's ledger: the entry and the proof that it stands there

@@ -8,11 +8,15 @@ from typing import Any, Final
 
 from alprcore.evidence.packing import Kind, Redaction
 
-_INNER_READ: Final = frozenset({"due_day", "was_due", "skeleton", "cell", "retracted", "stored_at"})
+_INNER_READ: Final = frozenset({"due_day", "was_due", "skeleton", "cell", "retracted", "stored_at", "frame"})
 _INNER_HIT: Final = frozenset({"due_day", "was_due", "entry_sealed", "entry_key_id"})
 CLETS_WORDS: Final = (
     "The words in which CLETS or NCIC answered are left out: they are released only with an authority of their own. "
     "That they exist, when they came and what they came to is said."
+)
+NOTES_WORDS: Final = (
+    "What the camera had written into its file beside the picture (place, owner, thumbnail, comments) was removed when it "
+    "was read and is not kept; every pixel of the picture is. frame.txt has the SHA-256 of the file as it was sent."
 )
 TRAIL_WORDS: Final = (
     "Who else looked at these reads is left out: it may tell of other investigations. The agency's ledger has it."
@@ -65,6 +69,11 @@ def shown_verifications(
     ]
     notes = (Redaction("SEC-06", "clets_text", left_out, CLETS_WORDS),) if left_out else ()
     return said, notes
+
+
+def camera_note(context_sha256: str, sent_sha256: str) -> tuple[Redaction, ...]:
+    """The note that a picture is not the very file which its camera sent, since it was stored without the camera's notes."""
+    return () if context_sha256 == sent_sha256 else (Redaction("SEC-04", "camera_notes", 1, NOTES_WORDS),)
 
 
 def trail_note(kind: Kind, reads: int) -> tuple[Redaction, ...]:

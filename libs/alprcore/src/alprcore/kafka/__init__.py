@@ -4,20 +4,23 @@ The rules: an offset is committed after what it stands for has happened; a messa
 dead letter; what is away for now is waited for in place; anything else ends the process, which starts again.
 """
 
+from alprcore.kafka.admin import Changes, Rule, rules_of, settle_accounts, settle_rules, settle_topics
 from alprcore.kafka.batches import BatchHandler, run_batches
 from alprcore.kafka.consume import run_consumer, run_letters
 from alprcore.kafka.follow import AssignedFollower, follow_from, follow_since, follow_whole, read_at
+from alprcore.kafka.fresh import never_written, partitions_of
 from alprcore.kafka.letters import lying, replay
 from alprcore.kafka.loop import DeadLetterLimit, Message
 from alprcore.kafka.publish import Ack, DeadLetters, Publisher
 from alprcore.kafka.settings import KafkaSecurity, KafkaSettings, Plaintext, Sasl, Tls
 from alprcore.kafka.streams import stream_faults, watch_streams
-from alprcore.kafka.topics import TopicSpec, create_topics, existing_topics, load_topic_specs
+from alprcore.kafka.topics import create_topics, existing_topics, load_topic_specs
 
 __all__ = [
     "Ack",
     "AssignedFollower",
     "BatchHandler",
+    "Changes",
     "DeadLetterLimit",
     "DeadLetters",
     "KafkaSecurity",
@@ -25,9 +28,9 @@ __all__ = [
     "Message",
     "Plaintext",
     "Publisher",
+    "Rule",
     "Sasl",
     "Tls",
-    "TopicSpec",
     "create_topics",
     "existing_topics",
     "follow_from",
@@ -35,11 +38,17 @@ __all__ = [
     "follow_whole",
     "load_topic_specs",
     "lying",
+    "never_written",
+    "partitions_of",
     "read_at",
     "replay",
+    "rules_of",
     "run_batches",
     "run_consumer",
     "run_letters",
+    "settle_accounts",
+    "settle_rules",
+    "settle_topics",
     "stream_faults",
     "watch_streams",
 ]

@@ -67,12 +67,18 @@ class _Batches(Work):
         messages = [message for batch in fetched.values() for message in batch]
         begun = time.monotonic()
         skipped = await self._handle(loop, messages)
-        for name in fetched:
-            self._metrics.handle.labels(loop.label(name[0])).observe(time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        for (name, number), batch in fetched.items():
+            label, aside = loop.label(name), skipped.get((name, number), {})
+            self._metrics.handle.labels(label).observe(seconds)
+            if batch:
+                self._metrics.handled(label, batch[-1].timestamp_ms)
+            for message in batch:
+                message.consumed(label, loop.group, seconds, aside.get(message.offset, ""))
         done: dict[Partition, tuple[int, str]] = {}
         for partition in self._partitions:
             position = self._handler.position(partition)
-            aside = skipped.get(partition, set())
+            aside = skipped.get(partition, {})
             if position is None and aside:
                 position = (min(aside), "")
             # the handler passes over what was put aside, so the next offset is due
@@ -84,10 +90,10 @@ class _Batches(Work):
                 done[partition] = position
         await loop.commit(done)
 
-    async def _handle(self, loop: Loop, messages: Sequence[Message]) -> dict[Partition, set[int]]:
-        """Handle a batch, waiting for what is away; answers the offsets that were put aside."""
+    async def _handle(self, loop: Loop, messages: Sequence[Message]) -> dict[Partition, dict[int, str]]:
+        """Handle a batch, waiting for what is away; answers the offsets that were put aside, and why."""
         delay, paused = FIRST_DELAY_S, False
-        skipped: dict[Partition, set[int]] = {}
+        skipped: dict[Partition, dict[int, str]] = {}
         try:
             while loop.ours or not paused:
                 try:
@@ -101,12 +107,12 @@ class _Batches(Work):
                 except InvalidMessage as error:
                     if len(messages) == 1:
                         await self._put_aside(loop, messages[0], error)
-                        offsets = skipped.setdefault((messages[0].topic, messages[0].partition), set())
-                        offsets.add(messages[0].offset)
+                        offsets = skipped.setdefault((messages[0].topic, messages[0].partition), {})
+                        offsets[messages[0].offset] = error.code
                     else:
                         for message in messages:
                             for partition, found in (await self._handle(loop, [message])).items():
-                                skipped.setdefault(partition, set()).update(found)
+                                skipped.setdefault(partition, {}).update(found)
                     break
                 else:
                     for message in messages:

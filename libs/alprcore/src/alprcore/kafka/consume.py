@@ -89,10 +89,11 @@ class _OneByOne(Work):
         return after
 
     async def _one(self, loop: Loop, message: Message) -> None:
-        label, begun = loop.label(message.topic), time.monotonic()
+        label, begun, code = loop.label(message.topic), time.monotonic(), ""
         try:
             await self._handle(message)
         except InvalidMessage as error:
+            code = error.code
             self._refusals.count(refused=True)
             await self._dead_letters.put(message, error)
             self._metrics.messages.labels(label, "dead_letter").inc()
@@ -102,7 +103,10 @@ class _OneByOne(Work):
         else:
             self._refusals.count(refused=False)
             self._metrics.messages.labels(label, "handled").inc()
-        self._metrics.handle.labels(label).observe(time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        self._metrics.handle.labels(label).observe(seconds)
+        self._metrics.handled(label, message.timestamp_ms)
+        message.consumed(label, loop.group, seconds, code)
 
 
 async def run_consumer(

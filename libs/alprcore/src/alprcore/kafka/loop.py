@@ -20,6 +20,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from typing_extensions import override
 
+from alprcore import tracing
 from alprcore.errors import AlprError
 from alprcore.kafka.publish import translated
 from alprcore.kafka.settings import MAX_REQUEST_BYTES, KafkaSettings
@@ -65,6 +66,20 @@ class Message:
             {name: value or b"" for name, value in record.headers},
             record.timestamp,
         )
+
+    @property
+    def _given_trace(self) -> str:
+        return self.headers.get("traceparent", b"").decode("ascii", "replace")
+
+    @property
+    def trace(self) -> str:
+        """The `traceparent` of whatever follows from this message; empty: no trace."""
+        return tracing.onward(self._given_trace, tracing.place_of(self.topic, self.partition, self.offset))
+
+    def consumed(self, topic: str, group: str, seconds: float, code: str = "") -> None:
+        """Tell the collector of traces that this message was handled; `code`: why it was put aside."""
+        where = (self.topic, self.partition, self.offset)
+        tracing.consumed(self._given_trace, where, topic, group, seconds, code)
 
 
 class DeadLetterLimit(AlprError):
@@ -145,6 +160,11 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc] # the library bring
             heartbeat_interval_ms=_SESSION_MS // 5,
             rebalance_timeout_ms=int(_REVOKE_S * 1500),
         )
+
+    @property
+    def group(self) -> str:
+        """The group's name on the broker."""
+        return self._group
 
     def label(self, name: str) -> str:
         """Give a topic's name for a metric: without the prefix."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -59,8 +59,10 @@ def translated() -> Iterator[None]:
 class Publisher:
     """The only way to write to a topic: acks=all, idempotent, and never without someone awaiting the answer."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, before: Mapping[Topic, Callable[[bytes], bytes]] | None = None) -> None:
+        """`before`: what is done to the values of a topic's messages on their way out (sealing)."""
         self._settings = settings
+        self._before = before or {}
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -125,6 +127,8 @@ class Publisher:
     ) -> Awaitable[Ack]:
         """Buffer one message; the answer must be awaited before anything relies on it. Raises like `publish`."""
         name = physical(topic, prefix=self._settings.topic_prefix, agency=agency)
+        if value is not None and (change := self._before.get(topic)) is not None:
+            value = change(value)
         return await self.send_raw(name, key=key.encode(), value=value, headers=headers, partition=partition)
 
     async def publish_all(

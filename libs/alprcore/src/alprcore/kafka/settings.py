@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
-from typing import Annotated, Any, Final, Literal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, model_validator
+from typing_extensions import override
+
+from alprcore.errors import Misconfigured
+from alprcore.tls import client_context
 
 MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
 """Largest message we send or fetch: a dead letter is a full-size frame (1 MiB) and its reason."""
@@ -23,7 +27,7 @@ class Plaintext(BaseModel):
 
 
 class Tls(BaseModel):
-    """TLS; with certificate and key also the client proves who it is (mTLS)."""
+    """TLS; with certificate and key also the client proves who it is (mTLS). Renewed files need no restart."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["tls"] = "tls"
@@ -32,32 +36,72 @@ class Tls(BaseModel):
     key_file: FilePath | None = None
 
     def params(self) -> dict[str, Any]:
-        """Answer what the client library wants to be told."""
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        if self.cert_file is not None:
-            context.load_cert_chain(str(self.cert_file), str(self.key_file) if self.key_file else None)
-        return {"security_protocol": "SSL", "ssl_context": context}
+        """Answer what the client library wants to be told. Raises `Misconfigured`."""
+        return {"security_protocol": "SSL", "ssl_context": client_context(self.ca_file, self.cert_file, self.key_file)}
 
 
 class Sasl(BaseModel):
-    """User name and password over TLS (SCRAM); the password comes from the environment, never from a file in git."""
+    """User name and password over TLS (SCRAM, RFC 5802); the password from a file or the environment, never from git.
+
+    The file is read again at every sign-in to a broker (PLAIN: at the start), so that a password is changed while
+    services run: connections that are open stay.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["sasl"] = "sasl"
     ca_file: FilePath | None = None
     mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     username: str
-    password: SecretStr
+    password: SecretStr | None = None
+    password_file: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if (self.password is None) == (self.password_file is None):
+            raise ValueError("password or password_file: one of them")
+        return self
 
     def params(self) -> dict[str, Any]:
-        """Answer what the client library wants to be told."""
+        """Answer what the client library wants to be told. Raises `Misconfigured`."""
+        given = self.password
         return {
             "security_protocol": "SASL_SSL",
-            "ssl_context": ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None),
+            "ssl_context": client_context(self.ca_file),
             "sasl_mechanism": self.mechanism,
             "sasl_plain_username": self.username,
-            "sasl_plain_password": self.password.get_secret_value(),
+            "sasl_plain_password": _Password.of(self.password_file) if given is None else given.get_secret_value(),
         }
+
+
+class _Password(str):
+    """The content of a file: the client library encodes it for every sign-in, which reads the file again."""
+
+    __slots__ = ("file",)
+    file: Path | None
+
+    @classmethod
+    def of(cls, file: Path | None) -> Self:
+        """Read for the first time. Raises `Misconfigured`."""
+        made = cls(_secret(file))
+        made.file = file
+        return made
+
+    @override
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        try:
+            return _secret(self.file).encode(encoding, errors)
+        except Misconfigured:  # being replaced: the last one that was read may still be right
+            return super().encode(encoding, errors)
+
+
+def _secret(file: Path | None) -> str:
+    try:
+        text = "" if file is None else file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"the broker's password file cannot be read: {type(error).__name__}") from error
+    if not text:
+        raise Misconfigured("the broker's password file is empty")
+    return text
 
 
 KafkaSecurity = Annotated[Plaintext | Tls | Sasl, Field(discriminator="kind")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,7 +15,7 @@ from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from alprcore.errors import Misconfigured
 from alprcore.kafka.publish import translated
 from alprcore.kafka.settings import KafkaSettings
-from alprcore.topics import dead_letters
+from alprcore.topics import TopicSpec, dead_letters
 
 _CONFIG: Final = {
     "cleanup": "cleanup.policy",
@@ -28,18 +27,18 @@ _CONFIG: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TopicSpec:
-    """One topic to create: its logical name, how many partitions, the broker's settings for it."""
-
-    name: str
-    partitions: int
-    config: Mapping[str, str]
-
-
 def _spec(name: str, content: Mapping[str, Any]) -> TopicSpec:
     config = {_CONFIG[key]: str(content[key]) for key in _CONFIG if key in content}
-    return TopicSpec(name, int(content["partitions"]), config)
+    groups = content.get("groups", {})
+    readers = tuple(content.get("readers", groups))
+    return TopicSpec(name, int(content["partitions"]), config, tuple(content["writers"]), readers, groups)
+
+
+def _dead_letter_spec(content: Mapping[str, Any]) -> TopicSpec:
+    """Describe a topic's dead letters: who reads it in a group puts aside what no retry can save."""
+    letters = content["dead_letter"]
+    writers = [*content.get("groups", ()), *letters.get("writers", ())]
+    return _spec(dead_letters(content["topic"]), {**letters, "writers": writers})
 
 
 def load_topic_specs(folder: Path | None = None) -> list[TopicSpec]:
@@ -57,7 +56,7 @@ def load_topic_specs(folder: Path | None = None) -> list[TopicSpec]:
             content = yaml.safe_load(entry.read_text(encoding="utf-8"))
             specs.append(_spec(content["topic"], content))
             if "dead_letter" in content:
-                specs.append(_spec(dead_letters(content["topic"]), content["dead_letter"]))
+                specs.append(_dead_letter_spec(content))
     if not specs:
         raise Misconfigured("no topic descriptions found")
     return specs

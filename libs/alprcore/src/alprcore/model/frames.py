@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from alprcore.model.devices import Location, View
 from alprcore.model.ids import frame_id, to_us
@@ -91,6 +91,26 @@ class Frame:
             view=self.view,
             sha256=self.sha256,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FrameProof:
+    """What a device signed of a frame beside device, camera, time and place, its signature, and the key that verified it.
+
+    `placed`: the frame itself said where it was taken. `sha256` is that of the JPEG as the camera sent it.
+    """
+
+    sequence: int
+    placed: bool
+    view: View
+    sha256: bytes
+    signature: bytes
+    device_key: bytes
+
+    @classmethod
+    def of(cls, frame: Frame, device_key: bytes) -> Self:
+        """Keep what verifies a frame after it is gone."""
+        return cls(frame.sequence, frame.location is not None, frame.view, frame.sha256, frame.signature, device_key)
 
 
 def signed_text(

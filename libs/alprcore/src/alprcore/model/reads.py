@@ -8,7 +8,7 @@ from datetime import datetime
 from typing_extensions import override
 
 from alprcore.model.devices import DeviceKind, Location
-from alprcore.model.frames import Box, Corners, ImageRef
+from alprcore.model.frames import Box, Corners, FrameProof, ImageRef
 from alprcore.model.ids import UNKNOWN
 
 
@@ -84,7 +84,8 @@ class Read:
     """Recognized text of one vehicle's plate during one passage (DEF-01, CAP-02, CAP-05).
 
     `canary`: no vehicle's, but a test plate's, sent to prove that the chain from camera to console is armed. It is
-    compared and announced as an exercise, and neither recorded nor counted.
+    compared and announced as an exercise, and neither recorded nor counted. `frame` is what the camera signed of the frame
+    that was read.
     """
 
     read_id: str
@@ -119,6 +120,7 @@ class Read:
     unreadable_reason: str = ""
     vehicle: Vehicle = Vehicle()
     canary: bool = False
+    frame: FrameProof | None = None
 
     def __post_init__(self) -> None:
         if not self.frame_ids:

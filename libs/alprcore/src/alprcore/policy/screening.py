@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
@@ -34,7 +35,15 @@ def protected_term(texts: Iterable[str], rules: QueryRules) -> str:
     """
     padded = [f" {folded(text)} " for text in texts]
     for term in rules.protected_terms:
-        wanted = f" {folded(term)}" + ("" if term.endswith("*") else " ")
+        wanted = _wanted(term)
         if wanted.strip() and any(wanted in text for text in padded):
             return term
     return ""
+
+
+@functools.lru_cache(maxsize=10_000)
+def _wanted(term: str) -> str:
+    """What a configured term looks like in a padded text: the same at every question, which folding it anew made dearer
+    than everything else about its policy.
+    """
+    return f" {folded(term)}" + ("" if term.endswith("*") else " ")

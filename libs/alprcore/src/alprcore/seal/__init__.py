@@ -25,10 +25,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from alprcore.errors import InvalidMessage, Misconfigured
+from alprcore.keys import key_text
 from alprcore.model import Person, from_us, to_us
 from alprcore.seal.packages import PackageSigner as PackageSigner
 from alprcore.seal.packages import key_fingerprint as key_fingerprint
 from alprcore.seal.packages import verify_package as verify_package
+from alprcore.seal.texts import TextsKey as TextsKey
+from alprcore.seal.texts import TextsSeal as TextsSeal
 
 PERSON_TOKEN_SECONDS: Final = 5
 """How long a person token lives: a disabled account is out everywhere within this time (design: query door)."""
@@ -73,13 +76,6 @@ def _write_secret(path: Path, content: str) -> None:
         file.write(content)
 
 
-def _read_secret(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"key file {path} cannot be read: {type(error).__name__}") from error
-
-
 class SigningKey:
     """An Ed25519 private key (RFC 8032)."""
 
@@ -91,8 +87,8 @@ class SigningKey:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a key file: one line of base64. Raises `Misconfigured` when it is missing or is not a key."""
-        lines = _read_secret(Path(path))
+        """Read a key (`alprcore.keys`): one line of base64. Raises `Misconfigured` when it is missing or is none."""
+        lines = key_text(path).splitlines()
         try:
             return cls(_unbase64(lines[0].strip()))
         except (ValueError, IndexError) as error:
@@ -145,10 +141,10 @@ class ListKeys:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a key file: one `<key id> <base64>` a line, the last one seals. Raises `Misconfigured`."""
+        """Read keys (`alprcore.keys`): one `<key id> <base64>` a line, the last one seals. Raises `Misconfigured`."""
         keys: dict[str, bytes] = {}
         current = ""
-        for line in _read_secret(Path(path)):
+        for line in key_text(path).splitlines():
             current, _, text = line.partition(" ")
             try:
                 keys[current] = _unbase64(text.strip())

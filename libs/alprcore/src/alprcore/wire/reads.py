@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alpr.v1 import reads_pb2
-from alprcore.model import UNKNOWN, Alternative, Character, DeviceKind, Plate, Read, StateScore, Vehicle, to_us
+from alprcore.model import (
+    UNKNOWN,
+    Alternative,
+    Character,
+    DeviceKind,
+    FrameProof,
+    Plate,
+    Read,
+    StateScore,
+    Vehicle,
+    View,
+    to_us,
+)
 from alprcore.topics import Topic
 from alprcore.wire import envelope as e
 
@@ -59,7 +71,25 @@ def to_read(read: Read) -> reads_pb2.Read:
         if read.vehicle == Vehicle()
         else reads_pb2.Vehicle(color=read.vehicle.color, color_probability=read.vehicle.color_probability),
         canary=read.canary,
+        frame=_to_frame(read.frame),
     )
+
+
+def _to_frame(frame: FrameProof | None) -> reads_pb2.FrameProof | None:
+    if frame is None:
+        return None
+    return reads_pb2.FrameProof(
+        sequence=frame.sequence, placed=frame.placed, view=frame.view.value, sha256=frame.sha256,
+        signature=frame.signature, device_key=frame.device_key,
+    )  # fmt: skip
+
+
+def _from_frame(message: reads_pb2.Read) -> FrameProof | None:
+    if not message.HasField("frame"):
+        return None
+    said = message.frame
+    view = e.choice("frame.view", View, said.view)
+    return FrameProof(said.sequence, said.placed, view, said.sha256, said.signature, said.device_key)
 
 
 def from_read(message: reads_pb2.Read) -> Read:
@@ -117,6 +147,7 @@ def from_read(message: reads_pb2.Read) -> Read:
             unreadable_reason=message.unreadable_reason,
             vehicle=Vehicle(message.vehicle.color or UNKNOWN, e.number("vehicle", message.vehicle.color_probability)),
             canary=message.canary,
+            frame=_from_frame(message),
         )
 
 

@@ -10,13 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from alprcore import audited
+from alprcore.answering import Refusal, problem
 from alprcore.errors import Transient
 
 from .. import ledger, metrics
 from ..store.reviews import Reviews
 from . import approvals, audits, cases, exports, packages, queries, reports, sharing
 from . import reviews as reviewing
-from .answers import Refusal, SearchAway, problem
+from .answers import SearchAway
 from .door import Door
 from .limits import Limit, Limits
 

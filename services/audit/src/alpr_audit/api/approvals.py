@@ -13,10 +13,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
+from alprcore.answering import Refusal
 from alprcore.model import Person, Refused, event_id
 from alprcore.policy import EVENT_ROLES, OTHER_USE, PROTECTED_EVENT, may_approve, says_nothing
 
-from .answers import Refusal, refusal_of
+from .answers import refusal_of
 from .door import Door
 from .shapes import INDEX_LIMIT, AreaBody, Body, EntryNumber, Moment, read_body
 

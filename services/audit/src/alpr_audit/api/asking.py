@@ -7,12 +7,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from alprcore.answering import Refusal
 from alprcore.model import Person, Refused
 from alprcore.plates import lookalike_positions, normalize, skeleton
 from alprcore.policy import Criteria, Known, Query, approval_lacks, by_place, case_number_state, may_query
 
 from ..store.questions import Agreement
-from .answers import Refusal, refusal_of
+from .answers import refusal_of
 from .door import UUID, Answered, Ask, Door
 from .shapes import QueryBody, SourceSystem, in_utc
 

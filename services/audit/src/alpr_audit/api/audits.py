@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, Field
 
+from alprcore.answering import Refusal
 from alprcore.errors import Transient
 from alprcore.model import Person
 from alprcore.plates import normalize
 
 from .. import ledger
 from ..store.archive import Wanted
-from .answers import Refusal
 from .door import Door
 from .shapes import Body, read_body
 
@@ -43,7 +43,7 @@ def router(door: Door) -> APIRouter:
     verifying = asyncio.Lock()
 
     async def look(kind: str, person: Person, criteria: dict[str, Any]) -> None:
-        door.count(person, "looks")
+        await door.count(person, "looks")
         personal = {"ip": person.source_ip, "criteria": criteria, "reasons": {"purpose_code": "audit"}}
         await door.record(kind, person, facts={}, personal=personal)
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
+from alprcore.answering import Refusal
 from alprcore.model import event_id
 
-from .answers import Refusal
 from .door import Door
 from .shapes import Body, read_body
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 from fastapi import Request
 
+from alprcore.answering import Refusal, asker
 from alprcore.errors import Transient
 from alprcore.model import GeoPoint, Person
 from alprcore.policy import AgencyProfile, standing_refusal
 from alprcore.refusals import RefusalLog
-from alprcore.seal import read_person
 
 from .. import ledger, metrics
 from ..reviews import accesses
 from ..store import Learn, Ledger, Questions, Receipt, Writer
-from .answers import REVIEWED, Refusal, SearchAway, refusal_of
-from .limits import Limits
+from .answers import REVIEWED, SearchAway, refusal_of
+from .limits import COUNTED, Limits, asker_of
 
 NEARBY: Final = timedelta(days=1)
 """A correction may move the time of a capture a little; the bounds spare opening every due day."""
@@ -38,6 +39,7 @@ RESULT_OF: Final[Mapping[str, str]] = {
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AGREED: Final = "AGREEMENT_"
 """How the reasons begin for which the database lets nobody search another agency's reads."""
+_PERSON_FIELDS: Final = tuple(field.name for field in fields(Person))
 _NOBODY: Final[Mapping[str, GeoPoint | None]] = {}
 
 
@@ -97,6 +99,8 @@ class Door:
     devices: Callable[[str], Mapping[str, GeoPoint | None]] = field(default=lambda _agency: _NOBODY)
     learn: Learn | None = None
     refusals: RefusalLog = field(init=False)
+    _counting: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _counted_in: int = field(init=False, default=-1)
 
     def __post_init__(self) -> None:
         self.refusals = RefusalLog(self._enter_crowd, self._now)
@@ -106,13 +110,10 @@ class Door:
 
     def person(self, request: Request) -> Person:
         """Who asks, by the console's token; never by anything in the body (QRY-06, QRY-07)."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "person" or not token:
-            raise Refusal(401, "TOKEN_MISSING", "no person token")
         try:
-            return read_person(token.strip(), self.person_key, self.clock())
+            return asker(request.headers.get("authorization", ""), self.person_key, self.clock())
         except PermissionError as error:
-            raise Refusal(401, str(error), "the person token does not hold") from error
+            raise Refusal(401, str(error), "no person token that holds") from error
 
     def profile(self, person: Person) -> AgencyProfile:
         """The policy in force for this person's agency."""
@@ -121,9 +122,17 @@ class Door:
         except KeyError:
             raise Refusal(503, "PROFILE_UNKNOWN", "no policy is known for this agency", person=person) from None
 
-    def count(self, person: Person, *acts: str) -> None:
-        """Count an act of a person under these limits; raises `Refusal` 429 where one is reached."""
-        askers = {name: person.agency if name.startswith("agency") else person.person_id for name in acts}
+    async def count(self, person: Person, *acts: str) -> None:
+        """Count an act of a person under these limits; raises `Refusal` 429 where one is reached.
+
+        Whoever begins to answer counts what was answered before: a restart gives nobody a fresh hour.
+        """
+        async with self._counting:
+            if self._counted_in != self.writer.term:
+                accesses = await self.store.accesses(self.clock() - self.limits.longest, tuple(COUNTED))
+                self.limits.restart(accesses)
+                self._counted_in = self.writer.term
+        askers = {name: asker_of(name, person.person_id, person.agency) for name in acts}
         wait = self.limits.wait(askers, self.clock())
         if wait:
             raise Refusal(429, "RATE_LIMITED", "too many questions in a short time; wait and ask again", person=person,
@@ -155,7 +164,7 @@ class Door:
                 outcome=outcome,
                 profile_version=profile.version if profile else "",
                 facts=facts,
-                personal={"person": asdict(person), "ip": person.source_ip, **accesses.given(kind), **personal},
+                personal={"person": told_of(person), "ip": person.source_ip, **accesses.given(kind), **personal},
                 about=about,
                 event_id=once,
                 intent=ledger.Intent(person.person_id, scope, act) if act is not None else None,
@@ -217,7 +226,7 @@ class Door:
                     "act": act,
                     **facts,
                 },
-                personal={"person": asdict(person), "ip": person.source_ip, **personal},
+                personal={"person": told_of(person), "ip": person.source_ip, **personal},
             )
         )
 
@@ -338,7 +347,7 @@ class Door:
         async def enter(person: Person | None, address: str, code: str, facts: Mapping[str, str]) -> None:
             personal: dict[str, Any] = {"peer": address}
             if person:
-                personal = {"person": asdict(person), "ip": person.source_ip}
+                personal = {"person": told_of(person), "ip": person.source_ip}
                 if refusal.asked is not None:
                     personal["asked"] = dict(refusal.asked)
             await self._enter(person.agency if person else "", code, facts, personal, profile)
@@ -375,6 +384,11 @@ class Door:
         if "auditor" not in person.roles:
             raise Refusal(403, "ROLE_NOT_AUTHORISED", "auditors only", person=person)
         return person
+
+
+def told_of(person: Person) -> dict[str, Any]:
+    """Lay out a person for the ledger; `asdict` copies every text and list, which nobody changes."""
+    return {name: getattr(person, name) for name in _PERSON_FIELDS}
 
 
 def under(agreement_id: str, purpose_code: str) -> dict[str, str]:

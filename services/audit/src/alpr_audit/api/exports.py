@@ -16,13 +16,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
+from alprcore.answering import Refusal
 from alprcore.cells import inert
 from alprcore.model import Person, Refused
 from alprcore.policy import MAX_ROWS, OTHER_APPROVED, SYSTEM_PURPOSES, AgencyProfile, may_query, may_receive
 
 from .. import metrics
 from ..store import HandedOut
-from .answers import Refusal, refusal_of
+from .answers import refusal_of
 from .asking import known_of, rests_on
 from .door import Ask, Door, Followed, around
 from .shapes import Body, EntryNumber, QueryBody, read_body
@@ -92,12 +93,12 @@ def router(door: Door) -> APIRouter:
     @routes.post("/v1/exports")
     async def post_export(request: Request) -> Response:
         person = door.person(request)
-        door.count(person, "queries", "agency_queries")
+        await door.count(person, "queries", "agency_queries")
         body: ExportBody = await read_body(request, ExportBody, person)
         profile = door.profile(person)
         followed = await door.own_query(person, body.query_id)
         facts, approvers = await _judge(door, body, person, followed)
-        door.count(person, "exports")
+        await door.count(person, "exports")
         given = await door.questions.handed_out(body.query_id)
         ask = _ask(body, followed, given, facts, approvers)
         intent = await door.intend(person, ask)

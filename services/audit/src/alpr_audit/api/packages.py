@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, Field, StrictBool
 
+from alprcore.answering import Refusal
 from alprcore.evidence import BATCH, EXPORT_ROLES, Kind
 from alprcore.policy import standing_refusal
 
 from .. import ledger
 from ..store import Receipt
 from ..store.questions import Custody
-from .answers import Refusal, refusal_of
+from .answers import refusal_of
 from .door import FOLLOW_UP, UUID, Ask, Door
 from .shapes import Body, EntryNumber, read_body
 
@@ -59,7 +60,7 @@ def router(door: Door) -> APIRouter:
         kind = Kind(body.kind)
         if kind is Kind.HOLD and EXPORT_ROLES.isdisjoint(person.roles):  # its custody names who looked
             raise Refusal(403, "ROLE_NOT_AUTHORISED", "your role may not export evidence", person=person)
-        door.count(person, "exports")
+        await door.count(person, "exports")
         search = {"kind": kind.value, "subject": body.subject, "clets": body.clets}
         about = "hold_id" if kind is Kind.HOLD else "release_id"
         ask = Ask(

@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from alprcore.answering import Refusal
+
 from .. import metrics
-from .answers import Refusal
 from .asking import known_of, put, rows_of
 from .door import Ask, Door, around, under
 from .shapes import ImageViewBody, QueryBody, read_body
@@ -22,7 +23,7 @@ def router(door: Door) -> APIRouter:
 
     async def asked(request: Request, kind: str) -> Response:
         person = door.person(request)
-        door.count(person, "queries", "agency_queries")
+        await door.count(person, "queries", "agency_queries")
         body: QueryBody = await read_body(request, QueryBody, person)
         hits = kind == "hit_query" or bool(body.criteria.list_code)
         agreement = await agreed(door, person, body.agency, body.purpose_code, hits=hits, asked=body.asked())
@@ -57,7 +58,7 @@ def router(door: Door) -> APIRouter:
     @routes.get("/v1/reads/{read_id}")
     async def get_read(request: Request, read_id: str, query_id: str = "") -> Response:
         person = door.person(request)
-        door.count(person, "views")
+        await door.count(person, "views")
         if not query_id.isascii() or not query_id.isdigit() or len(query_id) > 15:
             raise Refusal(422, "FIELD_MISSING", "query_id: the query that answered this read", person=person)
         followed, captured = await door.follow_up(person, int(query_id), read_id)
@@ -87,7 +88,7 @@ def router(door: Door) -> APIRouter:
     @routes.post("/v1/image-views")
     async def post_image_view(request: Request) -> Response:
         person = door.person(request)
-        door.count(person, "views")
+        await door.count(person, "views")
         body: ImageViewBody = await read_body(request, ImageViewBody, person)
         followed, captured = await door.follow_up(person, body.query_id, body.read_id)
         criteria = {"read_id": body.read_id, "role": body.role.value}

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, Field
 
+from alprcore.answering import Refusal
 from alprcore.errors import LedgerBroken
 from alprcore.model import Person, Refused, make_id
 
 from ..reviews import reports, tasks
 from ..store.reviews import Reviews, Told, shown_person
-from .answers import Refusal
 from .door import Door
 from .shapes import Body, read_body
 

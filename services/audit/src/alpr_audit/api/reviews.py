@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
+from alprcore.answering import Refusal
 from alprcore.model import Person, Refused, make_id
 from alprcore.plates import normalize
 
 from .. import ledger
 from ..reviews import tasks
 from ..store.reviews import Reviews
-from .answers import Refusal
 from .door import Door
 from .reports import reader, refused
 from .shapes import Body, read_body

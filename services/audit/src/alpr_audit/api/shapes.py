@@ -19,11 +19,10 @@ from pydantic import (
     ValidationError,
 )
 
+from alprcore.answering import Refusal
 from alprcore.model import ImageRole, Person
 from alprcore.plates import normalize
 from alprcore.policy import Area, Criteria, Query
-
-from .answers import Refusal
 
 BODY_LIMIT: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0

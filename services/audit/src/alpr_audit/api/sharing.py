@@ -14,12 +14,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from alprcore.answering import Refusal
 from alprcore.model import Person, Refused
 from alprcore.plates import normalize
 from alprcore.policy import agreement_refused, standing_refusal
 
 from ..store.questions import Agreement
-from .answers import Refusal, refusal_of
+from .answers import refusal_of
 from .door import UUID, Ask, Door
 from .shapes import Body, read_body
 
@@ -102,7 +103,7 @@ def router(door: Door) -> APIRouter:
         Only for a demand of that person which the agency has recorded and not answered yet; the database looks for it.
         """
         person = door.person(request)
-        door.count(person, "queries", "agency_queries")
+        await door.count(person, "queries", "agency_queries")
         body: SubjectBody = await read_body(request, SubjectBody, person)
         lost = standing_refusal(person, door.profile(person))
         if lost is not None or SUBJECT_ROLES.isdisjoint(person.roles):

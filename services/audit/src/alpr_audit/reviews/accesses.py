@@ -44,10 +44,11 @@ def shaped(kind: str, facts: Mapping[str, Any], personal: Mapping[str, Any]) -> 
     """Lay another service's access out as this service lays out its own: person, address, criteria, reasons.
 
     Other services send flat texts; `criteria` may be JSON. What an access was about is in its facts where the
-    service gave no criteria of its own. Kinds that are no access stay as they came.
+    service gave no criteria of its own. Kinds that are no access stay as they came, but for `reads`: the reads that an act
+    is about, by which the trail of each finds it (AUD-04).
     """
     if kind not in ACCESS_KINDS or "person" in personal:
-        return dict(personal)
+        return {**personal, "reads": _parsed(personal["reads"])} if personal.get("reads") else dict(personal)
     given = personal.get("criteria", "")
     criteria = _parsed(given) if given else {name: facts[name] for name in _IDS if facts.get(name)}
     purpose = personal.get("purpose_code") or facts.get("purpose_code") or ACCESS_KINDS[kind]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,6 +20,8 @@ from .. import ledger
 from .opening import fetch_nodes, places
 
 _VERIFY_STEP: Final = 2000
+_NEWEST: Final = 100_000
+"""Accesses read at once; more than two agencies may ask in an hour under the limits as they are shipped."""
 _QUERIES: Final = load_queries("alpr_audit")
 _LEDGER: Final = load_queries("alpr_audit", "ledger.sql")
 
@@ -35,6 +38,17 @@ class Wanted:
     end: datetime | None = None
     plate: str = ""
     case_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who looked at something, when, and whether it was a look at one read."""
+
+    kind: str
+    agency: str
+    person_id: str
+    at: datetime
+    one_read: bool
 
 
 class Ledger:
@@ -92,6 +106,14 @@ class Ledger:
             captured = await self._pool.fetchval(_QUERIES["answered"], index, read_id)
         return datetime.fromisoformat(captured) if captured else None
 
+    async def accesses(self, since: datetime, kinds: Sequence[str]) -> list[Access]:
+        """Accesses of these kinds since then, oldest first; of more than 100,000 the newest."""
+        with translated():
+            rows = await self._pool.fetch(_LEDGER["accesses"], since, list(kinds), _NEWEST)
+        return [
+            Access(row["kind"], row["agency"], row["person_id"], row["occurred_at"], row["one_read"]) for row in rows
+        ]
+
     async def log(self, agency: str, before: int, kind: str, limit: int) -> list[dict[str, Any]]:
         """Entries of an agency, newest first."""
         with translated():
@@ -99,10 +121,12 @@ class Ledger:
         return [_shown(row) for row in rows]
 
     async def find(self, agency: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
-        """Entries of an agency that are wanted, newest first."""
-        values = (wanted.before, wanted.kind, wanted.username, wanted.outcome, wanted.begin, wanted.end)
+        """Entries of an agency that are wanted, newest first; of a case also what was done under its holds and releases."""
+        values = (wanted.before, wanted.kind, wanted.username, wanted.outcome, wanted.begin, wanted.end, wanted.plate)
         with translated():
-            rows = await self._pool.fetch(_LEDGER["find"], agency, *values, wanted.plate, wanted.case_number, limit)
+            named = await self._pool.fetch(_LEDGER["case"], agency, wanted.case_number) if wanted.case_number else []
+            case = [row["idx"] for row in named] if wanted.case_number else None
+            rows = await self._pool.fetch(_LEDGER["find"], agency, *values, case, limit)
         return [_shown(row) for row in rows]
 
     async def linked(self, agency: str, index: int) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:

@@ -70,6 +70,7 @@ class Upkeep:
                 told = note
                 if self.publication is not None and self.witnesses is None:
                     await self.publication.publish(head, note)
+            metrics.TOLD_AT.set(self.clock().timestamp())
             usage = await asyncio.to_thread(shutil.disk_usage, self.log.parent)
             metrics.STORAGE_USED.set(usage.used / usage.total)
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import asyncpg
 
 from alprcore.errors import Transient
-from alprcore.postgres import load_queries, translated
+from alprcore.postgres import load_queries, login, translated
 from alprcore.seal import SigningKey, note_verifier, sign_note
 
 from .. import ledger, metrics
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 BATCH_LIMIT: Final = 512
 """Entries per commit: at this size the commit itself is no longer what takes the time."""
+_WORTH_HALVING: Final = 16
+"""Entries that are divided in two commits when nothing is under way: the second commit then works while those who wait
+for the first are answered and ask anew. All in one, writer and askers would wait for each other in turns."""
 QUEUE_LIMIT: Final = 8192
 _RETRY_S: Final = 0.5
 _SWEEP_S: Final = 0.25
@@ -102,6 +105,8 @@ class Writer:
         self._head = ledger.Head(origin, 0, ledger.EMPTY_ROOT)
         self._last_time: datetime | None = None
         self._leading = False
+        self.term = 0
+        """How often this process has begun to lead."""
         self.origin = origin
         self.note = ""
 
@@ -119,6 +124,11 @@ class Writer:
     def size(self) -> int:
         """Entries in the tree whose head stands in both places."""
         return self._head.size
+
+    @property
+    def waiting(self) -> int:
+        """Entries that were handed over and are in no batch yet."""
+        return len(self._queue)
 
     def head(self) -> ledger.Head:
         """The head that stands in both places."""
@@ -191,7 +201,10 @@ class Writer:
     async def _lead(self, stop: asyncio.Event) -> None:
         with translated():
             connection = await asyncpg.connect(
-                self._dsn, command_timeout=self._patience, timeout=self._patience, server_settings={"timezone": "UTC"}
+                **login(self._dsn),
+                command_timeout=self._patience,
+                timeout=self._patience,
+                server_settings={"timezone": "UTC"},
             )
         try:
             with translated():
@@ -210,6 +223,7 @@ class Writer:
             else:
                 await self._write_file(self.note)
             self._leading = True
+            self.term += 1
             metrics.LEADING.set(1)
             metrics.SIZE.set(self._tree.size)
             logger.info("ledger_leading", extra={"size": self._tree.size})
@@ -242,8 +256,10 @@ class Writer:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write_batches(self, connection: Any, stop: asyncio.Event) -> None:
+        rested = False
         while not stop.is_set():
             if not self._queue:
+                rested = True
                 self._wake.clear()
                 try:
                     await asyncio.wait_for(self._wake.wait(), self._patience)
@@ -251,7 +267,11 @@ class Writer:
                     with translated():
                         await connection.fetchval(_QUERIES["lead"])  # a lost session is noticed while nobody asks
                 continue
-            batch = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]
+            count = len(self._queue)
+            if rested and count >= _WORTH_HALVING:
+                count //= 2
+            rested = False
+            batch = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, count))]
             try:
                 await self._commit(connection, batch)
             except asyncpg.UniqueViolationError as error:

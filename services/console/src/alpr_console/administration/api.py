@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -42,12 +42,15 @@ class Account(_Body):
     job_title: str = Field(max_length=120)
     roles: list[str] = Field(max_length=12)
     organization: str = Field(default="", max_length=200)
+    leaves_on: date | None = None
 
     def draft(self, username: str) -> rules.AccountDraft:
         """Lay it out as the rules see it."""
         name, employee = " ".join(self.full_name.split()), self.employee_id.strip()
         roles = tuple(sorted(set(self.roles)))
-        return rules.AccountDraft(username, name, employee, self.category, self.job_title.strip(), roles)
+        return rules.AccountDraft(
+            username, name, employee, self.category, self.job_title.strip(), roles, self.leaves_on
+        )
 
 
 class NewAccount(Account):

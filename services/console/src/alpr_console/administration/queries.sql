@@ -1,7 +1,7 @@
 -- accounts --
 SELECT p.person_id, p.username, p.full_name, p.organization, p.employee_id, p.category, p.job_title, p.roles, p.grants,
        p.created_by, p.created_at, p.activated_at, p.credentials_at, p.last_login_at, p.disabled_at, p.disabled_reason,
-       p.suspended,
+       p.suspended, p.leaves_on,
        CASE WHEN p.disabled_at IS NOT NULL THEN 'disabled' WHEN p.activated_at IS NULL THEN 'created' ELSE 'active' END
        AS state,
        (SELECT count(*) FROM console.sessions s WHERE s.person_id = p.person_id) AS sessions
@@ -12,7 +12,7 @@ SELECT username FROM console.people
 WHERE agency = $1 AND employee_id = $2 AND disabled_at IS NULL AND username <> $3
 
 -- lock_account --
-SELECT full_name, organization, employee_id, category, job_title, roles, grants, disabled_at,
+SELECT full_name, organization, employee_id, category, job_title, roles, grants, disabled_at, leaves_on,
        CASE WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN activated_at IS NULL THEN 'created' ELSE 'active' END
        AS state
 FROM console.people WHERE agency = $1 AND person_id = $2 FOR UPDATE
@@ -20,12 +20,12 @@ FROM console.people WHERE agency = $1 AND person_id = $2 FOR UPDATE
 -- put_account --
 INSERT INTO console.people
     (person_id, username, full_name, organization, agency, roles, password_hash, created_at, employee_id, category,
-     job_title, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING person_id
+     job_title, created_by, leaves_on)
+VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING RETURNING person_id
 
 -- change_account --
 UPDATE console.people
-SET full_name = $3, organization = $4, employee_id = $5, category = $6, job_title = $7, roles = $8
+SET full_name = $3, organization = $4, employee_id = $5, category = $6, job_title = $7, roles = $8, leaves_on = $9
 WHERE agency = $1 AND person_id = $2
 
 -- vouch --
@@ -42,7 +42,8 @@ UPDATE console.people SET credentials_at = $3 WHERE agency = $1 AND person_id = 
 -- set_state --
 UPDATE console.people
 SET disabled_at = $3, opened_at = CASE WHEN $3::timestamptz IS NULL THEN $4::timestamptz ELSE opened_at END, failures = 0,
-    last_failure_at = NULL, locked_at = NULL, disabled_reason = CASE WHEN $3 IS NULL THEN '' ELSE $5 END
+    last_failure_at = NULL, locked_at = NULL, disabled_reason = CASE WHEN $3 IS NULL THEN '' ELSE $5 END,
+    leaves_on = CASE WHEN $3 IS NULL THEN NULL ELSE leaves_on END
 WHERE agency = $1 AND person_id = $2
 
 -- end_sessions --
@@ -134,7 +135,7 @@ SELECT agency, cycle_id, period FROM console.review_cycles WHERE closed_at IS NU
 
 -- living_accounts --
 SELECT p.person_id, p.username, p.full_name, p.organization, p.agency, p.roles, p.activated_at, p.opened_at,
-       p.last_login_at,
+       p.last_login_at, p.leaves_on,
        (SELECT l.contract_end FROM console.clearances l WHERE l.person_id = p.person_id
         ORDER BY l.recorded_at DESC LIMIT 1) AS contract_end
 FROM console.people p WHERE p.disabled_at IS NULL AND ($1::text IS NULL OR p.person_id = $1)

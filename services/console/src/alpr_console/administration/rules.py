@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ SCOPES: Final = ("access", "training", "equipment", "data")
 CAUSES: Final = {
     "CONTRACT_ENDED": "the contract ended",
     "INACTIVE_90_DAYS": "nobody signed in for 90 days",
+    "LAST_DAY_OVER": "the last day of the account is over",
 }
 """Why the timer closes an account, in words."""
 IDLE_LIMIT: Final = timedelta(days=90)
@@ -54,7 +56,7 @@ _GRANTORS: Final = ("program_manager", "clets_coordinator")
 
 @dataclass(frozen=True, slots=True)
 class AccountDraft:
-    """What is asked to stand in an account."""
+    """What is asked to stand in an account; `leaves_on` is the last day of one given for a time, or of who leaves."""
 
     username: str
     full_name: str
@@ -62,6 +64,7 @@ class AccountDraft:
     category: str
     job_title: str
     roles: tuple[str, ...]
+    leaves_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +277,12 @@ def idle_since(used: Iterable[datetime | None], now: datetime) -> bool:
 
 
 def closing_cause(account: Mapping[str, Any], profile: AgencyProfile, now: datetime) -> str:
-    """Name why the timer closes an account, '' when it does not: its contract ended, or nobody uses it."""
+    """Name why the timer closes an account, '' when it does not: its last day or contract is over, or nobody uses it.
+
+    The timer turns every 10 minutes: an account given for a time ends well within the 72 hours of CJIS AC-2(2).
+    """
+    if account["leaves_on"] is not None and account["leaves_on"] < local_day(profile, now):
+        return "LAST_DAY_OVER"
     ended = account["contract_end"] is not None and account["contract_end"] < local_day(profile, now)
     if ended and "contractor" in account["roles"]:
         return "CONTRACT_ENDED"
@@ -286,3 +294,17 @@ def looks_after_people(roles: Collection[str], profile: AgencyProfile) -> bool:
     """Tell whom the pages about people are of use to; each page decides again, designees included."""
     governance = profile.governance
     return bool({"auditor", *governance.access_managers, *governance.training_owners}.intersection(roles))
+
+
+def whose(one: AccountDraft | Mapping[str, Any], when: str) -> dict[str, str]:
+    """Lay out whose account it is, or was, for the part of the ledger that can be erased."""
+    values = one if isinstance(one, Mapping) else asdict(one)
+    shown = {"name": "full_name", "employee_id": "employee_id", "job_title": "job_title"}
+    return {f"{name}_{when}": values[column] for name, column in shown.items()}
+
+
+def written(one: AccountDraft | Mapping[str, Any]) -> str:
+    """Lay out what stands in an account for the ledger; what names or describes the person travels apart, erasable."""
+    values = one if isinstance(one, Mapping) else asdict(one)
+    until = {"leaves_on": values["leaves_on"].isoformat()} if values["leaves_on"] else {}
+    return json.dumps({"category": values["category"], "roles": sorted(values["roles"]), **until}, sort_keys=True)

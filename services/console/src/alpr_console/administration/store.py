@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -115,11 +113,14 @@ class AdministrationStore:
                 return Refused("ACC-02", "ACCOUNT_EXISTS", "this person has an active account")
             if not await connection.fetchval(
                 self._queries["put_account"], person_id, draft.username, draft.full_name, organization, by.agency,
-                list(draft.roles), now, draft.employee_id, draft.category, draft.job_title, by.username,
+                list(draft.roles), now, draft.employee_id, draft.category, draft.job_title, by.username, draft.leaves_on,
             ):  # fmt: skip
                 return Refused("ACC-02", "USERNAME_TAKEN", "usernames are never given twice")
-            facts = {"after": _written(draft), "delegation_id": under}
-            await self._note(connection, by, "account_created", person_id, profile, now, facts, _whose(draft, "after"))
+            facts = {"after": rules.written(draft), "delegation_id": under}
+            await self._note(
+                connection, by, "account_created", person_id, profile, now, facts, rules.whose(draft, "after")
+            )
+            await self._warn(connection, by.agency, person_id, draft, now)
         return person_id
 
     async def change(
@@ -137,10 +138,13 @@ class AdministrationStore:
             await connection.execute(
                 self._queries["change_account"], by.agency, person_id, draft.full_name,
                 organization or before["organization"], draft.employee_id, draft.category, draft.job_title, list(draft.roles),
+                draft.leaves_on,
             )  # fmt: skip
-            facts = {"before": _written(before), "after": _written(draft), "delegation_id": under}
-            names = {**_whose(before, "before"), **_whose(draft, "after")}
+            facts = {"before": rules.written(before), "after": rules.written(draft), "delegation_id": under}
+            names = {**rules.whose(before, "before"), **rules.whose(draft, "after")}
             await self._note(connection, by, "account_changed", person_id, profile, now, facts, names)
+            if draft.leaves_on != before["leaves_on"]:
+                await self._warn(connection, by.agency, person_id, draft, now)
         return None
 
     async def activate(
@@ -386,7 +390,19 @@ class AdministrationStore:
                 facts = {"cause": cause, "delegation_id": ""}
                 words = rules.CAUSES[cause]
                 await self._set_state(connection, _nobody(agency), profile, person_id, now, now, facts, words)
+                alert_id = make_id("account_closed", person_id, now.isoformat())
+                about = (person_id, row["username"], row["full_name"])
+                await self._outbox.alert(connection, alert_id, agency, "account_closed", {"cause": words}, now, about)
         return bool(cause)
+
+    async def _warn(
+        self, connection: Any, agency: str, person_id: str, draft: rules.AccountDraft, now: datetime
+    ) -> None:
+        """Tell everybody who manages accounts, at once, of one that will end (CJIS AC-2h: within a day)."""
+        if draft.leaves_on is not None:
+            day = draft.leaves_on.isoformat()
+            alert_id, about = make_id("account_leaving", person_id, day), (person_id, draft.username, draft.full_name)
+            await self._outbox.alert(connection, alert_id, agency, "account_leaving", {"last_day": day}, now, about)
 
     async def _held(self, connection: Any, agency: str, person_id: str) -> Mapping[str, Any]:
         """Read an account anew and hold it to the transaction's end: what is judged is what is changed."""
@@ -431,16 +447,3 @@ class AdministrationStore:
 
 def _nobody(agency: str) -> Person:
     return Person("", SYSTEM, SYSTEM, "", agency, (), "", "")
-
-
-def _whose(one: rules.AccountDraft | Mapping[str, Any], when: str) -> dict[str, str]:
-    """Lay out whose account it is, or was, for the part of the ledger that can be erased."""
-    values = one if isinstance(one, Mapping) else asdict(one)
-    shown = {"name": "full_name", "employee_id": "employee_id", "job_title": "job_title"}
-    return {f"{name}_{when}": values[column] for name, column in shown.items()}
-
-
-def _written(one: rules.AccountDraft | Mapping[str, Any]) -> str:
-    """Lay out what stands in an account for the ledger; what names or describes the person travels apart, erasable."""
-    values = one if isinstance(one, Mapping) else asdict(one)
-    return json.dumps({"category": values["category"], "roles": sorted(values["roles"])}, sort_keys=True)

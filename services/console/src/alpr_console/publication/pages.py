@@ -38,7 +38,9 @@ def router(store: PublicationStore, gathered: Gathered, acting: Acting, effectiv
                 return JSONResponse({"agencies": names})
             return pages_of(request).render(request, "publication/agencies.html", None, agencies=names)
         profile = profiles[agency or served[0]]
-        content = await store.public(profile, await effective_at(profile.agency))
+        web = web_of(request)
+        key = await store.evidence_key(web.doors, web.clock())
+        content = await store.public(profile, await effective_at(profile.agency), key)
         if plain:
             return JSONResponse(jsonable_encoder(content))
         return pages_of(request).render(

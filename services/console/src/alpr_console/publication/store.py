@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from alprcore.model import Person, Refused
 from alprcore.policy import AgencyProfile
@@ -19,6 +19,7 @@ Acting = Callable[[Person, str, datetime], Awaitable[str]]
 """Tells under which live delegation a person uses a power: its id, or an empty text (ACC-10)."""
 Courses = Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
 Ways = Callable[[], Sequence[tuple[str, str, str]]]
+_KEY_AGAIN: Final = timedelta(minutes=5)
 
 
 class Gathered:
@@ -65,6 +66,8 @@ class PublicationStore:
         self._policies = policies
         self._queries = load_queries("alpr_console.publication")
         self._outbox = outbox
+        self._key: dict[str, Any] | None = None
+        self._key_asked = datetime.min.replace(tzinfo=UTC)
 
     async def listed(self, agency: str) -> list[dict[str, Any]]:
         """List the sets of an agency, newest first."""
@@ -83,8 +86,20 @@ class PublicationStore:
         document = None if row is None else await self.document(agency, row["number"])
         return None if row is None or document is None else (row, document)
 
-    async def public(self, profile: AgencyProfile, effective_at: datetime | None) -> dict[str, Any]:
-        """Put together what the public reads of an agency: live settings, and the guidelines as published."""
+    async def evidence_key(self, doors: Doors, now: datetime) -> dict[str, Any] | None:
+        """Give the key that verifies evidence packages, as retention tells it to anyone; looked up every few minutes.
+
+        None while it was never told: retention did not answer yet, or none is made.
+        """
+        if now - self._key_asked >= _KEY_AGAIN:
+            self._key_asked = now
+            self._key = await doors.told("retention", "/v1/evidence-key") or self._key
+        return self._key
+
+    async def public(
+        self, profile: AgencyProfile, effective_at: datetime | None, key: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Put together what the public reads of an agency: live settings, the guidelines as published, the key."""
         published = await self.published(profile.agency)
         row, document = published or (None, None)
         governance = profile.governance
@@ -107,6 +122,7 @@ class PublicationStore:
                 "approved_title": row["approved_title"], "approved_at": row["approved_at"],
                 "published_at": row["published_at"], "sections": document["sections"],
             },
+            "evidence_key": None if key is None else {"sha256": key.get("sha256", ""), "pem": key.get("pem", "")},
             "privacy": [{"measure": name, "words": words} for name, words in rules.privacy(profile)],
         }  # fmt: skip
 

@@ -34,6 +34,8 @@ export const refusal = (content, status) => {
 function named(form, content) {
   form.querySelectorAll("[aria-invalid]").forEach((field) => field.removeAttribute("aria-invalid"));
   const [name] = /^[a-z_.]+/.exec(content.detail ?? "") ?? [""];
+  const called = JSON.parse(form.dataset.called ?? "{}")[name];
+  if (called) return { detail: called };
   const field = name && form.elements[name.split(".").at(-1)];
   if (!field?.labels?.length) return content;
   field.setAttribute("aria-invalid", "true");
@@ -55,6 +57,7 @@ function saved(form) {
 
 export function say(form, words) {
   form.querySelector("[data-saved]")?.remove();
+  form.querySelectorAll("[data-result]").forEach((place) => place.replaceChildren()); // an earlier answer is none to this
   let place = form.querySelector("[data-refusal]");
   if (!place) {
     place = document.createElement("p");

@@ -157,7 +157,8 @@ byId("disclosures-form")?.addEventListener("done", (made) => {
   const place = byId("disclosed"), line = (who, parts, link) => h("li", {}, h("strong", { text: who }), parts.filter(Boolean).map((text) => ` · ${text}`).join(""), link && " ", link);
   const released = (made.detail.deliveries ?? []).map((row) => line(row.recipient_agency || words(row.kind), [row.recipient_person, row.delivered_at ? full(row.delivered_at) : "", words(row.method)], row.request_id && h("a", { href: `/records/releases/${encodeURIComponent(row.request_id)}`, text: "The request" })));
   const sent = (made.detail.repositories ?? []).map((row) => line(String(row.adapter ?? "").toUpperCase(), [row.kind === "withdrawals" ? "withdrawn" : "standing repository", row.delivered_at ? full(row.delivered_at) : "not delivered yet"]));
-  place.replaceChildren(released.length + sent.length ? h("ul", {}, released, sent) : h("p", { text: "It was disclosed to nobody." }));
+  const media = (made.detail.evidence ?? []).map((row) => line("Evidence package", [row.booking_number || "not booked yet", words(row.medium), full(row.given_at)], h("a", { href: `/records/evidence/${encodeURIComponent(row.package_id)}`, text: "The package" })));
+  place.replaceChildren(released.length + sent.length + media.length ? h("ul", {}, released, sent, media) : h("p", { text: "It was disclosed to nobody." }));
   place.focus();
 });
 

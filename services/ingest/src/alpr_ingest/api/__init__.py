@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from alpr_ingest.api import devices, dry_runs, entered, feeds, frames, lists, loads, packages, special
-from alpr_ingest.api.door import Doors, Problem, away, problem_response, refuse
+from alpr_ingest.api.door import Doors, Problem, away, refuse
 from alprcore import audited
 from alprcore.errors import Transient
 
@@ -34,7 +34,7 @@ def build_app(doors: Doors) -> FastAPI:
     async def _plain(_request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
         code = codes.get(error.status_code, "REQUEST_INVALID")
-        return problem_response(error.status_code, Problem(error.status_code, code, str(error.detail)).content)
+        return Problem(error.status_code, code, str(error.detail)).answer()
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -20,13 +20,13 @@ from alpr_ingest.loading import DryRuns, ListLoader, Republishing
 from alpr_ingest.packing import Packing
 from alpr_ingest.pulling import Puller
 from alpr_ingest.store import Store
+from alprcore.answering import asker, problem
 from alprcore.errors import Transient
 from alprcore.kafka import DeadLetters, Publisher
 from alprcore.model import Decision, Device, Person, Refused
 from alprcore.objects import ImageStore
 from alprcore.policy import RECORDED, AgencyProfile
 from alprcore.refusals import RefusalLog
-from alprcore.seal import read_person
 
 REMEMBERED: Final = 100_000
 """Acknowledged frames that are recognized when they come again; older repeats are dropped by their id downstream."""
@@ -80,8 +80,12 @@ class Problem(Exception):
 
     def __init__(self, status: int, reason_code: str, detail: str, **more: Any) -> None:
         super().__init__(reason_code)
-        self.status, self.reason_code, self.recorded = status, reason_code, False
-        self.content = {"title": reason_code, "status": status, "detail": detail, "reason_code": reason_code, **more}
+        self.status, self.reason_code, self.detail, self.more = status, reason_code, detail, more
+        self.recorded = False
+
+    def answer(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        """Lay it out."""
+        return problem(self.status, self.reason_code, self.detail, headers=headers, **self.more)
 
 
 def refusal(refused: Refused, **more: Any) -> Problem:
@@ -125,33 +129,27 @@ class Doors:
             self.recent.popitem(last=False)
 
 
-def problem_response(status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Answer with problem details (RFC 9457)."""
-    return JSONResponse(content, status, headers, media_type="application/problem+json")
-
-
-async def refuse(request: Request, problem: Problem) -> JSONResponse:
+async def refuse(request: Request, found: Problem) -> JSONResponse:
     """Answer with a problem; a refusal is in the outbox before it is answered (AUD-09)."""
-    if problem.status in RECORDED and not problem.recorded:
+    if found.status in RECORDED and not found.recorded:
         doors = doors_of(request)
         facts = {
             "method": request.method,
             "route": getattr(request.scope.get("route"), "path", ""),
-            "status": str(problem.status),
+            "status": str(found.status),
         }
         address = request.client.host if request.client else ""
         try:
-            await doors.refusals.tell(getattr(request.state, "person", None), address, problem.reason_code, facts)
+            await doors.refusals.tell(getattr(request.state, "person", None), address, found.reason_code, facts)
         except Transient:
             return away()
         doors.relay.kick()
-    return problem_response(problem.status, problem.content)
+    return found.answer()
 
 
 def away() -> JSONResponse:
     """Answer that this must be tried again."""
-    problem = Problem(503, "TRY_AGAIN", "database, broker or object store are away")
-    return problem_response(503, problem.content, {"retry-after": "1"})
+    return problem(503, "TRY_AGAIN", "database, broker or object store are away", retry_after_s=1)
 
 
 def doors_of(request: Request) -> Doors:
@@ -163,11 +161,8 @@ def doors_of(request: Request) -> Doors:
 def person_of(request: Request) -> Person:
     """Tell who is asking; 401 without a token that the console signed within the last 5 s."""
     doors = doors_of(request)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     try:
-        if scheme != "Person":
-            raise PermissionError("TOKEN_MISSING")
-        request.state.person = read_person(token, doors.person_key, doors.clock())
+        request.state.person = asker(request.headers.get("authorization", ""), doors.person_key, doors.clock())
     except PermissionError as error:
         metrics.TOKENS.labels(str(error)).inc()
         raise Problem(401, str(error), "a person token is needed") from None

@@ -18,7 +18,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from alpr_ingest import metrics
 from alpr_ingest.admit import LARGEST_IMAGE, META_FIELDS, admit_image, read_meta
-from alpr_ingest.api.door import Doors, Ingest, Problem, problem_response, refusal
+from alpr_ingest.api.door import Doors, Ingest, Problem, refusal
 from alpr_ingest.app import SOURCE
 from alprcore.errors import InvalidMessage
 from alprcore.model import INLINE_JPEG_LIMIT, Device, Frame, ImageRef, ImageRole, Refused
@@ -191,5 +191,5 @@ def _frames_answer(parcels: Sequence[Parcel]) -> JSONResponse:
     if len(refused) == len(parcels):
         problem = refusal(refused[0], frames=frames)
         headers = {"www-authenticate": "Device"} if problem.status == 401 else None
-        return problem_response(problem.status, problem.content, headers)
+        return problem.answer(headers)
     return JSONResponse({"frames": frames}, 207 if refused else 202)

@@ -231,9 +231,11 @@ class Puller:
         if result.alarm:
             facts = {"pull": str(number), "outcome": result.outcome.value}
             revision = rfc3339(now)
+            metrics.FEED_STOPPED.labels(feed.agency, feed.code).set(1)
             raised = alarm_messages(target, Alarm.FEED_STOPPED, result.reason_code, now, facts, revision=revision)
         elif result.good:
             cleared = [ended_message(target, Alarm.FEED_STOPPED, now)]
+            metrics.FEED_STOPPED.labels(feed.agency, feed.code).set(0)
             metrics.FEED_OK.labels(feed.agency, feed.code).set(now.timestamp())
         await self._store.end_pull(after, pull, said, raised=raised, cleared=cleared)
         if result.good and feed.move_loaded and fetched is not None and fetched.place is not None:

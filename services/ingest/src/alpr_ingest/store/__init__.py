@@ -13,6 +13,7 @@ from alpr_ingest.store.outbox import Outbox, Outgoing, Taken, put_out
 from alpr_ingest.store.packages import DeviceCopy, Packages, ShiftCheck
 from alpr_ingest.store.purges import Purges
 from alpr_ingest.store.resealing import FIRST, Resealed
+from alpr_ingest.store.restated import Restated
 from alpr_ingest.store.special import Delivery, Paper, Share, SpecialLists
 
 __all__ = [
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 
-class Store(Changes, Devices, EnteredPlates, Feeds, Lists, Outbox, Packages, Purges, Resealed, SpecialLists):
+class Store(Changes, Devices, EnteredPlates, Feeds, Lists, Outbox, Packages, Purges, Resealed, Restated, SpecialLists):
     """What ingest keeps in PostgreSQL. Every method raises `Transient` while the database is away."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:

@@ -25,12 +25,12 @@ class Devices:
         """Find devices by id, whosever they are: frames name no agency."""
         with translated():
             rows = await self._pool.fetch(QUERIES["device"], list(device_ids))
-        return {row["device_id"]: _device(row) for row in rows}
+        return {row["device_id"]: device_of(row) for row in rows}
 
     async def devices_of(self, agency: str) -> list[Device]:
         """List an agency's devices."""
         with translated():
-            return [_device(row) for row in await self._pool.fetch(QUERIES["devices_of_agency"], agency)]
+            return [device_of(row) for row in await self._pool.fetch(QUERIES["devices_of_agency"], agency)]
 
     async def add_device(self, device: Device, outgoing: Sequence[Outgoing], now: datetime) -> None:
         """Register a device together with the messages that say so. Raises `Taken`."""
@@ -90,7 +90,8 @@ class Devices:
                 await put_out(connection, outgoing)
 
 
-def _device(row: Mapping[str, Any]) -> Device:
+def device_of(row: Mapping[str, Any]) -> Device:
+    """Make a device of its row."""
     cameras = tuple(
         Camera(c["camera_id"], c["name"], tuple(c["directions"]), View(c["view"]))
         for c in json.loads(row["cameras"] or "[]")

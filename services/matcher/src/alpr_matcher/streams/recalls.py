@@ -193,4 +193,4 @@ def _hit_of(message: Message | None) -> tuple[Hit, str] | None:
         hit = wire.decode_hit(message.value or b"", message.headers)
     except InvalidMessage:
         return None
-    return hit, message.headers.get("traceparent", b"").decode(errors="replace")
+    return hit, message.trace

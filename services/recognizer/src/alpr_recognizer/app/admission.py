@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
+from alpr_recognizer import metrics
 from alprcore import policy, seal, wire
 from alprcore.errors import InvalidMessage, Misconfigured, Transient
 from alprcore.model import Device, Frame, ImageRef, ImageRole, Refused, View
@@ -29,10 +30,10 @@ class Registry:
 
     def take_device(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
         """Apply one message of `devices`."""
-        if value is None:
-            self.devices.pop(key, None)
-        else:
-            self.devices[key] = wire.decode_device(value, headers)
+        device = None if value is None else wire.decode_device(value, headers)
+        metrics.show_cameras(self.devices.pop(key, None), device)
+        if device is not None:
+            self.devices[key] = device
 
     def take_profile(self, key: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
         """Apply one message of `profiles`."""
@@ -65,8 +66,11 @@ class Admission:
         self._profiles: dict[str, AgencyProfile] = {}
         self._key_missing: dict[tuple[str, date], float] = {}
 
-    def admit(self, frame: Frame) -> None:
-        """Let a frame pass, whichever door it came through (USE-14). Raises `InvalidMessage` with the rule's code."""
+    def admit(self, frame: Frame) -> Device:
+        """Let a frame pass, whichever door it came through (USE-14), and answer whose it is.
+
+        Raises `InvalidMessage` with the rule's code.
+        """
         device = self._registry.devices.get(frame.device_id)
         genuine = device is not None and seal.verify(device.public_key, frame.signature, frame.signed_text())
         decision = policy.may_collect(frame, device, signature_ok=genuine, now=self._clock())
@@ -80,6 +84,7 @@ class Admission:
         self._devices[device.device_id] = device
         self._profiles[device.agency] = profile
         self._expect_key(device.agency, policy.due_day(frame.captured_at, frame.received_at, device.kind, profile))
+        return device
 
     def _expect_key(self, agency: str, day: date) -> None:
         """See that images of a due day can be sealed. Waits a minute for a missing key (`Transient`)."""

@@ -227,7 +227,8 @@ class Recognizer(BatchHandler):
             elif _is_duplicate(part, frame):
                 item.outcome = Outcome.DUPLICATE
             else:
-                self._admission.admit(frame)
+                agency = self._admission.admit(frame).agency
+                metrics.CAMERA_SEEN.labels(agency, frame.camera_id).set(message.timestamp_ms / 1000)
         except InvalidMessage as error:
             item.refuse(error)
             if done:
@@ -299,9 +300,8 @@ class Recognizer(BatchHandler):
         consumed = part.progress.done_before(item.message.offset)
         fresh = [(n, plate) for n, plate in enumerate(result.candidates) if not consumed >> n & 1]
         shown = replace(frame, image=item.jpeg)
-        trace = item.message.headers.get("traceparent", b"").decode(errors="replace")
         before, trails = part.passages.get(frame.camera_id, ()), part.progress.trails_of(frame.camera_id)
-        observed = observe(before, shown, item.message.offset, fresh, trace, trails)
+        observed = observe(before, shown, item.message.offset, fresh, item.message.trace, trails)
         for passage in observed.ended:
             await self._close(passage)
         going_on = [

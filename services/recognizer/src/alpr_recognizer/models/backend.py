@@ -335,6 +335,10 @@ def start(asked: str, *, threads: int) -> Backend:
 
 
 def _cuda_built_in() -> bool:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:  # the image for processors goes without
+        return False
     import onnxruntime
     import torch
 

@@ -39,6 +39,8 @@ class GpuBackend(Backend):
         import onnxruntime
         import torch
 
+        if device == "cuda":
+            onnxruntime.preload_dlls()  # the CUDA libraries are packages beside it, where a loader does not look
         self._torch, self._device, self._provider = torch, device, provider
         self._on_card = self._decodes_on_card()
         card = torch.cuda.get_device_name() if device == "cuda" else device

@@ -18,6 +18,7 @@ from alprcore.model import (
     Device,
     DeviceKind,
     Frame,
+    FrameProof,
     ImageRef,
     Location,
     LocationQuality,
@@ -269,6 +270,7 @@ def make_read(passage: Passage, text: Text, device: Device, images: tuple[ImageR
         unreadable_reason=reason,
         vehicle=vehicle(passage.glimpses),
         canary=stamp.canary,
+        frame=FrameProof.of(frame, device.public_key),
     )
 
 

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import AwareDatetime, Field, StrictBool, StringConstraints
 
+from alprcore.answering import Refusal
 from alprcore.evidence import BATCH, Kind, Opened, Wish
 from alprcore.model import Person, Refused
 from alprcore.policy import AgencyProfile
 
-from ..web import UUID_TEXT, Body, Door, Refusal, need_id, read_body
+from ..web import UUID_TEXT, Body, Door, need_id, read_body
 from . import rules
 from .store import Authorities, Packages
 
@@ -297,8 +298,8 @@ def routes(door: Door, packages: Packages, hold_facts: HoldFacts, key: bytes, ke
         return await answer(person, package_id)
 
     @router.get("/v1/evidence-key")
-    async def get_key(request: Request) -> Response:
-        door.asker(request)
+    async def get_key() -> Response:
+        """The key that verifies packages, to anyone: a stranger compares it with the one that came with them."""
         return JSONResponse({"pem": key.decode(), "sha256": key_sha256})
 
     return router

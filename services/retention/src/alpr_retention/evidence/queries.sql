@@ -48,6 +48,12 @@ ORDER BY opened_at DESC, package_id DESC LIMIT $5;
 -- volumes --
 SELECT * FROM retention.package_volumes WHERE agency = $1 AND package_id = ANY ($2) ORDER BY package_id, number;
 
+-- of_read --
+SELECT p.package_id, p.subject AS hold_id, p.state, p.medium, p.booking_number, p.given_at
+FROM retention.packages AS p JOIN retention.package_items AS i USING (package_id)
+WHERE p.agency = $1 AND i.agency = $1 AND i.read_id = $2 AND p.kind = 'hold' AND p.state IN ('given', 'closed')
+ORDER BY p.given_at, p.package_id;
+
 -- items --
 SELECT position, read_id, due_day, captured_at, record_sha256, images, volume FROM retention.package_items
 WHERE agency = $1 AND package_id = $2 ORDER BY position;

@@ -96,6 +96,7 @@ def _folded(name: str) -> str:
 
 def cover_of_hold(hold_id: str, facts: Mapping[str, Any], profile: AgencyProfile, purpose: str) -> Cover:
     """The cover of evidence under a hold: whose data, which case, by whom and why it is held."""
+    ground = str(facts["ground"]).replace("_", " ")
     placed = f"Held by {facts['placed_by_name']} since {facts['placed_at']:%Y-%m-%d %H:%M} UTC"
     return Cover(
         title="ALPR evidence package",
@@ -105,7 +106,10 @@ def cover_of_hold(hold_id: str, facts: Mapping[str, Any], profile: AgencyProfile
         confidentiality=f"CONFIDENTIAL - OFFICIAL USE ONLY - property of {profile.name}. "
         "ALPR data is investigation data: it is handed to nobody but those who need it for the case, and never published.",
         case_reference=str(facts["case_reference"]),
-        lines=(f"{placed}, ground: {str(facts['ground']).replace('_', ' ')}.",),
+        lines=(f"{placed}, ground: {ground}.",),
+        held_since=facts["placed_at"].isoformat(),
+        held_by=str(facts["placed_by_name"]),
+        held_on=f"held as evidence, ground: {ground}, case {facts['case_reference']}",
     )
 
 

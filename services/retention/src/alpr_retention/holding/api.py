@@ -13,11 +13,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field, FiniteFloat, StrictBool
 
+from alprcore.answering import Refusal
 from alprcore.errors import Transient
 from alprcore.model import Person, Refused
 from alprcore.policy import HOLD_PLACERS, AgencyProfile
 
-from ..web import UUID_TEXT, Body, Door, Refusal, need_id, read_body
+from ..web import UUID_TEXT, Body, Door, need_id, read_body
 from . import rules
 from .store.holds import PAGE, Holds, Step
 from .store.records_systems import RecordsSystems
@@ -192,7 +193,7 @@ class _Room:
             "overdue": row["released_at"] is None and row["review_due"] < now,
             "scope": {
                 "kind": rules.kind_of(scope),
-                "words": rules.words_of(scope),
+                "words": rules.words_of(scope, profile.timezone),
                 "reads_named": len(scope.read_ids),
                 "entry": scope.entry,
                 "forward": scope.forward,

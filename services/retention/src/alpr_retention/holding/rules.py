@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from alprcore.model import ADMITTED, Decision, Person, Refused
 from alprcore.plates import normalize, pattern_fault, skeleton
@@ -217,8 +218,8 @@ def closed(scope: Scope, now: datetime) -> bool:
     return until is not None and datetime.fromisoformat(until) + _SPOOL < now
 
 
-def words_of(scope: Scope) -> str:
-    """Say what a hold covers without naming a plate or a person."""
+def words_of(scope: Scope, zone: str = "UTC") -> str:
+    """Say what a hold covers without naming a plate or a person; times are those of the zone."""
     criteria = scope.criteria or {}
     what = [f"{len(scope.read_ids)} reads, named one by one"] if scope.read_ids else []
     if scope.entry is not None:
@@ -229,6 +230,8 @@ def words_of(scope: Scope) -> str:
         what.append("one plate and its look-alikes")
     if "partial" in criteria or "partial_skeleton" in criteria:
         what.append("plates that fit a pattern")
+    if "state" in criteria:
+        what.append(f"state {criteria['state']}")
     if "device_ids" in criteria:
         count = len(criteria["device_ids"])
         what.append("one device" if count == 1 else f"{count} devices")
@@ -239,9 +242,9 @@ def words_of(scope: Scope) -> str:
     elif "hits" in criteria:
         what.append("hits")
     if "captured_from" in criteria:
-        what.append(f"from {_short(criteria['captured_from'])}")
+        what.append(f"from {_short(criteria['captured_from'], zone)}")
     if "captured_to" in criteria:
-        what.append(f"until {_short(criteria['captured_to'])}")
+        what.append(f"until {_short(criteria['captured_to'], zone)}")
     return ", ".join(what) + (", and reads still to come" if scope.forward else "")
 
 
@@ -375,5 +378,5 @@ def _end_of(day: date) -> datetime:
     return datetime.combine(day, time(23, 59, 59), UTC)
 
 
-def _short(moment: str) -> str:
-    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _short(moment: str, zone: str) -> str:
+    return datetime.fromisoformat(moment).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")

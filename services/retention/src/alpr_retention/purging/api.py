@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import Field
 
-from alprcore.model import Person
+from alprcore.answering import Refusal
+from alprcore.model import Person, Refused
 
 from ..telling import Outbox
-from ..web import Body, Door, Refusal, need_id, read_body
+from ..web import Body, Door, need_id, read_body
+from . import rules
 from .store import Purges
 
 logger = logging.getLogger(__name__)
@@ -28,6 +32,18 @@ class PurgeBody(Body):
     """A purge or its preview: every due day before `as_of`; none: all that have ended."""
 
     as_of: date | None = None
+
+
+class LossBody(Body):
+    """Why an image is given up as lost, or what the second person says to it."""
+
+    note: str = Field("", max_length=2000)
+
+
+class SettlementBody(LossBody):
+    """What the second person decides about an image that another one has declared lost."""
+
+    decision: Literal["confirm", "deny"]
 
 
 def routes(door: Door, purges: Purges, outbox: Outbox) -> APIRouter:
@@ -74,6 +90,43 @@ def routes(door: Door, purges: Purges, outbox: Outbox) -> APIRouter:
         await outbox.tell(person, "purge_requested", run_id, door.clock(), {"run_id": run_id})
         return JSONResponse(await seen(person, run_id), 201 if done else 202)
 
+    @router.get("/v1/retention/damaged-images")
+    async def get_damaged(request: Request) -> Response:
+        """Images of held reads that do not open, what is open first: they keep their day from being purged."""
+        person = door.asker(request, RUN_READERS)
+        rows = await purges.damages.listed(person.agency)
+        return JSONResponse({"damaged": [_damaged(row, person) for row in rows]})
+
+    @router.post("/v1/retention/damaged-images/{read_id}/{role}/losses")
+    async def post_loss(request: Request, read_id: str, role: str) -> Response:
+        """Declare an image lost: it cannot be brought back from any copy of the store."""
+        person = door.asker(request, rules.LOSS_ROLES)
+        body = await read_body(request, LossBody, person)
+        name = need_id(read_id, person, "IMAGE_UNKNOWN", "no such damaged image")
+        return await decided(person, name, role, purges.damages.declare(person, name, role, body.note, door.clock()))
+
+    @router.post("/v1/retention/damaged-images/{read_id}/{role}/settlements")
+    async def post_settlement(request: Request, read_id: str, role: str) -> Response:
+        """Agree as the second person, or not: the next run keeps the read without the image."""
+        person = door.asker(request, rules.LOSS_ROLES)
+        body = await read_body(request, SettlementBody, person)
+        name = need_id(read_id, person, "IMAGE_UNKNOWN", "no such damaged image")
+        settled = purges.damages.settle(person, name, role, body.decision, body.note, door.clock())
+        return await decided(person, name, role, settled)
+
+    async def decided(person: Person, read_id: str, role: str, act: Awaitable[Refused | None]) -> Response:
+        try:
+            refused = await act
+        except LookupError:
+            raise Refusal(404, "IMAGE_UNKNOWN", "no such damaged image", person=person) from None
+        if refused is not None:
+            status = 409 if refused.reason_code == "STATE_CONFLICT" else 403
+            facts = {"rule_id": refused.rule_id}
+            raise Refusal(status, refused.reason_code, refused.detail, person=person, facts=facts)
+        rows = await purges.damages.listed(person.agency)
+        found = (row for row in rows if (str(row["read_id"]), row["role"]) == (read_id, role))
+        return JSONResponse(next((_damaged(row, person) for row in found), {}), 201)
+
     @router.get("/v1/retention/runs")
     async def get_runs(request: Request) -> Response:
         person = door.asker(request, RUN_READERS)
@@ -85,3 +138,16 @@ def routes(door: Door, purges: Purges, outbox: Outbox) -> APIRouter:
         return JSONResponse(await seen(person, need_id(run_id, person, "RUN_UNKNOWN", "no such purge")))
 
     return router
+
+
+def _damaged(row: Mapping[str, Any], person: Person) -> dict[str, Any]:
+    times = ("found_at", "declared_at", "confirmed_at")
+    return {
+        **row,
+        "read_id": str(row["read_id"]),
+        "hold_ids": [str(hold) for hold in row["hold_ids"]],
+        "run_id": str(row["run_id"]) if row["run_id"] else None,
+        "due_day": None if row["due_day"] == date.max else row["due_day"].isoformat(),
+        **{name: row[name].isoformat() if row[name] else None for name in times},
+        "may": rules.loss_acts(person, row),
+    }

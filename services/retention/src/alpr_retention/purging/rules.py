@@ -10,11 +10,32 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
+from alprcore.model import ADMITTED, Decision, Person, Refused
+
 COUNTED: Final = ("reads", "hits", "held", "images")
 OPEN: Final = frozenset({"planned", "cut", "keyless", "cleared"})
 """States of an item that something is still to be done about."""
 STOPPING: Final = frozenset({"RETENTION_SCHEDULE_MISSING", "CUSTODIAN_APPROVAL_REQUIRED", "RETENTION_CHANGE_PENDING"})
 """Why an agency's own policy keeps its records from going: its certificate says `stopped` (RET-05, RET-14)."""
+
+LOSS_ROLES: Final = frozenset({"custodian", "program_manager", "retention_officer"})
+"""Who answers for the records and may say that an image of a held one is lost."""
+LOSS_SETTLERS: Final = frozenset({"custodian", "program_manager"})
+"""Whose agreement, as a second person's, lets a held read go on without it."""
+BARRING: Final = frozenset({"open", "declared"})
+"""States of a damaged image in which its read keeps the whole day of its agency from being purged."""
+SEEN: Final[Mapping[str, tuple[str, str]]] = {
+    "damaged": ("held_image_damaged", "it does not open as it was stored; its day is not purged"),
+    "missing": ("held_image_missing", "it is gone from the store and under no hold's key either"),
+    "lost": ("held_image_lost", "the read is kept without it, as two people decided"),
+    "mended": ("held_image_mended", "it opens again"),
+}
+"""What a run says of an image of a held read: the kind of its entry, and words."""
+DECIDED: Final[Mapping[str, str]] = {
+    "declare": "image_loss_declared",
+    "confirm": "image_loss_confirmed",
+    "deny": "image_loss_denied",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,26 @@ class Item:
     stores: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     strays: Sequence[str] = ()
     answers: Sequence[Answer] = ()
+
+
+def may_decide_loss(person: Person, image: Mapping[str, Any], decision: str) -> Decision:
+    """Decide whether this person may say that a held image is lost, or agree or not as the second (RET-07, RET-10).
+
+    An image that is evidence goes by two people of those who answer for the records, as a hold does.
+    """
+    settles = decision != "declare"
+    if (LOSS_SETTLERS if settles else LOSS_ROLES).isdisjoint(person.roles):
+        return Refused("RET-07", "ROLE_NOT_AUTHORISED", "those who answer for the records decide on a lost image")
+    if image["state"] != ("declared" if settles else "open"):
+        return Refused("RET-07", "STATE_CONFLICT", "nothing is to be decided about this image now")
+    if settles and person.person_id == image["declared_by"]:
+        return Refused("RET-07", "SECOND_PERSON_REQUIRED", "another person than the one who declared it lost")
+    return ADMITTED
+
+
+def loss_acts(person: Person, image: Mapping[str, Any]) -> list[str]:
+    """List what this person may do about a damaged image next."""
+    return [act for act in DECIDED if may_decide_loss(person, image, act) is ADMITTED]
 
 
 def silent(item: Item, doors: Iterable[str]) -> tuple[str, ...]:
@@ -158,8 +199,18 @@ def day_of(item: Item, doors: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def report_of(run: Mapping[str, Any], items: Sequence[Item], doors: Sequence[str]) -> dict[str, Any]:
-    """Write what a run did for one agency so far: days, totals, every store, the holds it met, what went wrong."""
+def report_of(
+    run: Mapping[str, Any],
+    items: Sequence[Item],
+    doors: Sequence[str],
+    lost: Sequence[Mapping[str, str]] = (),
+    profile_version: str = "",
+) -> dict[str, Any]:
+    """Write what a run did for one agency so far: days, totals, every store, the holds it met, what went wrong.
+
+    `lost` are images without which held reads went on. A run that met nothing of the agency says that nothing was due,
+    under `profile_version`, and no store is asked (RET-15).
+    """
     ordered = sorted(items, key=lambda item: (item.due_day, item.kind))
     holds: Counter[str] = Counter()
     for item in ordered:
@@ -168,12 +219,13 @@ def report_of(run: Mapping[str, Any], items: Sequence[Item], doors: Sequence[str
         "run_id": run["run_id"],
         "as_of": run["as_of"],
         "started_at": run["started_at"],
-        "profile_version": next((item.profile_version for item in ordered if item.profile_version), ""),
+        "profile_version": next((item.profile_version for item in ordered if item.profile_version), profile_version),
         "outcome": outcome_of(ordered, doors),
         "days": [day_of(item, doors) for item in ordered],
         "totals": totals_of(ordered),
         "stores": stores_of(ordered, doors),
         "holds": [{"hold_id": hold, "reads": reads} for hold, reads in sorted(holds.items())],
+        "lost_images": [dict(one) for one in lost],
         "errors": errors_of(ordered, doors),
     }
 

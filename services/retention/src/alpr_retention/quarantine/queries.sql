@@ -67,6 +67,21 @@ ORDER BY letter_id;
 -- drop_letters --
 DELETE FROM retention.frame_quarantine WHERE agency = $1 AND letter_id = ANY ($2::uuid[]);
 
+-- strangers --
+SELECT count(*) FROM retention.frame_quarantine WHERE agency = $1 AND reason_code = ANY ($3)
+  AND received_at >= $2::date AT TIME ZONE 'UTC' AND received_at < ($2::date + 1) AT TIME ZONE 'UTC';
+
+-- count_flood --
+INSERT INTO retention.quarantine_floods AS f (agency, received_on, topic, reason_code, letters, bytes, first_at, last_at)
+VALUES ($1, $2, $3, $4, 1, $5, $6, $6)
+ON CONFLICT (agency, received_on, topic, reason_code) DO UPDATE SET letters = f.letters + 1,
+    bytes = f.bytes + excluded.bytes, last_at = excluded.last_at
+RETURNING letters = 1;
+
+-- floods --
+SELECT received_on, topic, reason_code, letters, bytes, first_at, last_at FROM retention.quarantine_floods
+WHERE agency = $1 ORDER BY received_on DESC, letters DESC LIMIT 100;
+
 -- reasons --
 SELECT topic, reason_code, count(*) AS letters, sum(bytes)::bigint AS bytes, min(received_at) AS oldest,
        max(received_at) AS newest

@@ -17,6 +17,10 @@ from ..expiry import UNATTRIBUTED as UNATTRIBUTED  # noqa: PLC0414 - part of wha
 FRAMES_KEPT: Final = timedelta(days=9)
 """How long the image of a frame lies in the store: its message is gone after 8 days, as dead letters are, with its key."""
 DAY_KEY: Final = "letters-"
+STRANGERS: Final = frozenset(
+    {"AGENCY_MISMATCH", "DEVICE_UNKNOWN", "MALFORMED", "SCHEMA_UNKNOWN", "SIGNATURE_INVALID", "SIGNATURE_MISSING"}
+)
+"""Why a letter is nobody's for sure: no key of a registered device has signed it. Anyone can send as many as they like."""
 _WAITED: Final = timedelta(days=2)
 _NO_CLOCK: Final = datetime(1970, 1, 2, tzinfo=UTC)  # earlier times say nothing, and have no place in every time zone
 LARGEST_LINE: Final = 64 * 1024
@@ -52,6 +56,14 @@ def letter_id(topic: str, partition: int, offset: int, timestamp_ms: int) -> str
 def owner(claimed: str, profiles: Mapping[str, AgencyProfile]) -> str:
     """Give the agency that a letter is kept for: the one it names when that is known."""
     return claimed if claimed in profiles else UNATTRIBUTED
+
+
+def floods(letter: Letter, kept: int, limit: int) -> bool:
+    """Tell whether a letter is only counted: so many of strangers were kept of its agency and day already (RET-11).
+
+    What a registered device has signed is a record whatever is wrong with it, and is always kept.
+    """
+    return letter.reason_code in STRANGERS and kept >= limit
 
 
 def stays_until(letter: Letter, profiles: Mapping[str, AgencyProfile]) -> date:

@@ -7,7 +7,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from alprcore.topics import Topic
 
 from .. import metrics
 from ..store import ImageKeys
+from ..telling import Outbox
 from . import rules
 from .rules import Letter
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 _QUERIES: Final = load_queries("alpr_retention.quarantine")
 _SCOPE: Final = "SELECT set_config('alpr.agencies', $1, true)"
 _AT_ONCE: Final = 200
+_REMEMBERED: Final = timedelta(days=9)
+"""Days whose letters can still come: their topic keeps them for 8."""
 
 
 class Quarantine:
@@ -48,8 +51,13 @@ class Quarantine:
         keys: ImageKeys,
         profiles: Mapping[str, AgencyProfile],
         clock: Callable[[], datetime],
+        outbox: Outbox,
+        strangers: int = 10_000,
     ) -> None:
+        """`strangers`: letters that no registered device has signed and that are kept whole of an agency and day."""
         self._pool, self._objects, self._keys, self._profiles, self._clock = pool, objects, keys, profiles, clock
+        self._outbox, self._strangers = outbox, strangers
+        self._kept: dict[tuple[str, date], int] = {}
 
     @asynccontextmanager
     async def _scoped(self, agency: str) -> AsyncIterator[Any]:
@@ -65,6 +73,8 @@ class Quarantine:
         async with self._scoped(agency) as connection:
             if await connection.fetchval(_QUERIES["has_letter"], agency, UUID(letter.letter_id)):
                 return
+        if await self._floods(letter, len(message.value or b"")):
+            return
         try:
             day = rules.stays_until(letter, self._profiles)
         except LookupError as error:
@@ -87,6 +97,36 @@ class Quarantine:
                 hashlib.sha256(packed).digest(), len(packed), missing,
             )  # fmt: skip
         metrics.LETTERS.labels(letter.topic, "unattributed" if agency == rules.UNATTRIBUTED else "kept").inc()
+        if letter.reason_code in rules.STRANGERS:
+            self._kept[agency, letter.received_at.date()] += 1
+
+    async def _floods(self, letter: Letter, size: int) -> bool:
+        """Count a letter of a stranger that is not kept any more today; the first of a day and reason is told."""
+        if letter.reason_code not in rules.STRANGERS:
+            return False
+        agency, on = letter.agency, letter.received_at.date()
+        if (agency, on) not in self._kept:
+            self._kept = {key: kept for key, kept in self._kept.items() if key[1] >= on - _REMEMBERED}
+            async with self._scoped(agency) as connection:
+                self._kept[agency, on] = await connection.fetchval(
+                    _QUERIES["strangers"], agency, on, list(rules.STRANGERS)
+                )
+        if not rules.floods(letter, self._kept[agency, on], self._strangers):
+            return False
+        async with self._outbox.change(agency) as connection:
+            first = await connection.fetchval(
+                _QUERIES["count_flood"], agency, on, letter.topic, letter.reason_code, size, letter.received_at
+            )
+            if first:
+                facts = {"topic": letter.topic, "code": letter.reason_code, "limit": str(self._strangers)}
+                subject = f"{agency}/{on.isoformat()}/{letter.reason_code}"
+                await self._outbox.record(
+                    connection, None, "quarantine_flooded", subject, letter.topic, self._clock(), agency=agency,
+                    facts=facts,
+                )  # fmt: skip
+                log.error("quarantine_flooded", extra={**facts, "agency": agency})
+        metrics.LETTERS.labels(letter.topic, "counted").inc()
+        return True
 
     async def _image(self, frame: Frame | None) -> tuple[bytes | None, bool]:
         """Fetch the image that a frame refers to, and say whether there should be one that is gone."""
@@ -222,7 +262,9 @@ class Quarantine:
         async with self._scoped(agency) as connection:
             reasons = await connection.fetch(_QUERIES["reasons"], agency)
             rows = await connection.fetch(_QUERIES["letters"], agency, UUID(after) if after else None, limit)
+            floods = await connection.fetch(_QUERIES["floods"], agency)
         return {
+            "floods": [_shown(row) for row in floods],
             "reasons": [_shown(row) for row in reasons],
             "letters": [
                 {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote
 
@@ -10,11 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field, StrictBool, StringConstraints
 
+from alprcore.answering import Refusal
 from alprcore.evidence import MEDIA
 from alprcore.model import Decision, Person, Refused
 from alprcore.policy import AgencyProfile
 
-from ..web import UUID_TEXT, Body, Door, Refusal, need_id, read_body, read_bytes
+from ..web import UUID_TEXT, Body, Door, need_id, read_body, read_bytes
 from . import rules
 from .store import LETTERED, PAGE, Document, Given, HandingStore, RequestStore, asked_of
 
@@ -295,8 +297,10 @@ def routes(
             raise Refusal(409, "STEP_OUT_OF_ORDER", "this request is not answered by a letter", person=person)
         decision = row["decision"] or {}
         text = rules.letter(
-            profile, asked_of(row), request_id, rules.State(row["state"]), row["submitted_at"],
+            profile, asked_of(row), request_id, rules.State(row["state"]),
+            datetime.fromisoformat(decision["decided_at"]) if decision else row["submitted_at"],
             reason=decision.get("note", ""), basis=row["basis"] or (),
+            signed=(decision.get("decided_name", ""), decision.get("decided_as", "")),
         )  # fmt: skip
         return Response(text, 200, {"cache-control": "no-store"}, "text/plain; charset=utf-8")
 

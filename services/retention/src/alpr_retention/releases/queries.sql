@@ -120,6 +120,18 @@ WHERE d.agency = $1 AND d.delivery_id IN (
     SELECT i.delivery_id FROM retention.share_items AS i WHERE i.agency = $1 AND i.read_id = $2)
 ORDER BY d.prepared_at;
 
+-- over --
+-- closed before a day, with nothing left to be done about them
+SELECT r.request_id, r.closed_on FROM retention.release_requests AS r
+LEFT JOIN retention.release_filings AS f USING (request_id)
+WHERE r.agency = $1 AND r.closed_on < $2 AND r.state IN ('denied', 'fulfilled', 'routed_to_records', 'refused', 'withdrawn')
+  AND (f.request_id IS NULL OR f.acknowledged_at IS NOT NULL)
+  AND (r.package_state IS NULL OR r.package_state NOT IN ('building', 'ready'))
+ORDER BY r.closed_on, r.request_id LIMIT $3;
+
+-- dispose --
+SELECT retention.dispose_file($1, $2, $3);
+
 -- holders --
 SELECT d.recipient_agency AS holder, count(DISTINCT i.read_id) AS reads, max(d.delivered_at) AS last_at
 FROM retention.share_deliveries AS d JOIN retention.share_items AS i USING (delivery_id)

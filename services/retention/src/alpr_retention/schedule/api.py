@@ -12,11 +12,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from alprcore.answering import Refusal
 from alprcore.model import Decision, Person, Refused
 from alprcore.policy import LONGEST, AgencyProfile, ScheduleEntry
 from alprcore.profiles import problems_of
 
-from ..web import Body, Door, Refusal, need_id, read_body
+from ..web import Body, Door, need_id, read_body
 from . import rules
 from .store import Schedule
 
@@ -185,8 +186,9 @@ def routes(schedule: Schedule, door: Door, profiles: Mapping[str, AgencyProfile]
 
 def _report(row: Mapping[str, Any], person: Person) -> dict[str, Any]:
     seen = {receipt["seen_by"] for receipt in row["seen"]}
-    waits = rules.addressed_to(person, row["roles"]) and person.person_id not in seen
-    return {**row, "may": ["acknowledge"] if waits else []}
+    asked = rules.waits_to_be_seen(row)
+    waits = asked and rules.addressed_to(person, row["roles"]) and person.person_id not in seen
+    return {**row, "waits": asked and not seen, "may": ["acknowledge"] if waits else []}
 
 
 def shown(row: Mapping[str, Any], person: Person, profile: AgencyProfile) -> dict[str, Any]:

@@ -213,6 +213,9 @@ WHERE agency = $1 AND due_day = $2 AND what = $3 AND settled_at IS NULL RETURNIN
 INSERT INTO retention.destruction_reports (report_id, agency, run_id, made_at, roles, report)
 VALUES ($1, $2, $3, $4, $5, $6::jsonb) ON CONFLICT DO NOTHING RETURNING report_id;
 
+-- reported --
+SELECT report_id FROM retention.destruction_reports WHERE run_id = ANY ($1);
+
 -- reports --
 SELECT r.report_id, r.roles, r.report,
     EXISTS (SELECT FROM retention.destruction_reports AS n WHERE n.agency = r.agency AND n.run_id = r.run_id

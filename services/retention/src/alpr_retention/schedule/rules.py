@@ -265,6 +265,12 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value or "")
 
 
+def waits_to_be_seen(report: Mapping[str, Any]) -> bool:
+    """Tell whether somebody should say that they have seen a report: not where nothing was due and nothing went wrong."""
+    certificate = report["certificate"]
+    return bool(certificate["days"] or certificate["errors"] or report["outcome"] != "complete")
+
+
 def addressed_to(person: Person, roles: Sequence[str]) -> str:
     """Say in which of its roles a report is addressed to somebody; empty when it is not."""
     return next((role for role in roles if role in person.roles), "")

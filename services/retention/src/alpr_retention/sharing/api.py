@@ -12,10 +12,11 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 
+from alprcore.answering import Refusal
 from alprcore.model import Person, Refused
 from alprcore.policy import AgencyProfile
 
-from ..web import Body, Door, Refusal, need_id, read_body
+from ..web import Body, Door, need_id, read_body
 from . import rules
 from .store import Agreements, Demands, Repositories
 

@@ -93,6 +93,14 @@ SELECT pg_try_advisory_xact_lock(x'616c7074'::int, hashtext($1 || ' ' || $2));
 -- whoever stops the flow waits for a batch that is on its way, and none leaves after
 SELECT running FROM retention.repositories WHERE agency = $1 AND adapter = $2 FOR SHARE;
 
+-- found_there --
+-- what lies there by the notes and is not known here to: entered, and looked for here at $6
+INSERT INTO retention.repository_items AS i (agency, adapter, read_id, captured_at, revision, sent_revision, look_at)
+SELECT $1, $2, n.read_id, n.captured_at, n.revision, n.revision, $6
+FROM unnest($3::uuid[], $4::integer[], $5::timestamptz[]) AS n (read_id, revision, captured_at)
+ON CONFLICT (agency, adapter, read_id) DO UPDATE SET sent_revision = excluded.sent_revision, look_at = excluded.look_at
+WHERE i.sent_revision IS NULL;
+
 -- waiting_items --
 SELECT read_id, captured_at FROM retention.repository_items
 WHERE agency = $1 AND adapter = $2 AND sent_revision IS NULL AND take_back = '' ORDER BY read_id LIMIT $3

@@ -2,5 +2,8 @@
 
 from .keys import HOLD, ImageKeys, Images
 from .records import Records, images_of
+from .sealing import DAMAGED, MISSING, Job, Sealed, Sealers
 
-__all__ = ["HOLD", "ImageKeys", "Images", "Records", "images_of"]
+__all__ = [
+    "DAMAGED", "HOLD", "MISSING", "ImageKeys", "Images", "Job", "Records", "Sealed", "Sealers", "images_of",
+]  # fmt: skip

@@ -40,13 +40,13 @@ class ImageKeys:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _path(self, agency: str, name: str) -> Path:
         if not agency or "/" in agency or agency.startswith("."):
             raise ValueError("not an agency")
-        return self._folder / agency / f"{name}.key"
+        return self.folder / agency / f"{name}.key"
 
     def destroyed(self, agency: str, name: str) -> bool:
         """Whether there was a key of this name and it was destroyed."""
@@ -131,7 +131,7 @@ class ImageKeys:
         return sorted(path.stem for path in self._path(agency, "").parent.glob(f"{beginning}*.key"))
 
     def _named(self, kind: str) -> Iterator[tuple[str, date]]:
-        for path in self._folder.glob(f"*/*.{kind}"):
+        for path in self.folder.glob(f"*/*.{kind}"):
             with suppress(ValueError):  # a hold's key, or another feature's
                 yield path.parent.name, date.fromisoformat(path.stem)
 

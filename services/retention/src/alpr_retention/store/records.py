@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from alprcore.errors import InvalidMessage, Transient
-from alprcore.model import Hit, ImageRef, Read
+from alprcore.model import FrameProof, Hit, ImageRef, Read
 from alprcore.plates import skeleton
 from alprcore.postgres import load_queries, translated
 
@@ -32,6 +32,12 @@ def _image(ref: ImageRef) -> dict[str, Any]:
         "sha256": ref.sha256.hex(),
         "sealed_to": ref.sealed_to.isoformat() if ref.sealed_to else "",
     }
+
+
+def _frame(frame: FrameProof) -> list[Any]:
+    """What the camera signed, as a row keeps it: `alprcore.evidence.origin` reads it back."""
+    texts = [base64.b64encode(part).decode() for part in (frame.sha256, frame.signature, frame.device_key)]
+    return [frame.sequence, frame.placed, frame.view.value, *texts]
 
 
 def images_of(read: Read) -> list[dict[str, Any]]:
@@ -95,7 +101,7 @@ def _read_row(new: _NewRead) -> tuple[Any, ...]:
         new.read_id, new.due, read.agency, read.revision, read.retracted, plate, skeleton(plate), read.state,
         read.confidence, read.captured_at, read.received_at, read.read_at, read.device_id, read.device_kind.value,
         read.device_name, read.camera_id, read.direction, point.latitude, point.longitude,
-        json.dumps(images_of(read)), json.dumps(details),
+        json.dumps(images_of(read)), json.dumps(details), json.dumps(_frame(read.frame)) if read.frame else None,
     )  # fmt: skip
 
 

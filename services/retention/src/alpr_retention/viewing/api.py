@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from alprcore.answering import Refusal, problem
 from alprcore.errors import InvalidMessage
 from alprcore.model import ImageRole, Person
 from alprcore.policy import AgencyProfile
@@ -17,7 +18,7 @@ from .. import metrics
 from ..expiry import LIVE
 from ..store import Images, Records
 from ..telling import Outbox
-from ..web import UUID_TEXT, Door, Refusal, problem
+from ..web import UUID_TEXT, Door
 
 _SHOWN: Final = frozenset({ImageRole.CLOSEUP.value, ImageRole.CONTEXT.value})
 

@@ -20,13 +20,15 @@ def router() -> APIRouter:
     @routes.get("/records/purges")
     async def purges(request: Request, session: SignedIn = Depends(ground.visitor)) -> Response:
         async def values() -> dict[str, Any]:
-            runs, reports = await asyncio.gather(
+            runs, reports, damaged = await asyncio.gather(
                 ground.found(request, session, "/v1/retention/runs"),
                 ground.quietly(request, session, "/v1/retention/reports"),
+                ground.quietly(request, session, "/v1/retention/damaged-images"),
             )
             return {
                 "runs": runs.get("runs", []), "next": runs.get("next"), "starts": rules.starts_purges(session.person),
                 "reports": (reports or {}).get("reports", []),
+                "damaged": rules.unsettled_images((damaged or {}).get("damaged")),
             }  # fmt: skip
 
         return await ground.show(request, session, "purges.html", values)

@@ -33,7 +33,7 @@ def router(empowered: ground.Empowered) -> APIRouter:
             )
             return {
                 "requests": answer.get("release_requests", []), "next": answer.get("next"), "which": which,
-                "states": [("", "All"), *((code, rules.state(code)[0]) for code in _STATES), ("filed", "On file")],
+                "states": [("", "All"), *((code, rules.state(code)[0]) for code in _STATES), ("filed", "For the file")],
                 "form": form,
             }  # fmt: skip
 

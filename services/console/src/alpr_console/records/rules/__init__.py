@@ -17,7 +17,7 @@ from .forms import (
     taken,
 )
 from .pictures import Block, Column, Picture, columns, share
-from .runs import UNDER_WAY, counted, run_progress, run_stores
+from .runs import UNDER_WAY, counted, run_progress, run_stores, unsettled_images
 from .schedule import changed, schedule_facts
 from .sections import (
     APPROVES,
@@ -99,5 +99,6 @@ __all__ = [
     "tabs",
     "taken",
     "tasks",
+    "unsettled_images",
     "words_of",
 ]

@@ -17,6 +17,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "DVD_ANSWER_REQUIRED": "Say whether a copy on DVD was considered, and why or why not.",
     "FIELD_INVALID": "Complete the field named and send it again.",
     "HOLD_GROUND_NOT_IN_PROFILE": "It binds as a provisional hold until the program manager confirms or lifts it.",
+    "HELD_IMAGE_DAMAGED": "An image under hold does not open: see Images that do not open, under Purge.",
     "LEDGER_UNAVAILABLE": "Nothing was read or released. Try again when the ledger records again.",
     "PURGE_RUNNING": "A purge runs already: see it under Purge.",
     "RECIPIENT_CLASS_NOT_PERMITTED": "The agency's policy does not permit this recipient. Deny the request.",

@@ -41,6 +41,12 @@ def run_stores(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     return shown
 
 
+def unsettled_images(rows: Any) -> list[Mapping[str, Any]]:
+    """Pick the damaged images about which something is to be decided or was decided and no run has gone on yet."""
+    found = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    return [row for row in found if row.get("state") in ("open", "declared", "lost") and not row.get("run_id")]
+
+
 def counted(counts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List counts by kind of record, in words."""
     return [(kind(name), number(count)) for name, count in counts.items() if isinstance(count, int)]

@@ -33,7 +33,7 @@ def stock_charts(stock: Mapping[str, Any]) -> dict[str, Chart]:
 
 def day_chart(rows: Any) -> Chart:
     """Make the picture of what a change moves, by the day it is due now."""
-    return _chart(rows, _day, "get another day")
+    return _chart(rows, lambda row: _day(row, "%b %-d, %Y"), "get another day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ def _count(row: Mapping[str, Any], name: str = "reads") -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _day(row: Mapping[str, Any]) -> str:
+def _day(row: Mapping[str, Any], form: str = "%b %-d") -> str:
     code = str(row.get("day", ""))
     try:
-        return f"{date.fromisoformat(code):%b %-d}"
+        return date.fromisoformat(code).strftime(form)
     except ValueError:
         return code

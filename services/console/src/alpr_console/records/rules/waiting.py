@@ -45,6 +45,10 @@ WAITING: Final = (
         {"approve": "Approve a change of the schedule"},
     ),
     Part(
+        "/v1/retention/damaged-images", "damaged", "/records/purges", "",
+        {"declare": "Decide on an image that does not open", "confirm": "Agree that an image is lost, or not"},
+    ),
+    Part(
         "/v1/holds", "holds", "/records/holds", "hold_id",
         {
             "confirm": "Confirm or lift a provisional hold", "release": "Agree to the release of a hold",
@@ -80,7 +84,7 @@ def tasks(part: Part, answer: Mapping[str, Any]) -> list[Task]:
         act = next((act for act in part.acts if act in may and (act not in _LATE_ONLY or row.get("overdue"))), None)
         if act is None:
             continue
-        page = f"{part.page}/{row.get(part.key, '')}"
+        page = f"{part.page}/{row.get(part.key, '')}" if part.key else part.page
         found.append(Task(part.acts[act], _about(row), page, str(row.get("review_due") or "")))
     return found
 

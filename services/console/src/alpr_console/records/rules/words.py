@@ -58,6 +58,9 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "delivered": ("Delivered", "good"),
     "open": ("Open", "warn"),
     "closed": ("Closed", "plain"),
+    # an image that does not open
+    "declared": ("Waits for a second person", "warn"),
+    "lost": ("Lost", "bad"),
 }
 """A state's words and tone; what is not named here is shown as its code in words."""
 
@@ -92,6 +95,7 @@ KINDS: Final[Mapping[str, str]] = {
     "objects": "Objects",
     "keys": "Image keys",
     "held": "Held back",
+    "letters": "Dead letters",
 }
 _BYTES: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from alprcore import evidence
 from alprcore.errors import InvalidMessage
-from alprcore.evidence import About, Cover, File, Item, Kind, LedgerEvent, Redaction, Verification
+from alprcore.evidence import About, Cover, File, Item, Kind, LedgerEvent, Redaction, Signed, Verification
 from alprcore.seal import PackageSigner, key_fingerprint
 
 from .bench import Bench
@@ -149,6 +149,8 @@ class _Attempt:
             medium=package["medium"],
             witness=package["witness"],
         )
+        cover = self._cover
+        self._held = evidence.Held(cover.held_since, cover.held_by, cover.held_on) if cover.held_since else None
         self._capacity = builder.capacities.get(package["medium"], min(builder.capacities.values()))
         self._notes: Counter[Redaction] = Counter()
         self.done: list[dict[str, Any]] = []
@@ -206,14 +208,32 @@ class _Attempt:
         )
         notes = (*notes, *evidence.trail_note(self.about.kind, 1))
         if gone:
-            notes = (*notes, Redaction("RET-12", "image_missing", gone, "Images that were lost before they were held."))
+            notes = (
+                *notes,
+                Redaction(
+                    "RET-12",
+                    "image_missing",
+                    gone,
+                    "Images that were lost before this package was made; custody.json says when.",
+                ),
+            )
         events = papers.events.get(row["read_id"], [])
-        return _Found(item["position"], row, hits, pictures, said, notes, events)
+        signed = evidence.signed_frame(row)
+        if signed and "context" in pictures:
+            sha256 = hashlib.sha256(pictures["context"]).hexdigest()
+            notes = (*notes, *evidence.camera_note(sha256, signed.sha256))
+        return _Found(item["position"], row, hits, pictures, said, notes, events, signed)
 
     async def _add(self, volume: _Volume, found: _Found) -> None:
         row, place = found.row, found.position + 1
         folder = evidence.folder_of(place, row["read_id"])
         read = evidence.shown_read(row)
+        if signed := found.signed:
+            read["frame"] = {"sha256": signed.sha256, "signed": evidence.FRAME, "key": signed.key_file}
+            await volume.add(f"{folder}/{evidence.FRAME}", signed.text)
+            await volume.add(f"{folder}/{evidence.FRAME_SIGNATURE}", signed.signature)
+            if not any(file.name == signed.key_file for file in volume.files):
+                await volume.add(signed.key_file, signed.pem)
         record = await volume.add(f"{folder}/read.json", _json(read))
         hits = [evidence.shown_hit(hit) for hit in found.hits]
         if hits:
@@ -228,7 +248,7 @@ class _Attempt:
                 await volume.add(volume.proofs[event.index], event.proof.encode())
         chain = evidence.custody_of(
             row | row["details"], hits, found.events, volume.proofs,
-            packed_at=self._builder.clock().isoformat(), packed_by=self.about.exporter,
+            packed_at=self._builder.clock().isoformat(), packed_by=self.about.exporter, held=self._held,
         )  # fmt: skip
         await volume.add(f"{folder}/custody.json", _json(chain))
         volume.reads.append({**read, "number": place, "hits": len(hits), "folder": folder})
@@ -289,13 +309,17 @@ class _Found:
     verifications: list[dict[str, Any]]
     notes: Sequence[Redaction]
     events: Sequence[LedgerEvent]
+    signed: Signed | None
 
     def laid(self) -> int:
         """Bytes that the folder takes at most: texts are counted double, for they are written out more widely."""
         texts = [2 * len(_json(one)) for one in (self.row, self.hits, self.verifications)]
         proofs = [len(event.proof) for event in self.events]
         custody = 2000 + 500 * (len(self.hits) + len(self.events))
-        return evidence.laid([*(len(picture) for picture in self.pictures.values()), *texts, *proofs, custody])
+        frame = (
+            [len(part) for part in (self.signed.text, self.signed.signature, self.signed.pem)] if self.signed else []
+        )
+        return evidence.laid([*frame, *(len(picture) for picture in self.pictures.values()), *texts, *proofs, custody])
 
 
 def _papers_of(volume: _Volume, more: int) -> int:

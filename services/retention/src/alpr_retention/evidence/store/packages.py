@@ -180,6 +180,13 @@ class Packages:
         ]
         return shown, found[-1]["package_id"] if len(rows) > limit else None
 
+    async def of_read(self, agency: str, read_id: str) -> list[dict[str, Any]]:
+        """Tell on which media a read lies as evidence: the packages that left, with their booking numbers."""
+        async with self.outbox.change(agency) as connection:
+            rows = await connection.fetch(_QUERIES["of_read"], agency, UUID(read_id))
+        ids = [{name: str(row[name]) for name in ("package_id", "hold_id")} for row in rows]
+        return [{**dict(row), **ids[at], "given_at": row["given_at"].isoformat()} for at, row in enumerate(rows)]
+
     async def items(self, connection: Any, agency: str, package_id: str) -> list[Item]:
         """The reads of a built package, by id and by the hashes of what went in (SHR-12)."""
         rows = await connection.fetch(_QUERIES["items"], agency, UUID(package_id))

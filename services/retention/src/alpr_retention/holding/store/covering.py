@@ -78,3 +78,12 @@ async def booked(
     facts = {"hold_id": hold_id, "package_id": package_id, "reads": str(len(read_ids)), "ended": str(ended).lower()}
     await outbox.record(connection, person, "hold_booked", hold_id, package_id, now, facts=facts)
     return ended
+
+
+async def note_images(
+    connection: Any, agency: str, hold_ids: Sequence[UUID], act: str, person: Person | None, note: str, now: datetime
+) -> None:
+    """Write into the story of holds what became of an image that they keep; `person` None: this service found it."""
+    by = (person.person_id, person.full_name) if person else ("retention", "retention")
+    for hold_id in hold_ids:
+        await connection.execute(QUERIES["add_act"], hold_id, agency, act, now, *by, note)

@@ -10,12 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from alprcore.calling import Caller, CallFailed
+from alprcore.calling import AskedSystem, Caller, CallFailed
 from alprcore.casefiles import LARGEST, CaseFile, Question, Status, body_of, headers_of, read_answer, stub_answer
 from alprcore.errors import InvalidMessage
 from alprcore.policy import AgencyProfile
 
-from ...settings import CaseFileSettings
 from .. import rules
 
 MANUAL: Final = "manual"
@@ -26,21 +25,11 @@ HTTP: Final = "http"
 class RecordsSystems:
     """The records system of each agency. One without a setting has persons who enter what the case file says."""
 
-    def __init__(self, settings: Mapping[str, CaseFileSettings], clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Mapping[str, AskedSystem], clock: Callable[[], datetime]) -> None:
         """Raises `Misconfigured` for a system that cannot be asked safely, before anything is asked."""
         self._settings, self._clock = settings, clock
         self._callers = {
-            agency: Caller(
-                f"case_files.{agency}",
-                one.url,
-                secret_file=one.secret_file,
-                cert_file=one.cert_file,
-                key_file=one.key_file,
-                ca_file=one.ca_file,
-                timeout_s=one.timeout_s,
-            )
-            for agency, one in settings.items()
-            if one.adapter == HTTP
+            agency: Caller(f"case_files.{agency}", one) for agency, one in settings.items() if one.adapter == HTTP
         }
 
     def adapter_of(self, agency: str) -> str:

@@ -13,6 +13,7 @@ from alprcore.wire import decode_purge_answer
 
 from ... import metrics
 from ..rules import Item, certificate_of, report_of, settled
+from .damages import Damages
 from .rows import Rows
 from .shapes import Run
 
@@ -25,11 +26,13 @@ class Accounts:
     def __init__(
         self,
         rows: Rows,
+        damages: Damages,
         profiles: Mapping[str, AgencyProfile],
         doors: tuple[str, ...],
         clock: Callable[[], datetime],
     ) -> None:
-        self._rows, self._profiles, self._doors, self._clock = rows, profiles, doors, clock
+        self._rows, self._damages, self._profiles = rows, damages, profiles
+        self._doors, self._clock = doors, clock
 
     async def take_answer(self, message: Message) -> None:
         """Keep what a service answered to an order. Raises `InvalidMessage` and `Transient`."""
@@ -39,28 +42,42 @@ class Accounts:
         """Certify runs whose services have all answered or were waited for long enough."""
         agencies, now = await self._rows.agencies(self._profiles), self._clock()
         runs = await self._rows.unsettled(agencies)
+        if not runs:
+            return
         ids = [run.run_id for run in runs]
         items, told = await self._rows.items(agencies, ids), await self._rows.certificates(agencies, ids)
+        lost = await self._damages.of_runs(agencies, ids)
         for run in runs:
-            await self._settle(run, items.get(run.run_id, []), told.get(run.run_id, []), now)
+            await self._settle(run, items.get(run.run_id, []), told.get(run.run_id, []), lost, now)
 
-    async def _settle(self, run: Run, items: Sequence[Item], told: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    async def _settle(
+        self,
+        run: Run,
+        items: Sequence[Item],
+        told: Sequence[Mapping[str, Any]],
+        lost: Mapping[tuple[str, str], Sequence[Mapping[str, str]]],
+        now: datetime,
+    ) -> None:
+        """Certify a run to each agency: also that nothing was due, to those of which it met nothing."""
         waited = run.settle_by is None or now >= run.settle_by
         known = {row["agency"]: row["certificate"] for row in told}
         ends = {agency: str(certificate["outcome"]) for agency, certificate in known.items()}
-        for agency in sorted({item.agency for item in items}):
+        concerned = {item.agency for item in items} | (set(self._profiles) if run.outcome == "running" else set())
+        for agency in sorted(concerned):
             mine = [item for item in items if item.agency == agency]
             if not waited and not all(settled(item, self._doors) for item in mine):
                 continue
-            certificate, sha256 = certificate_of(report_of(run.facts(agency), mine, self._doors), agency, now)
+            profile, gone = self._profiles.get(agency), lost.get((run.run_id, agency), ())
+            report = report_of(run.facts(agency), mine, self._doors, gone, profile.version if profile else "")
+            certificate, sha256 = certificate_of(report, agency, now)
             ends[agency] = certificate["outcome"]
             if _said(certificate) != _said(known.get(agency, {})):
                 done = [item for item in mine if item.state == "cleared" and settled(item, self._doors)]
                 await self._rows.certify(run.run_id, agency, certificate, sha256, done, now)
-        if set(ends) >= {item.agency for item in items}:
+        if set(ends) >= concerned:
             outcome = "complete" if set(ends.values()) <= {"complete"} else "incomplete"
             if outcome != run.outcome:
-                await self._rows.settle_run(run.run_id, now, outcome, told=bool(items))
+                await self._rows.settle_run(run.run_id, now, outcome)
                 metrics.RUNS.labels(outcome).inc()
                 logger.info("purge_settled", extra={"run_id": run.run_id, "outcome": outcome})
 
@@ -69,14 +86,24 @@ class Accounts:
         runs = await self._rows.runs(run_id)
         ids = [run.run_id for run in runs]
         items, told = await self._rows.items([agency], ids), await self._rows.certificates([agency], ids)
+        lost = await self._damages.of_runs([agency], ids)
         return [
-            self._shown(run.facts(agency), run, items.get(run.run_id, []), told.get(run.run_id, [])) for run in runs
-        ]
+            self._shown(
+                run.facts(agency), run, items.get(run.run_id, []), told.get(run.run_id, []),
+                lost.get((run.run_id, agency), ()),
+            )
+            for run in runs
+        ]  # fmt: skip
 
     def _shown(
-        self, facts: Mapping[str, Any], run: Run, items: Sequence[Item], told: Sequence[Mapping[str, Any]]
+        self,
+        facts: Mapping[str, Any],
+        run: Run,
+        items: Sequence[Item],
+        told: Sequence[Mapping[str, Any]],
+        lost: Sequence[Mapping[str, str]],
     ) -> dict[str, Any]:
-        report = report_of(facts, items, self._doors)
+        report = report_of(facts, items, self._doors, lost)
         certificate = next((row for row in told), None)
         if certificate:
             state = str(certificate["outcome"])

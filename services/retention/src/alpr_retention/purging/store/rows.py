@@ -31,12 +31,12 @@ class Rows:
     """The purge's part of schema `retention`, always within the agencies that the caller names."""
 
     def __init__(self, pool: asyncpg.Pool, outbox: Outbox) -> None:
-        self._pool, self._outbox = pool, outbox
+        self._pool, self.outbox = pool, outbox
 
     @asynccontextmanager
     async def scoped(self, agencies: Iterable[str]) -> AsyncIterator[Any]:
         """Open a transaction that sees these agencies' rows. Raises `Transient`."""
-        async with self._outbox.change(*agencies) as connection:
+        async with self.outbox.change(*agencies) as connection:
             yield connection
 
     @asynccontextmanager
@@ -287,7 +287,7 @@ class Rows:
             )
             headers = wire.headers_for(Topic.PURGES, id=order.order_id, source=SOURCE, time=now)
             value = wire.encode_purge_order(order)
-            await self._outbox.put(connection, Topic.PURGES, key=agency, value=value, headers=headers, now=now)
+            await self.outbox.put(connection, Topic.PURGES, key=agency, value=value, headers=headers, now=now)
         return parts
 
     async def forget_key(self, run_id: str, item: Item, *, gone: bool, now: datetime) -> None:
@@ -301,7 +301,7 @@ class Rows:
         """Take a day's public key out of its topic."""
         key = f"{agency}/{day.isoformat()}"
         headers = wire.headers_for(Topic.IMAGE_KEYS, id=key, source=SOURCE, time=now)
-        await self._outbox.put(connection, Topic.IMAGE_KEYS, key=key, value=None, headers=headers, now=now)
+        await self.outbox.put(connection, Topic.IMAGE_KEYS, key=key, value=None, headers=headers, now=now)
 
     async def put_answer(self, answer: PurgeAnswer) -> None:
         """Keep what a service answered; the first answer to a part counts."""
@@ -337,10 +337,11 @@ class Rows:
             **{name: str(number) for name, number in totals.items()},
             "errors": " ".join(error.replace(" ", ":") for error in certificate["errors"]),
             "holds": str(len(certificate["holds"])),
+            "lost_images": str(len(certificate["lost_images"])),
             "certificate_sha256": sha256,
         }
         async with self.scoped([agency]) as connection:
-            event = await self._outbox.record(
+            event = await self.outbox.record(
                 connection, None, "purge", run_id, f"{agency} {sha256}", now, agency=agency,
                 reason_code=certificate["errors"][0] if outcome == "stopped" else "",
                 profile_version=certificate["profile_version"], facts=facts,
@@ -351,13 +352,10 @@ class Rows:
             for item in done:
                 await connection.execute(QUERIES["done_item"], UUID(run_id), item.agency, item.due_day, item.kind, now)
 
-    async def settle_run(self, run_id: str, now: datetime, outcome: str, *, told: bool) -> None:
-        """Write how a run ended for everybody; one that met nothing is told to the ledger here (`told`: it has been)."""
+    async def settle_run(self, run_id: str, now: datetime, outcome: str) -> None:
+        """Write how a run ended for everybody; each agency's certificate says so to the ledger."""
         async with self.scoped([]) as connection:
             await connection.execute(QUERIES["end_run"], UUID(run_id), now, outcome)
-            if not told:
-                facts = {"run_id": run_id, "outcome": outcome, "days": "", "reads": "0", "hits": "0"}
-                await self._outbox.record(connection, None, "purge", run_id, "nothing due", now, facts=facts)
 
     async def certificates(self, agencies: Sequence[str], run_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """The certificates of these runs, by run."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from alprcore.errors import InvalidMessage, Transient
+from alprcore.errors import Transient
 from alprcore.model import Person, Refused, make_id
 from alprcore.policy import AgencyProfile
 
@@ -21,16 +21,14 @@ from ...expiry import LIVE, UNATTRIBUTED, held_prefix, image_prefixes, purge_bef
 from ...store import HOLD, Images, Records
 from ..rules import Item, day_of, totals_of
 from .accounts import Accounts
+from .damages import Damages, Noted, nowhere
+from .keeping import Keeping
 from .rows import Rows
 from .shapes import Run
 
 logger = logging.getLogger(__name__)
 
 _USED_KEPT: Final = timedelta(days=1)
-_HELD_AT_ONCE: Final = 200
-"""Held reads moved in one transaction."""
-_SEALING: Final = 8
-"""Images sealed anew at the same time."""
 _TRIES: Final = 3
 """How often a day is judged again in one run because a hold came in between; then the next run has it."""
 
@@ -49,13 +47,14 @@ class Ways:
 
     `end_due` ends holds that are over; `local` removes what other features of this service keep of an agency up to a
     due day and answers how much of what; `doors` are the services that must answer an order; `patience`: how long
-    their answers are waited for before the certificate says `missing`.
+    their answers are waited for before the certificate says `missing`; `noted` tells holds of their images' damages.
     """
 
     end_due: Callable[[date, datetime], Awaitable[Sequence[Mapping[str, str]]]] = _nothing_due
     local: Mapping[str, Callable[[str, date, datetime], Awaitable[Mapping[str, int]]]] = field(default_factory=dict)
     doors: tuple[str, ...] = ()
     patience: timedelta = timedelta(minutes=10)
+    noted: Noted = nowhere
 
 
 class Purges:
@@ -71,7 +70,9 @@ class Purges:
         clock: Callable[[], datetime],
     ) -> None:
         self.rows, self.ways = rows, ways
-        self.accounts = Accounts(rows, profiles, ways.doors, clock)
+        self.damages = Damages(rows.outbox, ways.noted)
+        self.accounts = Accounts(rows, self.damages, profiles, ways.doors, clock)
+        self.keeping = Keeping(rows, images, self.damages, clock)
         self.may_purge: Callable[[str], Awaitable[Refused | None]] = _nobody_objects
         """Says why an agency's own policy keeps its records from going (RET-05, RET-14); set by whoever knows it."""
         self.begun = ""
@@ -92,9 +93,7 @@ class Purges:
             raise PermissionError("PURGE_PENDING")  # first what was purged before goes again
         before = as_of or purge_before(now)
         await self._records.forget(list(self._profiles), now - LIVE, now - _USED_KEPT)
-        async with self.rows.alone() as alone:
-            if not alone:
-                raise PermissionError("PURGE_RUNNING")
+        async with self._only():
             agencies = await self.rows.agencies(self._profiles)
             await self._take_up(agencies, now)
             await self.ways.end_due(before, now)
@@ -104,10 +103,12 @@ class Purges:
             for agency in agencies:
                 for day in await self.rows.released_days(agency, before):
                     await _alone(self._released(run.run_id, agency, day, now), "released")
-                await _alone(self._end_seals(agency), "seals")
+                await _alone(self._end_seals(run.run_id, agency), "seals")
             await self._lone_keys(before, now)
             await self.rows.end(run.run_id, self._clock(), "running")
         metrics.OVERDUE.set(len(await self.rows.due_days(before)))
+        for agency in agencies:
+            await self.damages.measure(agency)
         await self.accounts.settle()
         return run.run_id
 
@@ -121,9 +122,7 @@ class Purges:
             return
         now, keys = self._clock(), self._images.keys
         gone = set(await asyncio.to_thread(keys.destroyed_days))
-        async with self.rows.alone() as alone:
-            if not alone:
-                raise PermissionError("PURGE_RUNNING")
+        async with self._only():
             known = await self.rows.agencies(self._profiles)
             await self._take_up(known, now)
             again = [
@@ -145,6 +144,17 @@ class Purges:
                 if set(agencies) & set(await self.rows.day_agencies(day)):
                     raise PermissionError("PURGE_PENDING")  # tried again, and nothing is answered until then
         await self.rows.vouch()
+
+    @asynccontextmanager
+    async def _only(self) -> AsyncIterator[None]:
+        """Be the only run; whatever it started to seal images ends with it. Raises `PermissionError` PURGE_RUNNING."""
+        async with self.rows.alone() as alone:
+            if not alone:
+                raise PermissionError("PURGE_RUNNING")
+            try:
+                yield
+            finally:
+                await self.keeping.sealers.close()
 
     async def _begin(self, before: date, now: datetime, asked: Person | None) -> Run:
         run = Run(
@@ -188,7 +198,7 @@ class Purges:
         for agency in going:
             items[agency] = replace(items[agency], holds=await self.rows.ended_holds(agency, day))
             try:
-                await self._move_held(run_id, agency, day)
+                await self.keeping.move(run_id, agency, day)
             except PermissionError as error:  # what is held cannot be kept in another way: the agency's day stays whole
                 await self.rows.refuse(run_id, items.pop(agency), str(error), self._clock())
         if here and not items:
@@ -210,7 +220,7 @@ class Purges:
                 if code != "RECORD_HELD":
                     break
             for agency in items:  # a hold came in between: what it covers is moved first
-                await self._move_held(run_id, agency, day)
+                await self.keeping.move(run_id, agency, day)
         for item in items.values():
             await self.rows.refuse(run_id, item, code, self._clock())
         return {}
@@ -226,55 +236,6 @@ class Purges:
     def _item(self, agency: str, day: date, kind: str) -> Item:
         profile = self._profiles.get(agency)
         return Item(agency, day, kind, "planned", profile_version=profile.version if profile else "")
-
-    async def _move_held(self, run_id: str, agency: str, day: date) -> None:
-        """Seal held reads' images to their hold's key, open them once, and take the reads out of their due day."""
-        held = await self.rows.held_reads(agency, day)
-        for start in range(0, len(held), _HELD_AT_ONCE):
-            holds = dict(held[start : start + _HELD_AT_ONCE])
-            reads = await self.rows.reads_to_move(agency, day, list(holds))
-            room = asyncio.Semaphore(_SEALING)
-            kept = await asyncio.gather(
-                *(self._reseal(agency, row["read_id"], row["images"], holds[row["read_id"]], room) for row in reads)
-            )
-            images = {row["read_id"]: images for row, images in zip(reads, kept, strict=True)}
-            await self.rows.move_held(run_id, agency, day, holds, images)
-            now_at = {image["key"] for kept in images.values() for image in kept}
-            first = {image["key"] for row in reads for image in row["images"]} - now_at - {""}
-            await self._images.objects.delete_all(sorted(first))  # copies of what stays are no images that go
-
-    async def _reseal(
-        self,
-        agency: str,
-        read_id: UUID,
-        images: Sequence[dict[str, Any]],
-        holds: Sequence[UUID],
-        room: asyncio.Semaphore,
-    ) -> list[dict[str, Any]]:
-        kept = []
-        for image in images:
-            async with room:
-                kept.append(await self._reseal_one(agency, read_id, image, holds))
-        return kept
-
-    async def _reseal_one(
-        self, agency: str, read_id: UUID, image: dict[str, Any], holds: Sequence[UUID]
-    ) -> dict[str, Any]:
-        if not image["key"]:
-            return image
-        for hold in holds:
-            try:
-                return await self._images.reseal(agency, str(read_id), image, str(hold))
-            except KeyError:
-                continue  # gone, and not kept under this hold either
-            except InvalidMessage as error:  # what does not open now may open from another copy: it stays as it lies
-                if self._images.keys.destroyed(agency, image["sealed_to"] or "none"):
-                    continue  # only a copy was left, of a database from a backup; the image itself is gone
-                where = {"read_id": str(read_id), "role": image["role"], "code": error.code}
-                logger.error("held_image_damaged", extra=where)
-                raise PermissionError("HELD_IMAGE_DAMAGED") from error
-        logger.error("held_image_missing", extra={"read_id": str(read_id), "role": image["role"]})
-        return {**image, "key": "", "missing": True}
 
     async def _clear(self, run_id: str, item: Item) -> None:
         """Destroy the key of records that are gone, then delete their images and the copies in this service."""
@@ -322,13 +283,13 @@ class Purges:
 
     async def _moved_again(self, run_id: str, agency: str, noted: set[UUID], now: datetime) -> None:
         """Remove reads that went after their hold and that a backup brought back; not those whose images are held."""
-        kept = {read for reads in (await self._held_copies(agency)).values() for read in reads}
+        kept = {read for reads in (await self.keeping.copies(agency)).values() for read in reads}
         for row in await self.rows.fetch(agency, "moved_again", list(noted - kept)):
             item = self._item(agency, row["was_due"], "held")
             await self.rows.plan(run_id, [item], now)
             await self._clear(run_id, await self.rows.cut_again(run_id, item, row["ids"], now))
 
-    async def _end_seals(self, agency: str) -> None:
+    async def _end_seals(self, run_id: str, agency: str) -> None:
         """Destroy the keys of holds that are over; what another hold still keeps is sealed to that one first."""
         names = await asyncio.to_thread(self._images.keys.names, agency, f"{HOLD}-")
         if not names:
@@ -338,18 +299,10 @@ class Purges:
             hold = name.removeprefix(f"{HOLD}-")[:36]
             if hold in force:
                 continue
-            await self._seal_elsewhere(agency, name)
+            await self.keeping.elsewhere(run_id, agency, name)
             if name not in {row[0] for row in await self.rows.fetch(agency, "seals_in_use")}:
                 await self._images.objects.delete_prefix(held_prefix(agency, hold))
                 await asyncio.to_thread(self._images.keys.destroy, agency, name)
-
-    async def _seal_elsewhere(self, agency: str, name: str) -> None:
-        held = dict(await self.rows.held_reads(agency, date.max))
-        room = asyncio.Semaphore(_SEALING)
-        for row in await self.rows.fetch(agency, "sealed_to", name):
-            if holds := held.get(row["read_id"]):
-                images = await self._reseal(agency, row["read_id"], json.loads(row["images"]), holds, room)
-                await self.rows.set_images(agency, row["read_id"], images, holds)
 
     async def _lone_keys(self, before: date, now: datetime) -> None:
         """Destroy keys of days that nothing is stored under, with whatever lies in their folders."""
@@ -364,19 +317,10 @@ class Purges:
                 for folder in image_prefixes(agency, day):
                     await self._images.objects.delete_prefix(folder)
 
-    async def _held_copies(self, agency: str) -> dict[str, set[UUID]]:
-        """Reads whose images lie sealed to a hold, by hold; names of another form are none of these."""
-        kept: dict[str, set[UUID]] = {}
-        for key in await self._images.objects.list(f"held/{agency}"):
-            hold, _, name = key.removeprefix(f"held/{agency}/").partition("/")
-            with suppress(ValueError):
-                kept.setdefault(str(UUID(hold)), set()).add(UUID(name[:36]))
-        return kept
-
     async def _restore_holds(self, day: date, agencies: Sequence[str], now: datetime) -> None:
         """Place holds again that a database from a backup has lost: their images lie in the store, sealed to them."""
         for agency in agencies:
-            kept = await self._held_copies(agency)
+            kept = await self.keeping.copies(agency)
             force = {str(row[0]) for row in await self.rows.fetch(agency, "holds_in_force")}
             for hold, reads in kept.items():
                 here = [row[0] for row in await self.rows.fetch(agency, "day_reads", day, list(reads))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -395,6 +395,15 @@ def kept_until(closed_on: date, profile: AgencyProfile) -> date | None:
     """Give the day until which the file of a request closed on this day is kept at least; None: without an end (RET-16)."""
     years = profile.sharing.file_years
     return None if years is None else add_years(closed_on, years)
+
+
+def closed_before(today: date, profile: AgencyProfile) -> date | None:
+    """Give the day before which a request was closed whose file is over today; None where no file ends (RET-16).
+
+    A day later than `kept_until` says, and two after a leap day: nothing goes early.
+    """
+    years = profile.sharing.file_years
+    return None if years is None else add_years(today - timedelta(days=1), -years)
 
 
 def ways(known: Known, person: Person, profile: AgencyProfile) -> tuple[str, ...]:

@@ -78,11 +78,12 @@ def signed_form(
 
 def letter(
     profile: AgencyProfile, asked: Asked, request_id: str, state: State, at: datetime, *, reason: str = "",
-    basis: Sequence[str] = (),
+    basis: Sequence[str] = (), signed: tuple[str, str] = ("", ""),
 ) -> str:  # fmt: skip
     """Write the letter to a requester whose request is refused, denied or handed on (SHR-06, SHR-08).
 
-    It states the agency's own basis and says nothing of whether any data exists.
+    It bears the moment of the decision, states the agency's own basis, is signed by name and office of who decided, or by
+    the agency, and says nothing of whether any data exists.
     """
     closing = {
         State.ROUTED: f"Your request has been handed to the Records function and is handled under the "
@@ -105,6 +106,8 @@ def letter(
                 else []
             ),
             closing,
+            "",
+            ", ".join(filter(None, (*signed, profile.name))),
             "",
         ]
     )

@@ -70,9 +70,11 @@ class HandingStore(Papers):
     def __init__(
         self, outbox: Outbox, profiles: Mapping[str, AgencyProfile], open_package: OpenPackage, progress: Progress,
         batches: Batches,
+        evidence: Batches,
     ) -> None:  # fmt: skip
         super().__init__(outbox)
         self._profiles, self._open_package, self._progress, self._batches = profiles, open_package, progress, batches
+        self._evidence = evidence
 
     async def fulfil(
         self, person: Person, profile: AgencyProfile, request_id: str, given: Given, now: datetime
@@ -242,18 +244,24 @@ class HandingStore(Papers):
         return [{"kind": "release", "withdrawn": 0, **dict(row)} for row in rows]
 
     async def disclosures(self, person: Person, profile: AgencyProfile, read_id: str, now: datetime) -> dict[str, Any]:
-        """List every delivery that holds a read, and every batch of a standing repository, whether the read is kept or not.
+        """List every delivery that holds a read, every batch of a standing repository and every evidence package on media.
 
-        That it was asked is told to the ledger (SHR-12).
+        Whether the read is still kept or not. That it was asked is told to the ledger (SHR-12).
         """
         batches = await self._batches(person.agency, read_id)
+        media = await self._evidence(person.agency, read_id)
         async with self._outbox.change(person.agency) as connection:
             rows = await connection.fetch(QUERIES["disclosures"], person.agency, UUID(read_id))
             await self._outbox.record(
                 connection, person, "disclosures_read", read_id, now.isoformat(), now,
                 profile_version=profile.version, facts={"read_id": read_id, "deliveries": str(len(rows)), "batches": str(len(batches))},
             )  # fmt: skip
-        return {"read_id": read_id, "deliveries": [delivery_shown(row) for row in rows], "repositories": batches}
+        return {
+            "read_id": read_id,
+            "deliveries": [delivery_shown(row) for row in rows],
+            "repositories": batches,
+            "evidence": media,
+        }
 
     async def _package(self, connection: Any, agency: str, request_id: str, package_id: str) -> dict[str, Any]:
         row = await connection.fetchrow(QUERIES["package_request"], agency, UUID(request_id), package_id)

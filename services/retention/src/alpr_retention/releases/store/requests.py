@@ -62,7 +62,11 @@ class RequestStore(Papers):
                 person.full_name, now, profile.version,
             )  # fmt: skip
             facts = {"recipient_class": asked.recipient_class.value, "reads": str(len(read_ids))}
-            told = {"recipient": asked.agency_name, "requester": asked.requester_name}
+            told = {
+                "recipient": asked.agency_name,
+                "requester": asked.requester_name,
+                **({"case_number": asked.case_number} if asked.case_number else {}),
+            }
             facts |= {"query_id": str(query_id)} if query_id is not None else {}
             await self._act(connection, person, profile, request_id, "requested", now, facts=facts, personal=told)
         return request_id

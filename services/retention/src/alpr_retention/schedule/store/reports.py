@@ -29,9 +29,15 @@ class Reports:
     async def make(self, now: datetime) -> int:
         """Write the reports of purges that have ended and have none; answers how many."""
         made = 0
-        for run in await self._finished():
+        runs = await self._finished()
+        async with self._outbox.change(*{run["agency"] for run in runs}) as connection:
+            ids = {run["run_id"] for run in runs}
+            known = {row[0] for row in await connection.fetch(QUERIES["reported"], [UUID(str(run)) for run in ids])}
+        for run in runs:
             agency = run["agency"]
             report = rules.report_of(run, self._profiles.get(agency), now)
+            if UUID(report["report_id"]) in known:
+                continue
             async with self._outbox.change(agency) as connection:
                 fresh = await connection.fetchval(
                     QUERIES["put_report"], UUID(report["report_id"]), agency, UUID(report["run_id"]), now,

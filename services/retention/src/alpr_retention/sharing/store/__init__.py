@@ -2,7 +2,8 @@
 
 from .agreements import Agreements
 from .demands import Demands
+from .notes import SentNotes
 from .repositories import Repositories, Sends, Sent
 from .sending import Partners
 
-__all__ = ["Agreements", "Demands", "Partners", "Repositories", "Sends", "Sent"]
+__all__ = ["Agreements", "Demands", "Partners", "Repositories", "Sends", "Sent", "SentNotes"]

@@ -7,8 +7,10 @@ read ids, revisions and the digest of what was sent, never a plate: the text is 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ from alprcore.postgres import changed, load_queries
 from ... import metrics
 from ...telling import Outbox
 from .. import rules
+from .notes import Noted, SentNotes
+
+logger = logging.getLogger(__name__)
 
 _QUERIES: Final = load_queries("alpr_retention.sharing")
 READS: Final = "reads"
@@ -36,6 +41,8 @@ _DAY_ENDED: Final = timedelta(hours=36)  # a due day has ended everywhere 12 h a
 _LOOK_AGAIN: Final = timedelta(minutes=10)
 _SLOWEST: Final = timedelta(hours=1)
 _FIRST_WAIT: Final = timedelta(seconds=15)
+_BROUGHT_AGAIN: Final = timedelta(hours=25)
+"""How long a broker that is set back may take until a read is stored again: topic `reads` keeps a day."""
 PAGE: Final = 50
 
 
@@ -61,8 +68,9 @@ class Sends(Protocol):
 class Repositories:
     """Which reads shall go to an agency's standing repository, which lie there, and every batch that went."""
 
-    def __init__(self, outbox: Outbox, profiles: Mapping[str, AgencyProfile], sender: Sends) -> None:
-        self._outbox, self._profiles, self._sender = outbox, profiles, sender
+    def __init__(self, outbox: Outbox, profiles: Mapping[str, AgencyProfile], sender: Sends, notes: SentNotes) -> None:
+        self._outbox, self._profiles, self._sender, self._notes = outbox, profiles, sender, notes
+        self._recalled: set[tuple[str, str]] = set()
 
     def adapter_of(self, agency: str) -> str:
         """Name the form in which this agency's reads go to its repository; empty: they do not go (SHR-10)."""
@@ -171,6 +179,7 @@ class Repositories:
         """Find what was purged here, take it back there, and send what waits, for every agency whose policy says so."""
         for agency in list(self._profiles):
             for adapter in await self._adapters(agency):
+                await self._recollect(agency, adapter, now)
                 await self._look(agency, adapter, now)
                 if self._sender.reaches(agency):
                     await self._exchange(agency, adapter, now)
@@ -191,6 +200,24 @@ class Repositories:
                     count += changed(await connection.execute(_QUERIES["purged_here"], agency, adapter, gone))
                 last = (rows[-1]["captured_at"], rows[-1]["read_id"]) if len(rows) == LOOKED_AT else None
         return {"withdrawals": count}
+
+    async def _recollect(self, agency: str, adapter: str, now: datetime) -> None:
+        """Once in a process: enter what the notes say lies there and this database, come from a backup, does not know.
+
+        Reads that a broker may still bring again are looked for after a day.
+        """
+        if (agency, adapter) in self._recalled:
+            return
+        await asyncio.to_thread(self._notes.forget, agency, adapter, now)
+        for page in await asyncio.to_thread(lambda: list(self._notes.lying(agency, adapter))):
+            columns = [one.read_id for one in page], [one.revision for one in page], [one.captured_at for one in page]
+            async with self._outbox.change(agency) as connection:
+                found = changed(
+                    await connection.execute(_QUERIES["found_there"], agency, adapter, *columns, now + _BROUGHT_AGAIN)
+                )
+            if found:
+                logger.warning("repository_recollected", extra={"adapter": adapter, "reads": found})
+        self._recalled.add((agency, adapter))
 
     async def _exchange(self, agency: str, adapter: str, now: datetime) -> None:
         for _ in range(TURNS):
@@ -229,6 +256,8 @@ class Repositories:
             if not going:
                 return True
             read_ids, revisions = [row["read_id"] for row in going], [row["revision"] for row in going]
+            noted = [Noted(row["read_id"], row["revision"], row["captured_at"]) for row in going]
+            await asyncio.to_thread(self._notes.sent, agency, adapter, now, noted)
             await connection.execute(_QUERIES["mark_sent"], agency, adapter, read_ids, revisions)
             await self._put_batch(connection, agency, adapter, READS, read_ids, revisions, [], now)
         return True
@@ -282,6 +311,7 @@ class Repositories:
             await connection.execute(_QUERIES["batch_done"], batch["batch_id"], state, delivered, sent.problem, digest)
             if batch["kind"] == WITHDRAWALS:
                 await connection.execute(_QUERIES["taken_back"], agency, adapter, batch["read_ids"])
+                await asyncio.to_thread(self._notes.back, agency, adapter, now, batch["read_ids"])
             await self._record(
                 connection, agency, adapter, f"repository_{batch['kind']}_{state}", str(batch["batch_id"]), count, now,
                 sha256=digest, outcome="ok" if sent.taken else "error",

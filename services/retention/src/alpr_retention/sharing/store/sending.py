@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from alprcore.calling import Caller, CallFailed
+from alprcore.calling import CalledSystem, Caller, CallFailed
 from alprcore.hooks import signed_headers
 
-from ...settings import RepositorySettings
 from .repositories import Sent
 
 _LARGEST_ANSWER: Final = 64 * 1024
@@ -20,15 +19,9 @@ _AGAIN: Final = frozenset({401, 403, 404, 408, 409, 425, 429})
 class Partners:
     """Brings messages to repositories; they are signed as Standard Webhooks has it, the batch's id is the message's."""
 
-    def __init__(self, settings: Mapping[str, RepositorySettings]) -> None:
+    def __init__(self, settings: Mapping[str, CalledSystem]) -> None:
         """Raises `Misconfigured` for a repository that cannot be called safely, before anything is sent."""
-        self._callers = {
-            agency: Caller(
-                f"repositories.{agency}", one.url, secret_file=one.secret_file, cert_file=one.cert_file,
-                key_file=one.key_file, ca_file=one.ca_file, timeout_s=one.timeout_s,
-            )
-            for agency, one in settings.items()
-        }  # fmt: skip
+        self._callers = {agency: Caller(f"repositories.{agency}", one) for agency, one in settings.items()}
 
     def reaches(self, agency: str) -> bool:
         """Tell whether the operator named an address for this agency's repository."""
