@@ -4,7 +4,7 @@ BIN := .venv/bin
 NICE ?=
 LIGHT := -m "not long" --ignore tests/models --ignore tests/unit
 .PHONY: help setup setup-models lock proto proto-check lint format laws type test forget-results test-light test-models test-long unit \
-        monitor-check contract integration e2e requirements controls drill check chart helm docs pictures read run smoke up down images images-gpu images-bundle smoke-compose clean
+        monitor-check contract integration e2e requirements controls drill upgrade-drill check chart helm docs pictures read run smoke up down images images-gpu images-bundle smoke-compose clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z%-]+( [a-z%-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
@@ -50,6 +50,8 @@ controls: setup ## control by control of the register: how its tests ended in th
 	$(BIN)/python -m tools.controls_table
 drill: setup ## backup, loss of everything, restore into a fresh stack: times, and what is proved on the way
 	$(NICE) $(BIN)/python -m bench.drill $(ARGS)
+upgrade-drill: setup setup-models ## REF=<commit or tag>: that release's services beside this one's, taken over one by one
+	$(NICE) $(BIN)/python -m bench.upgrade $(if $(REF),--ref $(REF)) $(ARGS)
 check: test
 
 read: setup setup-models ## plates of SOURCE: a picture, a folder, a video or an rtsp address
@@ -85,9 +87,9 @@ helm: setup ## the chart: goldens (GOLDENS=write), unsafe values, schemas, linte
 	$(BIN)/python -m tools.chart --check
 	GOLDENS=$(GOLDENS) $(BIN)/pytest -q -rs tests/helm
 images: ## one container image per service, looked at: user, size, contents (build/sbom/)
-	@deploy/compose/env.sh && PLATELINE_REVISION=$$(git rev-parse --short HEAD 2>/dev/null) docker compose build && python3 tools/images.py check
+	@python3 tools/images.py build && python3 tools/images.py check
 images-gpu: ## the recognizer's image for NVIDIA GPUs
-	@deploy/compose/env.sh && docker compose --file docker-compose.yml --file deploy/compose/gpu.yml build recognizer
+	@python3 tools/images.py build-gpu
 images-bundle: images ## build/plateline-VERSION.tar: everything a site without a registry needs
 	@python3 tools/images.py bundle
 smoke-compose: ## docker-compose.yml from nothing to a verified hit, every container looked at; taken away again

@@ -122,7 +122,10 @@ def live_on(stack: Stack, entries: int) -> None:
     stack.stop_service("retention")
     stack.start_service("retention")  # a purge follows every start
     stack.wait_ready("retention")
-    until("the purge", lambda: value(stack, "SELECT count(*) FROM retention.reads WHERE plate LIKE '8OLD%'") == 1)
+    try:
+        until("the purge", lambda: value(stack, "SELECT count(*) FROM retention.reads WHERE plate LIKE '8OLD%'") == 1)
+    except DrillError as error:
+        raise DrillError(f"{error}; retention says:\n{stack.services['retention'].last_words()}") from None
     with stack.sign_in("investigator") as person:
         question = {
             "purpose_code": "criminal_investigation",

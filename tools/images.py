@@ -1,6 +1,7 @@
 """Looks at the images that `docker compose build` made, writes down what each holds, and packs them for a site without
 a registry. Needs Docker and Python, nothing of the project's environment.
 
+    python3 tools/images.py build    all of them; build-gpu: the recognizer's for NVIDIA GPUs
     python3 tools/images.py check    user, health check, labels, no secret, size, list of contents (build/sbom/)
     python3 tools/images.py bundle   build/plateline-VERSION.tar: images, compose files and sums
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -39,16 +41,36 @@ def docker(*words: str) -> str:
     return subprocess.run(["docker", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
+def drawn() -> Path:
+    """Draw passwords that are only there so that compose takes its file: nothing is started with them."""
+    BUILD.mkdir(exist_ok=True)
+    file = BUILD / "images.env"
+    subprocess.run([ROOT / "deploy/compose/env.sh", file], check=True)
+    return file
+
+
 def compose(*words: str) -> str:
-    """Run docker compose with passwords that are only there to be well formed: nothing is started."""
-    drawn = BUILD / "images.env"
-    subprocess.run([ROOT / "deploy/compose/env.sh", drawn], check=True)
-    return docker("compose", "--env-file", str(drawn), *words)
+    """Run docker compose without starting anything."""
+    return docker("compose", "--env-file", str(drawn()), *words)
+
+
+def build(*files: str, only: Sequence[str] = ()) -> int:
+    """Build what compose builds, from these compose files; gives the exit status."""
+    asked = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    os.environ["PLATELINE_REVISION"] = asked.stdout.strip()
+    chosen = [word for file in files for word in ("--file", file)]
+    command = ["docker", "compose", "--env-file", str(drawn()), *chosen, "build", *only]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def to_be_had(image: str) -> bool:
-    """Tell whether an image is on this machine."""
-    return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0
+    """Tell whether an image is on this machine or can be pulled to it."""
+    ways = (("image", "inspect"), ("pull", "--quiet"))
+    return any(
+        subprocess.run(["docker", *way, image], capture_output=True, check=False).returncode == 0 for way in ways
+    )
 
 
 def faults(name: str, config: Mapping[str, Any]) -> list[str]:
@@ -127,7 +149,7 @@ def bundle(version: str) -> int:
     every = sorted(set(compose("--profile", "*", "config", "--images").split()))
     here = [image for image in every if to_be_had(image)]
     for image in sorted(set(every) - set(here)):
-        print(f"left out: {image} is not on this machine (docker pull {image})", file=sys.stderr)
+        print(f"left out: {image} is neither on this machine nor to be pulled", file=sys.stderr)
     with (
         subprocess.Popen(["docker", "save", *here], stdout=subprocess.PIPE) as saving,
         gzip.open(folder / "images.tar.gz", "wb", compresslevel=6) as packed,
@@ -150,7 +172,14 @@ def bundle(version: str) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Do what is asked; without images named, all that compose builds are looked at."""
+    if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+        print("no Docker engine answers on this machine", file=sys.stderr)
+        return os.EX_UNAVAILABLE
     match list(arguments):
+        case ["build"]:
+            return build("docker-compose.yml")
+        case ["build-gpu"]:
+            return build("docker-compose.yml", "deploy/compose/gpu.yml", only=["recognizer"])
         case ["check", *images]:
             return check(images or built())
         case ["bundle"]:

@@ -47,7 +47,7 @@ class Trial:
         subprocess.run([ROOT / "deploy/compose/env.sh", self.passwords], check=True)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("ALPR_", "COMPOSE_"))},
-            **dict.fromkeys(("CONSOLE_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"), "0"),
+            **dict.fromkeys(("CONSOLE_PORT", "INGEST_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"), "0"),
         }
 
     def tell(self, words: str) -> None:
@@ -185,6 +185,17 @@ def targets(trial: Trial) -> None:
         time.sleep(1)
 
 
+def look_after(trial: Trial) -> None:
+    """Let the command examine the installation. Raises `SmokeError` naming what it finds failing."""
+    examine = ("run", "--rm", "--no-deps", "-T", "alpr", "doctor", "--settings", "/secrets", "--json")
+    found = json.loads(trial.compose(*examine, check=False))
+    ours = [one for one in found["checks"] if one["check"] != "disk"]  # how full this machine is says nothing about it
+    failing = [f"{one['check']} {one['subject']}: {one['words']}" for one in ours if one["level"] == "fail"]
+    if failing:
+        raise SmokeError("alpr doctor: " + "; ".join(failing))
+    trial.tell(f"alpr doctor: {len(ours)} checks, none fails")
+
+
 def play(trial: Trial) -> None:
     """From the first person to a verified hit, then again after a stop and a start."""
     services = json.loads(trial.compose("--profile", "*", "config", "--format", "json"))["services"]
@@ -218,10 +229,11 @@ def play(trial: Trial) -> None:
         "--kafka",
         "kafka:9092",
         "--state",
-        "/data",
+        "/work",
     )
-    print(trial.compose("run", "--rm", "-T", "alpr", "smoke", *doors, said=json.dumps(sessions)), end="")
+    print(trial.compose("run", "--rm", "--no-deps", "-T", "alpr", "smoke", *doors, said=json.dumps(sessions)), end="")
     trial.tell("a vehicle drove past, an alert arrived, the hit is verified, the search found the read")
+    look_after(trial)
     trial.compose("stop")
     codes = {service: one["State"]["ExitCode"] for service, one in trial.containers().items() if service in SERVICES}
     if set(codes.values()) != {0}:
@@ -237,6 +249,9 @@ def play(trial: Trial) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Try; 0 when everything is as it should be. `--keep` leaves the containers for a look."""
+    if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+        print("smoke-compose: no Docker engine answers on this machine", file=sys.stderr)
+        return os.EX_UNAVAILABLE
     with tempfile.TemporaryDirectory(prefix="plateline-smoke-") as folder:
         trial = Trial(Path(folder))
         try:

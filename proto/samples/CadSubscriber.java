@@ -1,16 +1,21 @@
 // A CAD system's subscriber: takes each notification once and answers that it was accepted.
 //
-//     javac -cp 'libs/*' CadSubscriber.java && java -cp 'libs/*:.' CadSubscriber BROKER AGENCY GROUP
+//     javac -cp 'libs/*' CadSubscriber.java && java -cp 'libs/*:.' CadSubscriber BROKER AGENCY GROUP [FOLDER]
 //
-// Needs kafka-clients and jackson-databind. A CAD keeps what it has seen in its database, in the transaction that
+// On a secured broker GROUP is cad-AGENCY, and FOLDER holds what the operator hands over: `password` of the account
+// cad-AGENCY and `ca.crt`, whom to believe. Needs kafka-clients and jackson-databind. A CAD keeps what it has seen in its database, in the transaction that
 // opens the call; here it is kept in memory.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -29,13 +34,27 @@ public final class CadSubscriber {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String SOURCE = "cad.example/sample";
 
+    /** How a secured broker knows us: SCRAM over TLS, by the account cad-AGENCY. */
+    private static Map<String, Object> letIn(String agency, Path folder) throws IOException {
+        String password = Files.readString(folder.resolve("password")).strip();
+        return Map.of(
+            "security.protocol", "SASL_SSL", "sasl.mechanism", "SCRAM-SHA-512",
+            "ssl.truststore.type", "PEM", "ssl.truststore.location", folder.resolve("ca.crt").toString(),
+            "sasl.jaas.config", "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"cad-"
+                + agency + "\" password=\"" + password + "\";");
+    }
+
     public static void main(String[] arguments) throws Exception {
         String broker = arguments[0], agency = arguments[1], group = arguments[2];
         Set<String> seen = new HashSet<>();
-        Map<String, Object> reading = Map.of(
-            "bootstrap.servers", broker, "group.id", group, "enable.auto.commit", "false",
-            "auto.offset.reset", "earliest");
-        Map<String, Object> writing = Map.of("bootstrap.servers", broker, "acks", "all", "enable.idempotence", "true");
+        Map<String, Object> reached = new HashMap<>(Map.of("bootstrap.servers", broker));
+        if (arguments.length > 3) {
+            reached.putAll(letIn(agency, Path.of(arguments[3])));
+        }
+        Map<String, Object> reading = new HashMap<>(reached);
+        reading.putAll(Map.of("group.id", group, "enable.auto.commit", "false", "auto.offset.reset", "earliest"));
+        Map<String, Object> writing = new HashMap<>(reached);
+        writing.putAll(Map.of("acks", "all", "enable.idempotence", "true"));
         try (var consumer = new KafkaConsumer<>(reading, new StringDeserializer(), new ByteArrayDeserializer());
              var producer = new KafkaProducer<>(writing, new StringSerializer(), new ByteArraySerializer())) {
             consumer.subscribe(List.of("cad." + agency + ".notifications"));

@@ -1,13 +1,15 @@
 """A CAD system's subscriber: takes each notification once, in order, and answers that it was accepted.
 
-    python cad_subscriber.py BROKER AGENCY GROUP
+    python cad_subscriber.py BROKER AGENCY GROUP [FOLDER]
 
-Needs aiokafka. What it has seen lies in a file here; a CAD keeps it in its database, in the transaction that opens
+On a secured broker GROUP is cad-AGENCY, and FOLDER holds what the operator hands over: `password` of the account
+cad-AGENCY and `ca.crt`, whom to believe. Needs aiokafka. What it has seen lies in a file here; a CAD keeps it in its database, in the transaction that opens
 the call.
 """
 
 import asyncio
 import json
+import ssl
 import sys
 import uuid
 from datetime import datetime, timezone
@@ -38,18 +40,30 @@ def status(incident_id, said, **fields):
     return json.dumps(event).encode()
 
 
-async def main(broker, agency, group):
+def let_in(agency, folder):
+    """How a secured broker knows us: SCRAM over TLS, by the account cad-<agency>."""
+    return {
+        "security_protocol": "SASL_SSL",
+        "ssl_context": ssl.create_default_context(cafile=folder / "ca.crt"),
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": f"cad-{agency}",
+        "sasl_plain_password": (folder / "password").read_text().strip(),
+    }
+
+
+async def main(broker, agency, group, folder=None):
+    reached = {"bootstrap_servers": broker, **(let_in(agency, Path(folder)) if folder else {})}
     memory = Path(f"{group}.seen")
     seen = set(memory.read_text().split()) if memory.exists() else set()
     newest = {}
     consumer = AIOKafkaConsumer(
         f"cad.{agency}.notifications",
-        bootstrap_servers=broker,
+        **reached,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**reached, acks="all", enable_idempotence=True)
     async with consumer, producer:
         async for message in consumer:
             event = json.loads(message.value)

@@ -123,6 +123,16 @@ def test_every_subcommand_of_alpr_that_a_page_names_exists():
     assert wrong == {}
 
 
+def test_every_container_that_a_page_runs_something_in_exists():
+    containers = set(yaml.safe_load(text("docker-compose.yml"))["services"])
+    wrong = {}
+    for path, words in code_and_prose():
+        named = re.findall(r"docker compose (?:exec(?: -T)?|run --rm) ([a-z]+)", words)
+        if unknown := set(named) - containers:
+            wrong[path] = unknown
+    assert wrong == {}
+
+
 def test_every_setting_that_a_page_names_exists():
     known = set()
     for service, cls in reference_pages.settings_classes().items():

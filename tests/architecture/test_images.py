@@ -1,5 +1,6 @@
 """What the images and docker-compose.yml promise, read without an engine; `make images smoke-compose` tries it with one."""
 
+import json
 import os
 import re
 import shutil
@@ -134,9 +135,13 @@ def test_no_password_is_written_down():
                 assert str(value).startswith("${"), f"{service}: {name}"
 
 
-def test_nothing_is_reached_from_outside_but_what_people_open():
+def test_nothing_is_reached_from_outside_but_what_people_and_cameras_need():
     reached = {name for name, one in COMPOSE.items() if "outside" in one.get("networks", [])}
-    assert reached == {"console", "prometheus", "grafana"} == {name for name, one in COMPOSE.items() if "ports" in one}
+    assert (
+        reached
+        == {"console", "ingest", "prometheus", "grafana"}
+        == {name for name, one in COMPOSE.items() if "ports" in one}
+    )
     assert yaml.safe_load((ROOT / "docker-compose.yml").read_text())["networks"]["inside"] == {"internal": True}
 
 
@@ -156,6 +161,20 @@ def test_files_that_are_added_change_only_what_is_there(added):
     if "recognizer" in more and added == "gpu":
         assert more["recognizer"]["build"]["args"]["VARIANT"] == "-gpu"
         assert (ROOT / "requirements/recognizer-gpu.txt").exists()
+
+
+def test_at_a_broker_elsewhere_everybody_signs_in_as_itself_over_tls():
+    more = yaml.safe_load((ROOT / "deploy/compose/existing.yml").read_text())["services"]
+    accounts = {name: f"alpr-{name}" for name in SERVICES} | {
+        "alpr": "alpr-operator",
+        "prepare": "${ALPR_KAFKA_ADMIN:-admin}",
+    }
+    for service, account in accounts.items():
+        security = json.loads(more[service]["environment"]["ALPR_KAFKA_SECURITY"])
+        assert (security["kind"], security["username"]) == ("sasl", account)
+        assert security["ca_file"]
+        [volume] = more[service]["volumes"]
+        assert volume.endswith(f"/{'admin' if service == 'prepare' else account}:/run/kafka:ro")
 
 
 def test_passwords_are_drawn_once_and_for_the_owner_alone(tmp_path):
@@ -188,7 +207,7 @@ def test_compose_takes_its_files(added, tmp_path):
     subprocess.run([ROOT / "deploy/compose/env.sh", file], check=True)
     given = {
         "ALPR_OBJECTS": "s3://b/p", "AWS_ENDPOINT_URL": "https://objects.example", "ALPR_KAFKA": "k:9092",
-        "DATABASE_URL": "postgresql://a:b@c/d",
+        "DATABASE_URL": "postgresql://a:b@c/d", "ALPR_KAFKA_ACCOUNTS": "/somewhere",
     }  # fmt: skip
     files = [ROOT / "docker-compose.yml", *(ROOT / f"deploy/compose/{name}.yml" for name in added)]
     command = ["docker", "compose", "--env-file", file]

@@ -27,6 +27,7 @@ def told(stack):
     """What is told of hits while a test runs; it ends when all is told, so that the next one hears nothing of it."""
     with Tap(stack.bootstrap, "hits", "cad.demo.notifications") as tap:
         yield tap
+        demo.load_list(stack, demo.listed())  # which takes back what was told
         wait_for("silence", lambda: all(time.monotonic() - tap.last_heard(topic) > QUIET_S for topic in tap.topics))
 
 

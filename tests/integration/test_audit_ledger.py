@@ -4,12 +4,15 @@ import asyncio
 import json
 import random
 import shutil
+import threading
 
 import asyncpg
 import pytest
 
 from alpr_audit import ledger
 from alpr_audit.main import draft_of, utc_now
+from alpr_audit.metrics import APPEND_SECONDS
+from alpr_audit.store.opening import write_note_file
 from alpr_cli import verify
 from alprcore.errors import InvalidMessage, LedgerBroken, Transient
 from alprcore.model import AuditEvent, event_id
@@ -47,6 +50,36 @@ async def test_entries_of_many_at_once_share_commits_and_stand_in_one_sequence(p
         assert all(receipt.index < receipt.size for receipt in receipts)
     finding = await books.verdict()
     assert (finding.code, finding.words.split(",")[0]) == (verify.SOUND, "3000 entries")
+
+
+async def test_a_checkpoint_volume_that_hangs_takes_the_lead_and_nothing_is_lost(pg_database, tmp_path, monkeypatch):
+    books, hanging, goes_on = Ledgers(pg_database, tmp_path), threading.Event(), threading.Event()
+
+    def write(file, note):
+        if hanging.is_set():
+            goes_on.wait(60)
+        write_note_file(file, note)
+
+    monkeypatch.setattr("alpr_audit.store.writer.write_note_file", write)
+    async with books.writing(patience_s=1.0) as writer:
+        await writer.append(draft(0))
+        hanging.set()
+        late = APPEND_SECONDS._sum.get()
+        asked = await asyncio.gather(*(writer.append(draft(n)) for n in range(1, 40)), return_exceptions=True)
+        assert {type(answer) for answer in asked} == {Transient}
+        assert APPEND_SECONDS._sum.get() - late >= len(asked), "the objective sees who was not answered"
+        async with asyncio.timeout(30):
+            while writer.leading:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(2)
+        assert not writer.leading, "no lead without the file"
+        hanging.clear()
+        goes_on.set()
+        async with asyncio.timeout(30):
+            while not writer.leading:
+                await asyncio.sleep(0.05)
+        await writer.append(draft(99))
+    assert (await books.verdict()).code == verify.SOUND
 
 
 async def test_a_crowd_after_a_rest_is_divided_so_that_commits_and_askers_overlap(pg_database, tmp_path):

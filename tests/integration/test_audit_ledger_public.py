@@ -12,6 +12,7 @@ from alpr_audit.store import Ledger
 from alpr_audit.store.erasure import Eraser
 from alpr_audit.store.publication import Publication
 from alpr_audit.store.upkeep import Upkeep
+from alpr_audit.store.verification import Verification
 from alpr_audit.store.witnesses import OVERDUE, Witnesses, read_witness
 from alpr_cli import verify
 from alpr_cli.audit.tiles import export_tiles
@@ -93,8 +94,11 @@ async def tended(books, writer, witness, folder, *, clock=utc_now):
         witnesses = Witnesses((read_witness(witness.setting),), folder / "cosigned", store.consistency, clock)
         public = Publication(folder / "public", pool, books.key.public)
         upkeep = Upkeep(
-            writer, folder / "heads.log", announce, witnesses, public, Eraser(pool, writer, 3), utc_now, every_s=0.02
-        )
+            writer, folder / "heads.log", announce, witnesses, public, Eraser(pool, writer, 3), utc_now, every_s=0.02,
+            verification=Verification(
+                lambda: store.verify(writer.verifier, writer.head(), gently=True), folder / "verified", clock
+            ),
+        )  # fmt: skip
         stop = asyncio.Event()
         task = asyncio.create_task(upkeep.run(stop))
         try:
@@ -119,6 +123,7 @@ async def test_heads_are_cosigned_published_and_kept(pg_database, tmp_path):
                 await reached(lambda: witnesses.size == writer.size)
             assert not witnesses.overdue()
             await reached((tmp_path / "public/checkpoint").exists)
+            await reached((tmp_path / "verified").exists)
             await reached(lambda: verify.verify_tiles(tmp_path / "public", books.vkey, [witness.vkey]).words[:1] == "5")
             note = (tmp_path / "cosigned").read_text()
             assert abs(read_cosignature(note, witness.vkey) - utc_now()) < timedelta(minutes=1)

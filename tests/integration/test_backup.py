@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import OffsetAndMetadata
 
 from alpr_cli import verify
 from alpr_cli.backup import returning, rules, sealing, taking
@@ -16,7 +17,7 @@ from alpr_cli.doctor.found import Found
 from alpr_cli.main import main
 from alpr_cli.roles import Database
 from alpr_retention.store import ImageKeys
-from alprcore.errors import InvalidMessage
+from alprcore.errors import InvalidMessage, Misconfigured
 from alprcore.kafka import KafkaSettings, Publisher, create_topics, load_topic_specs, partitions_of
 from alprcore.objects import ImageStore
 from alprcore.seal import SigningKey, note_verifier
@@ -258,6 +259,14 @@ def test_a_mirror_of_images_follows_what_is_purged(tmp_path):
         await source.delete("closeup/demo/2026-01-01/one.jpg")
         assert (await taking.mirror(source, target)).gone == 1
         assert await target.sizes() == {"closeup/demo/2026-01-02/two.jpg": 2}
+        await source.delete("closeup/demo/2026-01-02/two.jpg")
+        with pytest.raises(Misconfigured, match="is it the right one"):  # a disk that was not mounted
+            await taking.mirror(source, target)
+        assert await target.sizes() == {"closeup/demo/2026-01-02/two.jpg": 2}
+        with pytest.raises(Misconfigured, match="not there"):
+            await taking.take_images((tmp_path / "nowhere").as_uri(), tmp_path / "c")
+        assert not (tmp_path / "nowhere").exists()
+        assert (await taking.mirror(source, target, prune=True)).gone == 1
 
     asyncio.run(mirrored())
 
@@ -277,6 +286,12 @@ def test_a_destroyed_key_never_comes_back(tmp_path):
     assert fresh.private("demo", "2026-01-01") is None
     assert fresh.destroyed("demo", "2026-01-01")
     assert fresh.private("demo", "2026-01-02") == live.private("demo", "2026-01-02")
+    (tmp_path / "live").rename(tmp_path / "away")  # the folder of keys is not mounted
+    for _ in range(2):
+        with pytest.raises(Misconfigured):
+            taking.take_keys(Found({**found.settings, "audit": {"ledger_key_file": str(tmp_path / "k")}}, None),
+                             tmp_path / "escrow", recipient, now)  # fmt: skip
+        (tmp_path / "live").mkdir(exist_ok=True)  # or it is, and empty
     (tmp_path / "escrow" / "keys.sealed").write_bytes(old)  # an older copy of the keys, kept against the rules
     returning.bring_keys(tmp_path / "escrow", private, {"image-keys": tmp_path / "fresh"})
     assert fresh.private("demo", "2026-01-01") is None
@@ -286,8 +301,7 @@ def test_a_destroyed_key_never_comes_back(tmp_path):
 def test_consumers_of_a_broker_that_survived_read_again_from_a_moment(kafka_bootstrap, topics_prefix):
     async def rewound():
         settings = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topics_prefix)
-        wanted = {"reads", "hits", "notifications", "hotlist.alarms", "audit"}
-        await create_topics(settings, [spec for spec in load_topic_specs() if spec.name in wanted])
+        await create_topics(settings, load_topic_specs(), agencies=["demo", "irvine"])
         async with Publisher(settings) as publisher:
             for number in range(6):
                 headers = headers_for(Topic.READS, id=str(number), source="/test", time=datetime.now(UTC))
@@ -295,14 +309,28 @@ def test_consumers_of_a_broker_that_survived_read_again_from_a_moment(kafka_boot
                 if number == 3:
                     await asyncio.sleep(0.02)
                     moment = datetime.now(UTC)
-        told = await returning.rewind(settings, moment)
+        partitions = await partitions_of(settings, [topics_prefix + "reads"])
         consumer = AIOKafkaConsumer(**settings.client_params(), group_id="alpr-retention", enable_auto_commit=False)
         await consumer.start()
-        partitions = await partitions_of(settings, [topics_prefix + "reads"])
-        kept = [await consumer.committed(one) for one in partitions]
-        await consumer.stop()
-        return told, sum(kept)
+        try:
+            never = await returning.rewind(settings, moment)
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            await consumer.commit({one: OffsetAndMetadata(end, "") for one, end in ends.items()})
+            told = await returning.rewind(settings, moment)
+            kept = [await consumer.committed(one) for one in partitions]
+            later = await returning.rewind(settings, datetime.now(UTC) + timedelta(hours=1))
+        finally:
+            await consumer.stop()
+        return never, told, sum(kept), later
 
-    told, kept = asyncio.run(rewound())
-    assert told == {"alpr-retention": 2, "alpr-console": 0, "alpr-audit": 0}
+    never, told, kept, later = asyncio.run(rewound())
+    assert set(never.values()) == {0}, "who never read begins by itself"
+    assert {group: count for group, count in told.items() if count} == {"alpr-retention": 2}
     assert kept == 4
+    assert set(later.values()) == {0}, "nobody is set forward"
+    assert set(told) >= {"alpr-retention", "alpr-retention-letters", "alpr-console", "alpr-console-cad", "alpr-audit"}
+    groups = returning.groups_of(load_topic_specs(), ["cad.demo.status", "cad.irvine.status", "reads", "reads.dlq"])
+    assert groups["alpr-console-cad"] == ["cad.demo.status", "cad.irvine.status"]
+    assert groups["alpr-retention-letters"] == ["reads.dlq"]
+    assert "alpr-matcher" not in groups

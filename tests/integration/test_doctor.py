@@ -19,7 +19,7 @@ from alpr_cli.doctor.rules import CHECKS, Finding, Level
 from alpr_cli.main import main
 from alpr_cli.wiring import KEY_FILES, SERVICES, make_keys
 from alprcore.kafka import KafkaSettings, create_topics, load_topic_specs
-from alprcore.seal import SigningKey
+from alprcore.seal import SigningKey, TextsKey
 from tests.fixtures.certificates import Certificates
 from tests.fixtures.doors import Doors, make_read
 from tests.fixtures.postgres import run_sql
@@ -76,6 +76,8 @@ class Deployment:
                 values["objects_url"] = (self.folder / "images").as_uri()
             if service in {"audit", "ingest", "retention"}:
                 values["person_public_key"] = person
+            if service in {"ingest", "retention", "console"}:
+                values["events_public_key"] = TextsKey.load(self.folder / "keys/events.key").public
             names = {
                 "list.keys": "list_keys_file",
                 "package.key": "package_key_file",

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from alpr_cli import prepare
+from alprcore.errors import Misconfigured
 from alprcore.runtime import ServiceSettings
 from tests.fixtures.postgres import SECRET
 
@@ -46,7 +47,7 @@ def test_each_service_gets_its_own_secrets_only(prepared):
     for name in keys:
         keys[name] = {path.name for path in (prepared.out / name).iterdir()} - {"settings.yaml"}
     assert keys == {
-        "audit": {"ledger.key"},
+        "audit": {"ledger.key", "events.key"},
         "ingest": {"list.keys", "package.key"},
         "matcher": {"list.keys"},
         "recognizer": set(),
@@ -77,3 +78,12 @@ def test_a_missing_address_is_named(monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert prepare.run(argparse.Namespace(out=tmp_path)) == 78
     assert "DATABASE_URL" in capsys.readouterr().err
+
+
+def test_a_broker_that_is_badly_described_is_refused_before_anything_is_made(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("ALPR_KAFKA", "broker.example:9093")
+    monkeypatch.setenv("ALPR_KAFKA_SECURITY", '{"kind": "sasl", "username": "admin"}')
+    with pytest.raises(Misconfigured, match="--security"):
+        prepare.run(argparse.Namespace(out=tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alpr_retention import metrics
+from alprcore.errors import Transient
 from tests.fixtures.doors import make_read
 from tests.fixtures.packing import Packing
 
@@ -112,18 +113,43 @@ async def test_an_image_that_two_people_gave_up_lets_its_day_go_and_everything_s
         assert [(one["what"], one["count"]) for one in notes if one["rule"] == "RET-12"] == [("image_missing", 1)]
 
 
-async def test_a_held_image_that_is_gone_from_the_store_is_told_and_holds_nothing_up(pg_database, tmp_path):
+async def test_a_held_image_that_is_gone_from_the_store_waits_for_two_people_as_well(pg_database, tmp_path):
     async with Packing(pg_database, tmp_path) as packing:
         read = await packing.with_images(old_read())
         await packing.keep(read)
         await packing.hold([read.read_id])
         await packing.parts.images.objects.delete(read.closeup.key)
+        assert (await packing.purge())["errors"] == ["HELD_IMAGE_DAMAGED"]
+        assert (await damaged(packing, "auditor"))[read.read_id, "closeup"]["code"] == "IMAGE_MISSING"
+        assert packing.parts.images.keys.private("demo", packing.due(read).isoformat())
+        await decide(packing, read, "losses", "closeup", note="in no copy of the store")
+        manager = {"roles": ("program_manager",), "person_id": "p-m"}
+        assert (await decide(packing, read, "settlements", "closeup", decision="confirm", **manager))[0] == 201
         run = await packing.purge()
         assert (run["outcome"], run["totals"]["held"]) == ("complete", 1)
-        assert [(one["role"], one["state"]) for one in run["certificate"]["lost_images"]] == [("closeup", "missing")]
-        (event,) = await packing.told("held_image_missing")
-        assert (event.facts["read_id"], event.facts["role"]) == (read.read_id, "closeup")
+        said = [(one["role"], one["state"], one["code"]) for one in run["certificate"]["lost_images"]]
+        assert said == [("closeup", "lost", "IMAGE_MISSING")]
         assert (await packing.purge())["certificate"]["lost_images"] == []  # another run has nothing to do with it
+
+
+async def test_no_purge_runs_on_another_store_than_the_one_before(pg_database, tmp_path):
+    async with Packing(pg_database, tmp_path) as packing:
+        read = await packing.with_images(old_read())
+        await packing.keep(read)
+        hold_id = await packing.hold([read.read_id])
+        await packing.purge()
+        other = await packing.with_images(old_read(2, days=3))
+        await packing.keep(other)
+        images, moved = tmp_path / "images", tmp_path / "mounted-elsewhere"
+        images.rename(moved)
+        images.mkdir()
+        with pytest.raises(Transient, match="not the one"):
+            await packing.purge()
+        assert (await packing.sql("SELECT count(*) FROM retention.reads"))[0][0] == 2
+        assert packing.parts.images.keys.private("demo", f"hold-{hold_id}")
+        images.rmdir()
+        moved.rename(images)
+        assert (await packing.purge())["totals"]["reads"] == 1
 
 
 @pytest.mark.requirement("RET-14", "RET-15")

@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alpr_ingest.store import Store
+from alprcore.errors import Transient
 from alprcore.profiles import load_profiles
+from alprcore.topics import Topic
 from tests.integration.ingest_world import World
 
 pytestmark = pytest.mark.asyncio
 
 
 async def test_a_fresh_broker_is_told_what_is_in_force_and_nothing_twice(
-    pg_database, kafka_bootstrap, topics_prefix, tmp_path
+    pg_database, kafka_bootstrap, topics_prefix, tmp_path, monkeypatch
 ):
     first = World(pg_database, kafka_bootstrap, topics_prefix, tmp_path)
     await first.make_topics()
@@ -32,10 +35,20 @@ async def test_a_fresh_broker_is_told_what_is_in_force_and_nothing_twice(
         await first.eventually("hotlist.partials", 1)
         before = {topic: await first.lying(topic) for topic in ("devices", "hotlist.versions")}
 
+    kept, away = Store.put_out, []
+
+    async def breaks_once(store, outgoing):
+        if not away and any(one.topic is Topic.DEVICES for one in outgoing):
+            away.append(len(outgoing))
+            raise Transient("the database went away in the middle")
+        await kept(store, outgoing)
+
+    monkeypatch.setattr(Store, "put_out", breaks_once)  # whatever breaks, it is said whole
     fresh = World(pg_database, kafka_bootstrap, topics_prefix + "again.", tmp_path)
     await fresh.make_topics()
     async with fresh.running():
         devices = await fresh.eventually("devices", 2)
+        assert away == [4]
         assert {row[2] for row in devices} == {"pole-1", "pole-2"}
         versions = await fresh.eventually("hotlist.versions", 2)
         assert {row[2] for row in versions} == {"demo/DEMO", "demo/PARTIAL"}

@@ -62,6 +62,8 @@ RETENTION = {
     "repositories": "SELECT INSERT UPDATE",
     "repository_items": "SELECT INSERT UPDATE DELETE",
     "repository_batches": "SELECT INSERT UPDATE",
+    "damaged_images": "SELECT INSERT UPDATE",
+    "quarantine_floods": "SELECT INSERT UPDATE",
     "demands": "SELECT INSERT",  # and UPDATE of what was answered
 }
 """What alpr_retention holds; of every other table, the partitions and the notes of days among them, nothing."""
@@ -84,6 +86,7 @@ EXECUTABLE = {
         "retention.searched", "retention.frame_held",
         "retention.declare_statute", "retention.move_lock", "retention.keep_lock", "retention.count_day",
         "retention.note_premature", "retention.stock", "retention.uncount", "retention.sweep",
+        "retention.dispose_file",
     },
     "alpr_retention_owner": {"audit.permitted", "audit.asked_by"},
 }  # fmt: skip

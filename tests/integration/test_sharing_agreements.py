@@ -160,6 +160,26 @@ async def test_a_stop_binds_at_once_even_a_question_that_is_under_way(pg_databas
         assert len(await sharing.told("agreement_stopped")) == 2, "both agencies are told"
 
 
+async def test_the_accounts_of_the_demonstration_bring_an_agreement_into_force(pg_database, tmp_path):
+    async with Doors(pg_database, tmp_path) as doors:
+        sharing = Sharing(doors)
+        wish = terms(receiver="irvine", party_name="Irvine Police Department", purposes=["criminal_investigation"])
+        made = await sharing.http.post(
+            "/v1/sharing-agreements", json=wish, headers=sharing.manager("demo", "administrator", "alpr_admin")
+        )
+        assert made.status_code == 201, made.text
+        path, shown = f"/v1/sharing-agreements/{made.json()['agreement_id']}", made.json()
+        for account, role in (("manager", "program_manager"), ("supervisor", "supervisor")):
+            listed = await sharing.http.get(path, headers=sharing.manager("demo", account, role))
+            assert "approve" in listed.json()["may"], account
+            answer = await sharing.http.post(
+                f"{path}/approvals", json={"note": "read"}, headers=sharing.manager("demo", account, role)
+            )
+            assert answer.status_code == 201, answer.text
+            shown = answer.json()
+        assert (shown["state"], shown["needs"]) == ("in_force", 0)
+
+
 async def test_two_people_approve_and_nobody_twice_and_time_ends_it(pg_database, tmp_path):
     async with Doors(pg_database, tmp_path) as doors:
         sharing = Sharing(doors)

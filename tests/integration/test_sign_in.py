@@ -485,3 +485,25 @@ def test_several_keys_and_the_last_second_factor_stays(console):
         assert proved.status_code == 200
         client.headers["authorization"] = f"Bearer {proved.json()['token']}"
         assert client.post("/v1/me/keys/options").status_code == 200
+
+
+def test_where_only_keys_count_a_code_leads_no_further_than_to_a_key(console, kafka_bootstrap, tmp_path):
+    """A code can be told to a false site, a key signs for the right one only (CJIS IA-2, phishing-resistant)."""
+    settings = {"TRUSTED_PROXIES": '["127.0.0.1/32"]', "PUBLIC_URL": ORIGIN, "SECOND_FACTORS": "security_key",
+                "LIST_KEYS_FILE": console.environment["ALPR_CONSOLE_LIST_KEYS_FILE"]}  # fmt: skip
+    username, key = people.make_person(console, "irvine", "dispatcher"), SecurityKey(ORIGIN, SITE)
+    with running_console(console.database, kafka_bootstrap, PREFIX, tmp_path, **settings) as strict:
+        with signed_in(strict, username) as client:
+            assert client.get("/v1/session").json()["limit"] == "SECOND_FACTOR_NOT_ENROLLED"
+            assert reason(client.post("/v1/me/totp")) == (403, "SECURITY_KEY_NEEDED")
+            options = client.post("/v1/me/keys/options").json()
+            assert client.post("/v1/me/keys", json={"label": "k", "answer": key.register(options)}).status_code == 204
+            assert client.get("/v1/session").json()["limit"] is None
+            (one,) = client.get("/v1/me/keys").json()["keys"]
+            assert reason(client.delete(f"/v1/me/keys/{one['key_id']}")) == (409, "LAST_SECOND_FACTOR")
+        unused(strict, username)
+        with caller(strict) as client:
+            assert reason(client.post("/v1/session", json=attempt(username))) == (401, "SECOND_FACTOR_WRONG")
+            begun = client.post("/v1/sign-in", json={"username": username, "password": people.PASSWORD}).json()
+            assert begun["ways"] == ["security_key"]
+        assert by_key(strict, username, key.sign).status_code == 201

@@ -8,6 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -22,7 +23,8 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from alpr_cli.main import main
-from alprcore.access import Kind, On, Operation, access_table
+from alpr_recognizer.settings import Settings as RecognizerSettings
+from alprcore.access import On, Operation, access_table
 from alprcore.errors import Transient
 from alprcore.kafka import (
     KafkaSettings,
@@ -32,10 +34,12 @@ from alprcore.kafka import (
     Tls,
     existing_topics,
     load_topic_specs,
+    rules_of,
     settle_accounts,
     settle_rules,
     settle_topics,
 )
+from alprcore.kafka import admin as kafka_admin
 from alprcore.topics import Topic
 from tests.fixtures.secured import ADMIN, SecuredKafka
 from tests.fixtures.state import state_folder
@@ -176,6 +180,28 @@ def test_every_granted_cell_works_and_every_other_fails(broker):
     assert not {cell for cell in found["alpr-recognizer"] if cell[1].startswith(("notifications", "hotlist"))}
 
 
+@pytest.mark.requirement("SEC-01")
+def test_the_recognizer_s_account_reads_neither_lists_nor_notifications(broker, pg_database):
+    """On the broker it is refused; in the database it has no account, and it is told no way there."""
+    asked = ["frames", "notifications", "hits", "hotlist", "hotlist.partials"]
+    for way in (broker.by_password("alpr-recognizer"), broker.by_certificate("alpr-recognizer")):
+        done = asyncio.run(attempted(way, asked, []))
+        assert (On.TOPIC, "frames", Operation.READ) in done, "what is its own it reads"
+        assert {name for _, name, _ in done} == {"frames"}
+    assert not [name for name in RecognizerSettings.model_fields if "database" in name]
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        asyncio.run(read_entries(pg_database.url("recognizer")))
+    asyncio.run(read_entries(pg_database.url("ingest")))  # whose table it is
+
+
+async def read_entries(dsn):
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.fetch("SELECT * FROM ingest.entries LIMIT 1")
+    finally:
+        await connection.close()
+
+
 def test_a_certificate_gives_the_same_cells_as_a_password(broker):
     topics, groups = everything()
     for name in ("alpr-recognizer", "fleet-north", "cad-birch"):
@@ -267,27 +293,52 @@ def test_there_is_no_other_way_in(broker, way):
         asyncio.run(enter())
 
 
-def test_setting_up_again_changes_nothing_and_takes_away_what_nobody_declared(broker, capsys):
-    assert broker.set_up(**NAMES) == 0
+def test_setting_up_again_changes_nothing(broker, capsys):
+    assert broker.set_up("--prune", **NAMES) == 0
     assert "0 topics created, 0 changed; 0 access rules added, 0 taken away" in capsys.readouterr().out
 
-    async def spoil():
-        admin = broker.by_certificate(ADMIN)
-        (ingest,) = [one for one in TABLE if one.name == "alpr-ingest"]
-        (console,) = [one for one in TABLE if one.name == "alpr-console"]
-        more = type(ingest)(ingest.name, Kind.SERVICE, (*ingest.grants, *console.grants))
-        await settle_rules(admin, [more])
-        (hits,) = [spec for spec in load_topic_specs() if spec.name == "hits"]
-        await settle_topics(admin, [replace(hits, config={**hits.config, "retention.ms": "31536000000"})])
-        return await attempted(broker.by_password("alpr-ingest"), ["notifications"], [])
 
-    assert (On.TOPIC, "notifications", Operation.READ) in asyncio.run(spoil())
-    assert broker.set_up(**NAMES) == 0
+def test_what_was_spoiled_is_mended_and_only_who_says_that_this_is_all_takes_rights_away(broker, capsys):
+    admin = broker.by_certificate(ADMIN)
+    (ingest,) = [one for one in TABLE if one.name == "alpr-ingest"]
+    (console,) = [one for one in TABLE if one.name == "alpr-console"]
+    (hits,) = [spec for spec in load_topic_specs() if spec.name == "hits"]
+    denied = (2, FOREIGN, 3, "User:fleet-south", "*", 4, 2)
+
+    async def spoil():
+        await settle_rules(admin, [replace(ingest, grants=(*ingest.grants, *console.grants))])
+        await settle_topics(admin, [replace(hits, config={**hits.config, "retention.ms": "31536000000"})])
+        async with client(admin) as asked:
+            await kafka_admin._ask(asked, kafka_admin._CREATE, [denied])
+
+    async def rules():
+        async with client(admin) as asked:
+            found = await kafka_admin._ask(asked, kafka_admin._DESCRIBE, 1, None, 1, None, None, 1, 1)
+        return {(kind, name, pattern, *rule) for kind, name, pattern, some in found.resources for rule in some}
+
+    def may_ingest_read():
+        cells = asyncio.run(attempted(broker.by_password("alpr-ingest"), ["notifications"], []))
+        return (On.TOPIC, "notifications", Operation.READ) in cells
+
+    asyncio.run(spoil())
+    assert may_ingest_read()
+    assert broker.set_up(**{**NAMES, "agencies": ["cedar"]}) == 0
     told = capsys.readouterr().out
     assert "hits: settings changed" in told
-    assert "0 access rules added" in told
-    assert " 0 taken away" not in told
-    assert asyncio.run(attempted(broker.by_password("alpr-ingest"), ["notifications"], [])) == set()
+    assert " 0 taken away" in told
+    whole = {rule.fields() for rule in rules_of(TABLE)}
+    assert whole <= asyncio.run(rules()), "a new agency takes nothing from the others"
+    assert may_ingest_read()
+    cedar = broker.by_password("cad-cedar")
+    assert asyncio.run(existing_topics(cedar)) >= {"cad.cedar.hits"}
+    assert broker.set_up("--prune", **NAMES) == 0
+    assert "cad-cedar: named no longer; its rules and its password are taken away" in capsys.readouterr().out
+    assert asyncio.run(rules()) == {*whole, denied}, "what an administrator denied stays denied"
+    assert not may_ingest_read()
+    broker.password_file("cad-cedar").write_text("any")
+    with pytest.raises(Transient):
+        asyncio.run(existing_topics(cedar))
+    broker.password_file("cad-cedar").unlink()
 
 
 async def drop(publisher):

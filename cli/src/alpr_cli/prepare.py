@@ -1,6 +1,7 @@
 """`alpr prepare`: makes everything the services need before they start, for containers and clusters.
 
-Roles, tables and topics in the database and the broker named by DATABASE_URL and ALPR_KAFKA; keys, and one
+Roles, tables and topics in the database and the broker named by DATABASE_URL and ALPR_KAFKA (let in by
+ALPR_KAFKA_SECURITY, the JSON of the services' kafka_security, else in the clear); keys, and one
 settings file per service, below a folder of its own for each: a service sees its own secrets only. Repeating
 it keeps keys and data, and writes the settings again.
 """
@@ -18,11 +19,11 @@ from typing import Final
 
 import yaml
 
+from alpr_cli.broker import broker
 from alpr_cli.roles import Database
 from alpr_cli.topics import create_all
 from alpr_cli.wiring import KEY_FILES, SERVICES, Places, make_keys, secret, settings
 from alprcore.errors import AlprError
-from alprcore.kafka import KafkaSettings
 
 PORT: Final = 8080
 OPS_PORT: Final = 9090
@@ -38,19 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prepare everything; returns the exit status, 78 when an address is missing."""
+    """Prepare everything; returns the exit status, 78 when an address is missing. Raises `Misconfigured`."""
     try:
         admin, bootstrap = os.environ["DATABASE_URL"], os.environ["ALPR_KAFKA"]
     except KeyError as missing:
         print(f"alpr prepare: {missing.args[0]} is not set", file=sys.stderr)
         return os.EX_CONFIG
+    security = os.environ.get("ALPR_KAFKA_SECURITY", "")
+    brokers = broker(argparse.Namespace(bootstrap=bootstrap, prefix="", security=security))
     authority = options.out / "authority"
     make_keys(authority)
     database = Database(admin, secret(authority, "database"))
     try:
         database.prepare()
         database.migrate()
-        asyncio.run(create_all(KafkaSettings(bootstrap=bootstrap)))
+        asyncio.run(create_all(brokers))
     except AlprError as error:
         print(f"alpr prepare: {error}", file=sys.stderr)
         return os.EX_UNAVAILABLE

@@ -72,7 +72,7 @@ def _bring_keys(options: argparse.Namespace) -> None:
     }
     if not places:
         raise Misconfigured("--keys-from wants the places: --authority, --image-keys, --ledger")
-    written, kept = returning.bring_keys(options.keys_from, sealing.read_key(options.key), places)
+    written, kept = returning.bring_keys(options.keys_from, sealing.read_private(options.key), places)
     print(f"keys: {written} files brought back")
     for name in kept:
         print(f"keys: {name} is there with another content and stays as it is")
@@ -88,7 +88,7 @@ def _bring_data(options: argparse.Namespace) -> None:
         raise Misconfigured(f"no backup {name or 'lies'} in {options.source}; there are: {', '.join(names) or 'none'}")
     options.authority.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(url, secret(options.authority, "database"))
-    private = sealing.read_key(options.key)
+    private = sealing.read_private(options.key)
     facts = asyncio.run(returning.bring_database(database, options.source, name, private))
     print(f"database: {name}, {facts.reads} reads, {facts.entries} entries of the ledger")
     if options.images:

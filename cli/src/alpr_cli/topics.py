@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder with <account> or <account>/password for each: SCRAM accounts are made, or get a new password",
     )
+    apply.add_argument(
+        "--prune",
+        action="store_true",
+        help="these agencies, fleets and witnesses are all: take away our accounts' other rules, and accounts of none",
+    )
     table = commands.add_parser("table", help="print topics and access rules as JSON, for charts and other tools")
     lines = commands.add_parser("commands", help="print the access rules as arguments of Kafka's own kafka-acls.sh")
     for sub in (table, lines):
@@ -117,9 +122,11 @@ async def _apply(options: argparse.Namespace) -> int:
     passwords = {} if options.passwords is None else _passwords(options.passwords, table)
     created = await _create(settings, options)
     topics = await settle_topics(settings, _of_agencies(_specs(options.min_insync), agencies))
-    rules = await settle_rules(settings, table)
-    if passwords:
-        await settle_accounts(settings, passwords)
+    rules = await settle_rules(settings, table, prune=options.prune)
+    if passwords or rules.gone:
+        await settle_accounts(settings, passwords, rules.gone)
+    for name in rules.gone:
+        print(f"{name}: named no longer; its rules and its password are taken away")
     for name in topics.settings:
         print(f"{name}: settings changed")
     for name in topics.differ:

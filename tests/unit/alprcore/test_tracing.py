@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -97,6 +98,31 @@ def test_a_collector_is_told_every_hop_and_no_contents():
     assert (third["name"], third["kind"], third["status"]) == ("GET /v1/reads/{read_id}", 2, {"code": 2})
     assert first["service"] == "matcher"
     assert "8ABC123" not in json.dumps(spans)
+
+
+def test_a_collector_that_answers_nonsense_costs_its_spans_and_nothing_else():
+    class Babbles(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.wfile.write(b"what is this\r\n\r\n")
+
+        def log_message(self, *_):
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Babbles)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    before = tracing.SPANS.labels("lost")._value.get()
+    exporter = tracing.Exporter("matcher", f"http://127.0.0.1:{server.server_port}", 0.0)
+    step = tracing.step_of("matcher", GIVEN, "reads/2/7", 0.0)
+    for expected in (1, 2):  # the second is taken by the same thread
+        exporter.put(step, "process reads", 5, 0.1, {}, "")
+        until = time.monotonic() + 10
+        while tracing.SPANS.labels("lost")._value.get() < before + expected and time.monotonic() < until:
+            time.sleep(0.02)
+        assert tracing.SPANS.labels("lost")._value.get() == before + expected
+    exporter.close()
+    server.shutdown()
+    server.server_close()
 
 
 def test_a_collector_that_refuses_costs_its_spans_and_nothing_else(caplog):

@@ -224,6 +224,7 @@ def test_what_the_models_estimated_survives_and_what_they_did_not_stays_absent()
         corners=((1.0, 2.5), (4.0, 2.0), (4.25, 6.0), (1.5, 6.5)),
         unreadable_reason="BLURRED",
         vehicle=m.Vehicle("WHI", 0.5),
+        frame=m.FrameProof(7, True, m.View.REAR, SHA, b"s" * 64, b"k" * 32),
     )
     assert wire.decode_read(wire.encode_read(told), headers(Topic.READS)) == told
 
@@ -237,8 +238,9 @@ def test_what_the_models_estimated_survives_and_what_they_did_not_stays_absent()
         lambda message: message.origins.add(state="", probability=0.5),
         lambda message: setattr(message.vehicle, "color_probability", float("inf")),
         lambda message: setattr(message, "unreadable_reason", "BLURRED") or setattr(message, "plate", "7A"),
+        lambda message: setattr(message.frame, "view", "sideways"),
     ],
-    ids=["one corner", "corners nowhere", "too likely", "no state", "endless", "read and unreadable"],
+    ids=["one corner", "corners nowhere", "too likely", "no state", "endless", "read and unreadable", "no view"],
 )
 def test_broken_estimates_are_refused(change):
     message = reads_pb2.Read.FromString(wire.encode_read(a_read()))

@@ -47,3 +47,22 @@ def test_a_mirror_takes_what_is_new_or_of_another_size_and_loses_what_is_gone():
 )  # fmt: skip
 def test_the_ledger_in_a_backup_is_compared_with_the_head_outside(kept, state):
     assert rules.judge_head(FACTS, kept)[0] == state
+
+
+def test_a_store_that_is_suddenly_empty_or_small_empties_no_mirror():
+    assert rules.refuse_loss(5000, 5000, 0)
+    assert rules.refuse_loss(3, 3, 0)
+    assert rules.refuse_loss(50_000, 5001, 44_999)
+    assert not rules.refuse_loss(50_000, 5000, 45_000)
+    assert not rules.refuse_loss(800, 700, 100), "a small installation's first purge"
+    assert not rules.refuse_loss(0, 0, 0)
+
+
+def test_keys_that_vanish_without_a_mark_are_named():
+    before = ["keys/ledger.key", "image-keys/demo/2026-01-01.key", "image-keys/demo/2026-01-02.key", "ledger/checkpoint",
+              "image-keys/demo/sent-arjis/2026-01-01.sent"]  # fmt: skip
+    now = ["keys/ledger.key", "image-keys/demo/2026-01-01.gone", "image-keys/demo/2026-01-02.key"]
+    assert rules.missing_keys(before, now) == []
+    assert rules.missing_keys(before, now[:2]) == ["image-keys/demo/2026-01-02.key"]
+    assert rules.missing_keys(before, []) == [before[1], before[2], before[0]]
+    assert rules.missing_keys(["image-keys/demo/2026-01-01.gone"], now[2:]) == ["image-keys/demo/2026-01-01.gone"]

@@ -13,6 +13,8 @@ from alprcore.errors import Misconfigured
 from alprcore.kafka import load_topic_specs
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+SPECS = load_topic_specs()
+WEEK = timedelta(days=7)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,13 @@ def test_certificates_are_told_of_in_time(left, level):
 
 @pytest.mark.parametrize(
     ("ahead", "unsure", "level"),
-    [(0.09, 0.0, Level.OK), (0.11, 0.0, Level.WARN), (0.3, 0.25, Level.OK), (-2.5, 0.1, Level.FAIL)],
+    [
+        (0.09, 0.0, Level.OK),
+        (0.05, 0.08, Level.OK),
+        (0.11, 0.0, Level.WARN),
+        (0.3, 0.25, Level.NOTE),
+        (-2.5, 0.1, Level.FAIL),
+    ],
 )
 def test_a_clock_counts_as_wrong_beyond_what_is_known_of_it(ahead, unsure, level):
     assert rules.judge_clock("database", ahead, unsure).level is level
@@ -140,7 +148,7 @@ def test_services_that_are_told_different_things_are_named():
 def seen(**changes):
     """A broker as the contract declares it, of one agency; a topic may be changed or left out (None)."""
     topics, configs = {}, {}
-    for spec in load_topic_specs():
+    for spec in SPECS:
         name = spec.name.replace("<agency>", "demo")
         topics[name], configs[name] = [(1, 3, 3)] * spec.partitions, dict(spec.config)
     for given, change in changes.items():
@@ -155,15 +163,18 @@ def seen(**changes):
 
 
 def test_topics_are_compared_with_the_contract():
-    assert {one.level for one in judge_topics(seen(), "", ["demo"], whole=True)} == {Level.OK}
+    assert {one.level for one in judge_topics(seen(), SPECS, WEEK, ["demo"], certain=True, whole=True)} == {Level.OK}
 
-    def bad(whole=True, agencies=("demo",), **changes):
-        told = judge_topics(seen(**changes), "", agencies, whole=whole)
+    def bad(whole=True, agencies=("demo",), certain=True, **changes):
+        told = judge_topics(seen(**changes), SPECS, WEEK, agencies, certain=certain, whole=whole)
         return {(one.check, one.subject, one.level) for one in told if one.level is not Level.OK}
 
     assert bad(reads=None) == {("topics", "reads", Level.FAIL)}
     assert bad(reads=None, whole=False) == {("topics", "reads", Level.NOTE)}
     assert ("topics", "cad.irvine.hits", Level.FAIL) in bad(agencies=("demo", "irvine"))
+    assert bad(agencies=("demo", "irvine"), certain=False) == set(), (
+        "a profile that ships is no agency of this deployment"
+    )
     assert bad(reads={"retention.ms": str(30 * 86_400_000)}) == {
         ("topics", "reads", Level.WARN), ("topics.retention", "reads", Level.FAIL)
     }  # fmt: skip

@@ -13,7 +13,7 @@ def test_the_connections_to_endpoints_are_closed_after_the_last_delivery(monkeyp
     ended = []
 
     @asynccontextmanager
-    async def publisher(_settings):
+    async def publisher(_settings, _before):
         yield None
 
     async def nothing(*works):

@@ -372,3 +372,17 @@ def test_what_a_canary_camera_reads_says_so():
     text = sighting.news(passage, ended=True)
     assert sighting.make_read(passage, text, device(), (ref, ref), stamp).canary
     assert not told(passage, text).canary
+
+
+def test_a_read_keeps_what_the_camera_signed_of_its_frame():
+    passage = passage_of(plate("7CNR001", probability=0.97))
+    read, shown = told(passage, sighting.news(passage, ended=True)), passage.best.frame
+    assert read.frame == model.FrameProof(
+        shown.sequence, shown.location is not None, shown.view, shown.sha256, shown.signature, b"k" * 32
+    )
+    signed = {"device_id": read.device_id, "camera_id": read.camera_id, "captured_at": read.captured_at}
+    location = read.location if read.frame.placed else None
+    text = model.signed_text(
+        **signed, sequence=read.frame.sequence, location=location, view=read.frame.view, sha256=read.frame.sha256
+    )
+    assert text == replace(shown, device_id=read.device_id).signed_text()

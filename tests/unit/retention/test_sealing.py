@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -49,8 +50,9 @@ async def test_each_image_is_kept_under_its_hold_or_named(tmp_path, children):
     sealers = Sealers(images, children=children, worth=1)
     found = await sealers.seal("demo", [*jobs, other, nothing])
     await sealers.close()
-    assert [(at, one.state) for at, one in enumerate(found) if one.state != "kept"] == [(7, DAMAGED), (31, MISSING)]
-    assert (found[7].image, found[31].image["key"], found[31].image["missing"]) == (damaged.image, "", True)
+    odd = [(at, one.state, one.code) for at, one in enumerate(found) if one.state != "kept"]
+    assert odd == [(7, DAMAGED, "SEAL_BROKEN"), (31, DAMAGED, "IMAGE_MISSING")]
+    assert (found[7].image, found[31].image) == (damaged.image, missing.image)  # as they lie: people decide
     assert found[60].image["sealed_to"] == f"hold-{OTHER}"
     assert found[61].image == nothing.image
     images.keys.destroy("demo", DAY)
@@ -113,3 +115,35 @@ async def test_a_service_that_is_killed_leaves_no_child_behind(tmp_path):
         for pid in pids:
             while (Path("/proc") / str(pid)).exists():
                 await asyncio.sleep(0.05)
+
+
+async def test_only_what_nothing_can_bring_back_is_missing_without_anybody_asked(tmp_path):
+    images = images_in(tmp_path)
+    gone, bare = await stored(images, 1), await stored(images, 2)
+    bare = Job(bare.read_id, {**bare.image, "key": "closeup/demo/none/2.jpg", "sealed_to": ""}, bare.holds)
+    images.keys.destroy("demo", DAY)  # its record went once, and a backup brought the row back
+    found = await Sealers(images).seal("demo", [gone, bare])
+    assert [(one.state, one.image["key"], one.image["missing"]) for one in found] == [(MISSING, "", True)] * 2
+
+
+async def test_another_store_than_before_is_none(tmp_path):
+    images = images_in(tmp_path)
+    await images.require_store()
+    await images.require_store()
+    moved = Images(ImageStore((tmp_path / "objects").as_uri()), ImageKeys(tmp_path / "keys"))
+    await moved.require_store()
+    empty = Images(ImageStore((tmp_path / "not-mounted").as_uri()), ImageKeys(tmp_path / "keys"))
+    with pytest.raises(Transient, match="not the one"):
+        await empty.require_store()
+    with pytest.raises(Transient):  # and looking there did not make it one
+        await empty.require_store()
+
+
+async def test_half_a_note_of_a_crash_spoils_none_that_follows(tmp_path):
+    keys, run = ImageKeys(tmp_path), UUID(int=1)
+    keys.note_released("demo", run, [UUID(int=2)])
+    with (tmp_path / "demo" / "released.ids").open("ab") as file:
+        file.write(b"half of a note")
+    assert keys.released("demo") == {run: {UUID(int=2)}}
+    keys.note_released("demo", UUID(int=3), [UUID(int=4), UUID(int=5)])
+    assert keys.released("demo") == {run: {UUID(int=2)}, UUID(int=3): {UUID(int=4), UUID(int=5)}}

@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--settings", type=Path, metavar="DIR", help="DIR/<service>/settings.yaml; else as services do"
         )
+        one.add_argument("--prune", action="store_true", help="let more images or keys go than a purge takes")
         one.add_argument("--same-disk", action="store_true", help="let keys lie on the disk of the backup, for trying")
     check = commands.add_parser("check", help="are the backups what they say; exit 0 sound, 30 damaged")
     check.add_argument("--to", type=Path, required=True, help="folder of the backups")
@@ -78,7 +79,9 @@ def _run(options: argparse.Namespace) -> int:
         _refuse(options)
     began, now = time.monotonic(), datetime.now(UTC)
     recipient = sealing.read_key(options.recipient)
-    taken = asyncio.run(taking.take(url, images, options.to, recipient, now))
+    for name in taking.forget(options.to, now, timedelta(days=options.keep_days)):  # first: it makes room
+        print(f"{name} is removed: older than {options.keep_days} days, or broken off")
+    taken = asyncio.run(taking.take(url, images, options.to, recipient, now, prune=options.prune))
     told = taken.manifest
     print(
         f"{taken.folder}: {told.bytes / 1e6:.1f} MB, {told.facts.reads} reads, {told.facts.entries} entries of the ledger; "
@@ -86,8 +89,6 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.keys_to:
         _keys(options, found)
-    for name in taking.forget(options.to, now, timedelta(days=options.keep_days)):
-        print(f"{name} is older than {options.keep_days} days: removed")
     return 0
 
 
@@ -102,7 +103,9 @@ def _images(options: argparse.Namespace, found: Found) -> str:
 def _keys(options: argparse.Namespace, found: Found) -> int:
     _refuse(options)
     recipient, now = sealing.read_key(options.recipient), datetime.now(UTC)
-    job = taking.take_images_and_keys(found, _images(options, found), options.to, options.keys_to, recipient, now)
+    job = taking.take_images_and_keys(
+        found, _images(options, found), options.to, options.keys_to, recipient, now, prune=options.prune
+    )
     print(f"{options.keys_to / taking.KEYS}: {asyncio.run(job)} files")
     return 0
 
@@ -114,7 +117,7 @@ def _refuse(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    private = sealing.read_key(options.key) if options.key else None
+    private = sealing.read_private(options.key) if options.key else None
     names = taking.sets_in(options.to)
     if not names:
         raise Misconfigured(f"no backup lies in {options.to}")

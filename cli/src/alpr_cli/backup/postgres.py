@@ -18,17 +18,13 @@ import asyncpg
 from alpr_cli.roles import MIGRATED
 from alprcore.errors import Misconfigured, Transient
 from alprcore.migrate import SCHEMAS
-from alprcore.postgres import login
+from alprcore.postgres import load_queries, login
 
 from .rules import Facts
 
 _PASSED: Final = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
 _SHOWN: Final = 800
-_KINDS: Final = """
-SELECT coalesce((SELECT max(size) FROM audit.head), 0) AS entries,
-    coalesce((SELECT note FROM audit.head ORDER BY size DESC LIMIT 1), '') AS head,
-    (SELECT count(*) FROM retention.reads) AS reads, (SELECT count(*) FROM retention.hits) AS hits
-"""
+_QUERIES: Final = load_queries("alpr_cli.backup")
 
 
 def program(name: str) -> list[str]:
@@ -90,7 +86,7 @@ class Snapshot:
                 schema: str(await self._connection.fetchval(f"SELECT version_num FROM {schema}.alembic_version"))  # noqa: S608 - ours
                 for schema in SCHEMAS
             }
-            row = await self._connection.fetchrow(_KINDS)
+            row = await self._connection.fetchrow(_QUERIES["holds"])
         except asyncpg.PostgresError as error:
             raise Misconfigured(f"the database does not hold this product: {type(error).__name__}") from error
         server = int(await self._connection.fetchval("SELECT current_setting('server_version_num')"))
@@ -153,11 +149,7 @@ async def empty_for_restore(url: str) -> None:
     except (OSError, asyncpg.PostgresError) as error:
         raise Transient(f"database: {type(error).__name__}") from error
     try:
-        tables = await connection.fetchval(
-            "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace IN"
-            " (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1))",
-            list(SCHEMAS),
-        )
+        tables = await connection.fetchval(_QUERIES["tables"], list(SCHEMAS))
         if tables:
             raise Misconfigured("the database holds tables of this product: name an empty one (createdb)")
         for schema in MIGRATED:

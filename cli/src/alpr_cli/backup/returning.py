@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -19,21 +20,17 @@ from aiokafka.structs import OffsetAndMetadata
 
 from alpr_cli.roles import Database
 from alprcore.errors import InvalidMessage, Misconfigured
-from alprcore.kafka import KafkaSettings, partitions_of
+from alprcore.kafka import KafkaSettings, existing_topics, load_topic_specs, partitions_of
 from alprcore.kafka.publish import translated
 from alprcore.objects import ImageStore
-from alprcore.topics import Topic, physical
+from alprcore.topics import TopicSpec
 
 from . import postgres, rules
 from .sealing import open_sealed
 from .taking import DATABASE, IMAGES, KEYS, SETS, fault_of
 
-GROUPS: Final[Mapping[str, tuple[Topic, ...]]] = {
-    "alpr-retention": (Topic.READS, Topic.HITS),
-    "alpr-console": (Topic.HITS, Topic.NOTIFICATIONS, Topic.HOTLIST_ALARMS),
-    "alpr-audit": (Topic.AUDIT,),
-}
-"""Who writes what a topic brings into the database, by id, so that it may come twice."""
+KEEPERS: Final = ("retention", "console", "audit")
+"""Services that write what topics bring into the database, by id, so that it may come twice."""
 
 
 async def bring_database(database: Database, folder: Path, name: str, private: bytes) -> rules.Facts:
@@ -63,6 +60,8 @@ async def bring_database(database: Database, folder: Path, name: str, private: b
 
 async def bring_images(folder: Path, images: str) -> int:
     """Copy the mirrored images into their store; answers how many were copied. Nothing there is deleted."""
+    if not (folder / IMAGES).is_dir():
+        raise Misconfigured(f"no mirrored images lie in {folder}")
     source, target = ImageStore((folder / IMAGES).resolve().as_uri()), ImageStore(images)
     missing, _ = rules.changes(await target.sizes(), await source.sizes())
     room = asyncio.Semaphore(16)
@@ -119,26 +118,42 @@ def _archived(path: Path, private: bytes) -> Iterator[tuple[str, bytes]]:
             yield member.name, taken.read()
 
 
+def groups_of(specs: Iterable[TopicSpec], existing: Iterable[str]) -> dict[str, list[str]]:
+    """Name the consumer groups of the keepers with their topics, those of each agency among them, out of the contract."""
+    found: dict[str, list[str]] = {}
+    for spec in specs:
+        shape = re.compile(re.escape(spec.name).replace("<agency>", "[^.]+"))
+        names = sorted(name for name in existing if shape.fullmatch(name))
+        for group in sorted({group for service, group in spec.groups.items() if service in KEEPERS}):
+            found.setdefault(group, []).extend(names)
+    return found
+
+
 async def rewind(settings: KafkaSettings, to: datetime) -> dict[str, int]:
     """Set the groups whose effect lies in the database back to a moment, so that what came since comes again.
 
-    Answers how many messages come again, by group. The services must be stopped: a group that has members refuses.
-    Raises `Transient` when no broker answers.
+    Answers how many messages come again, by group; none is set forward, and one that never read begins by itself. The
+    services must be stopped: a group that has members refuses. Raises `Transient` when no broker answers.
     """
-    found = {}
-    for group, topics in GROUPS.items():
-        names = [physical(topic, prefix=settings.topic_prefix) for topic in topics]
-        partitions = await partitions_of(settings, names)
+    prefix, found = settings.topic_prefix, {}
+    existing = [name.removeprefix(prefix) for name in await existing_topics(settings) if name.startswith(prefix)]
+    for group, topics in groups_of(load_topic_specs(), existing).items():
+        partitions = await partitions_of(settings, [prefix + name for name in topics])
         consumer = AIOKafkaConsumer(**settings.client_params(), group_id=group, enable_auto_commit=False)
         with translated():
             await consumer.start()
             try:
                 consumer.assign(partitions)
                 since = await consumer.offsets_for_times(dict.fromkeys(partitions, int(to.timestamp() * 1000)))
-                ends = await consumer.end_offsets(partitions)
-                offsets = {one: since[one].offset if since.get(one) else ends[one] for one in partitions}
-                await consumer.commit({one: OffsetAndMetadata(offset, "") for one, offset in offsets.items()})
-                found[group] = sum(ends[one] - offset for one, offset in offsets.items())
+                kept = {one: await consumer.committed(one) for one in partitions}
+                back = {
+                    one: since[one].offset
+                    for one, at in kept.items()
+                    if at is not None and since.get(one) and since[one].offset < at
+                }
+                if back:
+                    await consumer.commit({one: OffsetAndMetadata(offset, "") for one, offset in back.items()})
+                found[group] = sum(kept[one] - offset for one, offset in back.items())
             finally:
                 await consumer.stop()
     return found

@@ -10,9 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Final
 
+from alpr_cli.doctor.rules import head_size, head_text
+
 FORM: Final = "plateline-backup/1"
 WINDOW_DAYS: Final = 35
 """Longest time that a backup is kept: what is purged must be gone from backups too (RET-10, `retention.backup_window_days`)."""
+LOSS_LEAST: Final = 1000
+LOSS_SHARE: Final = 0.1
+"""How many mirrored images may go at once: a day's, also where several days are purged together."""
 _NAME: Final = re.compile(r"\d{8}T\d{6}Z")
 
 
@@ -106,6 +111,34 @@ def refuse_places(backup: str, keys: str, same_device: bool) -> str:
     return ""
 
 
+def refuse_loss(there: int, gone: int, left: int) -> str:
+    """Say why a mirror may not lose so many objects at once; empty when it may.
+
+    A purge takes a day of a year. A store that is suddenly empty or small is one that is not there: a disk that was not
+    mounted, a mistyped address, a bucket that was made anew.
+    """
+    if gone and not left:
+        return f"the image store is empty and the mirror holds {there} images: is it the right one, and is it there?"
+    if gone > max(LOSS_LEAST, there * LOSS_SHARE):
+        return f"{gone} of {there} mirrored images are gone from the image store: --prune if they shall go"
+    return ""
+
+
+def missing_keys(before: Iterable[str], now: Iterable[str]) -> list[str]:
+    """Name the keys that were copied before and are neither here nor marked as destroyed.
+
+    Notes of what was sent end with their window, and the ledger's files are told by their own checks.
+    """
+    here = set(now)
+    return sorted(
+        name
+        for name in set(before) - here
+        if not name.startswith("ledger/")
+        and not name.endswith(".sent")
+        and not (name.endswith(".key") and f"{name.removesuffix('.key')}.gone" in here)
+    )
+
+
 def changes(there: Mapping[str, int], here: Mapping[str, int]) -> tuple[Sequence[str], Sequence[str]]:
     """Compare a mirror with what it mirrors, both as sizes by name: what is to be copied, and what is to go."""
     copy = sorted(name for name, size in here.items() if there.get(name) != size)
@@ -114,17 +147,12 @@ def changes(there: Mapping[str, int], here: Mapping[str, int]) -> tuple[Sequence
 
 def judge_head(facts: Facts, kept: str) -> tuple[str, str]:
     """Compare the ledger in a backup with the head kept outside: `same`, `older` or `lost`, and what that means."""
-    size = _size(kept)
+    size = head_size(kept)
     if not facts.entries and not size:
         return "same", "the ledger is empty"
     if not kept.strip():
         return "lost", "the head outside the database is lost: the ledger goes on by an order of two custodians"
-    if size == facts.entries and kept.partition("\n\n")[0] == facts.head.partition("\n\n")[0]:
+    if size == facts.entries and head_text(kept) == head_text(facts.head):
         return "same", f"{size} entries: the ledger goes on where it stood"
     words = f"{size - facts.entries} entries were signed after this backup: the ledger goes on by an order of two custodians"
     return "older", words
-
-
-def _size(note: str) -> int:
-    lines = note.split("\n")
-    return int(lines[1]) if len(lines) > 1 and lines[1].isdigit() else 0

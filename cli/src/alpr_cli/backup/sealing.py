@@ -50,6 +50,13 @@ def read_key(given: str | Path) -> bytes:
     return key
 
 
+def read_private(path: Path) -> bytes:
+    """Read a private key, from a file only: what stands in arguments is everybody's to see. Raises `Misconfigured`."""
+    if not path.is_file():
+        raise Misconfigured("--key names a file that holds the private key")
+    return read_key(path)
+
+
 class Sealer:
     """A sealed file that is being written; `digest` and `size` are those of the file when it is closed."""
 

@@ -27,6 +27,7 @@ from alprcore.errors import Misconfigured
 _MARKS: Final = {Level.OK: "ok  ", Level.NOTE: "note", Level.WARN: "WARN", Level.FAIL: "FAIL"}
 _STATES: Final = {"met": "ok  ", "procedure": "ok  ", "open": "OPEN", "not applicable": "n/a "}
 _VERDICTS: Final = {0: "sound", 10: "warnings", 30: "failing"}
+_OPEN: Final = "controls open"
 GROUPS: Final = ("settings", "broker", "database", "keys", "objects", "certificates", "disk", "clock", "doors")
 """Checks that can be left out together."""
 
@@ -65,12 +66,13 @@ def run(options: argparse.Namespace) -> int:
         for control in (controls.load_controls(options.profile) if options.profile else ())
     ]
     status = EXIT[rules.worst(findings)]
-    if any(standing.state == "open" for standing in standings):
-        status = EXIT[Level.FAIL]
+    verdict = _VERDICTS[status]
+    if status != EXIT[Level.FAIL] and any(standing.state == "open" for standing in standings):
+        status, verdict = EXIT[Level.FAIL], _OPEN
     if options.json:
-        print(json.dumps(_report(found, findings, standings, status, now), indent=2, ensure_ascii=False))
+        print(json.dumps(_report(found, findings, standings, verdict, now), indent=2, ensure_ascii=False))
     else:
-        _print(findings, standings, status, quiet=options.quiet)
+        _print(findings, standings, verdict, quiet=options.quiet)
     return status
 
 
@@ -106,10 +108,10 @@ async def examine(
 
 
 def _report(
-    found: Found, findings: Sequence[Finding], standings: Sequence[controls.Standing], status: int, now: datetime
+    found: Found, findings: Sequence[Finding], standings: Sequence[controls.Standing], verdict: str, now: datetime
 ) -> dict[str, Any]:
     return {
-        "verdict": _VERDICTS[status],
+        "verdict": verdict,
         "at": now.isoformat(),
         "services": list(found.settings),
         "summary": rules.summary(findings),
@@ -121,7 +123,7 @@ def _report(
     }
 
 
-def _print(findings: Sequence[Finding], standings: Sequence[controls.Standing], status: int, *, quiet: bool) -> None:
+def _print(findings: Sequence[Finding], standings: Sequence[controls.Standing], verdict: str, *, quiet: bool) -> None:
     for finding in findings:
         if quiet and finding.level in {Level.OK, Level.NOTE}:
             continue
@@ -136,6 +138,6 @@ def _print(findings: Sequence[Finding], standings: Sequence[controls.Standing], 
     counts = rules.summary(findings)
     still = sum(one.state == "open" for one in standings)
     print(
-        f"\n{_VERDICTS[status]}: {counts['ok']} well, {counts['warn']} warnings, {counts['fail']} failing"
+        f"\n{verdict}: {counts['ok']} well, {counts['warn']} warnings, {counts['fail']} failing"
         + (f"; {still} of {len(standings)} controls open" if standings else "")
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -24,7 +25,7 @@ from alprcore.errors import Misconfigured, Transient
 from alprcore.kafka import KafkaSettings, Plaintext, load_topic_specs
 from alprcore.kafka.publish import translated
 from alprcore.profiles import load_profiles
-from alprcore.topics import bounded, stream_fault, streams_keep
+from alprcore.topics import TopicSpec, bounded, stream_fault, streams_keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ async def check_brokers(found: Found, environment: Mapping[str, str], agencies: 
             accounts.append((service, found.kafka(service)))
         except Misconfigured as error:
             findings.append(Finding("broker", service, Level.FAIL, f"kafka_security: {error}", "see docs/security.md"))
-    judged: KafkaSettings | None = None
     for subject, settings in accounts:
         name = settings.model_dump_json()
         if name in asked:
@@ -63,7 +63,7 @@ async def check_brokers(found: Found, environment: Mapping[str, str], agencies: 
         try:
             looked = await see(settings)
             if seen is None or len(looked.topics) > len(seen.topics):
-                seen, judged = looked, settings
+                seen = looked
             asked[name] = Finding("broker", subject, Level.OK, f"{looked.brokers} brokers answer")
         except (Transient, Misconfigured, KafkaError, OSError) as error:
             words = f"do not answer this account: {error or type(error).__name__}"
@@ -72,8 +72,10 @@ async def check_brokers(found: Found, environment: Mapping[str, str], agencies: 
         clear = isinstance(settings.security, Plaintext)
         local = all(map(is_local, settings.bootstrap.split(",")))
         findings.append(judge_encryption("broker.tls", subject, encrypted=not clear, local=local))
-    if seen is not None and judged is not None:
-        findings += judge_topics(seen, judged.topic_prefix, agencies, whole=own is not None)
+    if seen is not None:
+        specs, longest = load_topic_specs(), streams_keep(load_profiles().values())
+        known = sorted(load_profiles()) if agencies is None else agencies
+        findings += judge_topics(seen, specs, longest, known, certain=agencies is not None, whole=own is not None)
     return findings
 
 
@@ -109,17 +111,21 @@ async def see(settings: KafkaSettings) -> Seen:
     )
 
 
-def judge_topics(seen: Seen, prefix: str, agencies: Sequence[str] | None, *, whole: bool) -> list[Finding]:
-    """Judge all topics; `whole`: the account sees everything, so a topic that it does not see is missing."""
-    profiles = load_profiles()
-    wanted = sorted(profiles) if agencies is None else agencies
+def judge_topics(
+    seen: Seen, specs: Iterable[TopicSpec], longest: timedelta, agencies: Sequence[str], *, certain: bool, whole: bool
+) -> list[Finding]:
+    """Compare topics with those declared, none of records kept beyond `longest` (RET-11).
+
+    `certain`: these agencies are those of the deployment, so that their CAD topics must be there. `whole`: the account
+    sees everything, so a topic that it does not see is missing.
+    """
     findings: list[Finding] = []
-    for spec in load_topic_specs():
+    for spec in specs:
         per_agency = "<agency>" in spec.name
-        for name in [spec.name.replace("<agency>", agency) for agency in wanted] if per_agency else [spec.name]:
+        for name in [spec.name.replace("<agency>", agency) for agency in agencies] if per_agency else [spec.name]:
             partitions = seen.topics.get(name)
             if partitions is None:
-                if per_agency and agencies is None:
+                if per_agency and not certain:
                     continue  # an agency whose profile ships need not be one of this deployment
                 words = "is not there" if whole else "is not there, or not open to this account"
                 findings.append(
@@ -136,14 +142,13 @@ def judge_topics(seen: Seen, prefix: str, agencies: Sequence[str] | None, *, who
                 seen.brokers,
             )
             findings += [one for one in (odd, copies) if one is not None]
-    longest = streams_keep(profiles.values())
     for name in sorted(filter(bounded, seen.topics)):
         if fault := stream_fault(name, seen.configs.get(name, {}), longest):
             findings.append(Finding("topics.retention", name, Level.FAIL, fault, "alpr topics apply"))
     if seen.creates:
         words = "brokers make topics that nobody declared: they keep what is sent there by their own rules"
         findings.append(Finding("topics", "brokers", Level.WARN, words, "auto.create.topics.enable=false"))
-    counted = f"{len(seen.topics)} topics" + (f" with prefix {prefix}" if prefix else "")
+    counted = f"{len(seen.topics)} topics"
     for check in ("topics", "topics.retention", "topics.copies"):
         if all(finding.check != check or finding.level is Level.NOTE for finding in findings):
             findings.append(Finding(check, "all", Level.OK, counted))

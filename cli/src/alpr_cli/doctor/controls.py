@@ -92,7 +92,7 @@ def judge_control(control: Control, findings: Sequence[Finding]) -> Standing:
     ]
     if bad:
         return Standing(control, "open", "; ".join(f"{one.check}, {one.subject}: {one.words}" for one in bad[:3]))
-    looked = {finding.check for finding in findings}
+    looked = {finding.check for finding in findings if finding.level is Level.OK}
     parts = []
     if control.tests:
         parts.append(f"{len(control.tests)} test{'s' if len(control.tests) > 1 else ''} of this release")

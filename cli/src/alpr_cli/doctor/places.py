@@ -7,6 +7,7 @@ import base64
 import ctypes
 import hashlib
 import json
+import secrets
 import shutil
 import socket
 import ssl
@@ -18,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
-from uuid import uuid4
 
 from alpr_cli.doctor.database import database_certificate, unverified
 from alpr_cli.doctor.found import Found
@@ -97,6 +97,10 @@ def _halves(found: Found) -> list[Finding]:
         if others:
             told = f"{', '.join(others)} hold another key than {owner}: {words}"
             findings.append(Finding("keys", public, Level.FAIL, told, "run alpr prepare again"))
+    bare = [one for one in _TELLERS if one in found.settings and not found.settings[one].get("events_public_key")]
+    if bare:
+        words = f"{', '.join(bare)} tell the ledger of people in the clear"
+        findings.append(Finding("keys", "events_public_key", Level.WARN, words, "docs/security.md: texts about people"))
     return findings
 
 
@@ -107,6 +111,8 @@ def public_half(name: str, where: Path | str) -> str:
     return base64.b64encode(SigningKey.load(where).public).decode()
 
 
+_TELLERS: Final = ("ingest", "retention", "console")
+"""Who tells the ledger over topic `audit` what people did."""
 _PAIRS: Final = (
     ("console", "person_key_file", "person_public_key", "nobody gets past them"),
     ("audit", "events_key_file", "events_public_key", "what they tell the ledger does not open"),
@@ -157,7 +163,7 @@ async def check_objects(found: Found) -> list[Finding]:
 
 
 async def _try_store(url: str, subject: str) -> Finding:
-    content, key = uuid4().bytes, f"doctor/{uuid4().hex}"
+    content, key = secrets.token_bytes(16), f"doctor/{secrets.token_hex(16)}"
     remedy = "look at address, credentials and rights of the store"
     try:
         store = ImageStore(url)

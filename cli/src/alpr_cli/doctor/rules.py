@@ -165,6 +165,8 @@ def judge_clock(subject: str, ahead_s: float, unsure_s: float) -> Finding:
         return Finding("clock", subject, Level.FAIL, words, "set the clocks by NTP: sign-in and signatures need them")
     if away > CLOCK_WARN_S:
         return Finding("clock", subject, Level.WARN, words, "set the clocks by NTP")
+    if unsure_s > CLOCK_WARN_S:
+        return Finding("clock", subject, Level.NOTE, f"{words}: it answers too slowly to tell a tenth of a second")
     return Finding("clock", subject, Level.OK, words)
 
 
@@ -251,6 +253,17 @@ _POWERS: Final = {
     "creates": "may create roles or databases",
     "owner": "owns tables of its schema",
 }
+
+
+def head_size(note: str) -> int:
+    """Read from a signed head how many entries it covers; 0 for none."""
+    lines = note.split("\n")
+    return int(lines[1]) if len(lines) > 1 and lines[1].isdigit() else 0
+
+
+def head_text(note: str) -> str:
+    """Give a signed head without its signatures, which may be several."""
+    return note.partition("\n\n")[0]
 
 
 def judge_heads(kept: int | None, stored: int, *, same: bool) -> Finding:

@@ -34,6 +34,15 @@ app.kubernetes.io/component: {{ . }}
 {{- if .Values.database.bundled.enabled }}{{ include "plateline.name" . }}-postgres{{ else }}{{ .Values.database.host }}{{ end -}}
 {{- end }}
 
+{{/* Whose certificates are believed: what is bundled brings its authority beside its own certificate. */}}
+{{- define "plateline.database.caSecret" -}}
+{{- if .Values.database.bundled.enabled }}{{ .Values.database.bundled.tlsSecret }}{{ else }}{{ .Values.database.caSecret }}{{ end -}}
+{{- end }}
+
+{{- define "plateline.objects.caSecret" -}}
+{{- if .Values.objects.bundled.enabled }}{{ .Values.objects.bundled.tlsSecret }}{{ else }}{{ .Values.objects.caSecret }}{{ end -}}
+{{- end }}
+
 {{- define "plateline.kafka.bootstrap" -}}
 {{- if .Values.kafka.strimzi.cluster.create }}{{ .Values.kafka.strimzi.clusterName }}-kafka-bootstrap:9093{{ else }}{{ .Values.kafka.bootstrap }}{{ end -}}
 {{- end }}

@@ -48,7 +48,7 @@ priorityClassName: {{ . }}
 {{- with include "plateline.objects.endpoint" .root }}
 - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
 {{- end }}
-{{- if $objects.caSecret }}
+{{- if include "plateline.objects.caSecret" .root }}
 - {name: SSL_CERT_FILE, value: /run/plateline/objects-ca/ca.crt}
 {{- end }}
 {{- $secret := ternary $objects.bundled.secret (get $objects.secrets .service) $objects.bundled.enabled }}
@@ -77,7 +77,7 @@ priorityClassName: {{ . }}
 {{- end }}
 
 {{- define "plateline.database.sources" -}}
-{{ include "plateline.source" (dict "secret" .root.Values.database.caSecret "items" (list "ca.crt") "folder" "database-ca") }}
+{{ include "plateline.source" (dict "secret" (include "plateline.database.caSecret" .root) "items" (list "ca.crt") "folder" "database-ca") }}
 {{- with .roles }}
 {{ include "plateline.source" (dict "secret" $.root.Values.database.passwordsSecret "items" . "folder" "database") }}
 {{- end }}

@@ -38,12 +38,25 @@ def key_text(reference: Path | str) -> str:
         return _output(name.removeprefix(_PROGRAM))
     try:
         return Path(name).read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"key file {name} cannot be read: {type(error).__name__}") from error
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise Misconfigured(f"{shown(name)} cannot be read: {type(error).__name__}") from None
+
+
+def shown(reference: Path | str) -> str:
+    """Name a reference in a message: only what is one, for somebody may have put the key itself in its place."""
+    name = str(reference)
+    if name.startswith(_PROGRAM):
+        return f"key of {name.split(maxsplit=1)[0]}"
+    if name.startswith((_ENVIRONMENT, "/", "./", "../")):
+        return f"key {name}"
+    return "a key (its name is no path from /, env: or exec:, and is not shown)"
 
 
 def _output(command: str) -> str:
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise Misconfigured("key: exec: a quotation mark is not closed") from None
     if not words:
         raise Misconfigured("key: exec: names no program")
     try:

@@ -21,7 +21,11 @@ from alprcore.topics import Topic
 
 RELAY_BATCH: Final = 100
 WAITING: Final = Gauge("alpr_outbox_waiting_messages", "Messages of the outbox that Kafka has not taken yet")
-# Above 0 for minutes: Kafka is away, and nothing that people do reaches the ledger or the other services.
+OLDEST: Final = Gauge(
+    "alpr_outbox_oldest_seconds", "Age of the oldest message of the outbox that Kafka has not taken yet"
+)
+# Minutes: Kafka is away, and nothing that people do reaches the ledger or the other services. Both are found before
+# every attempt and by every process, also by one that may not relay or cannot.
 
 
 class Publishes(Protocol):
@@ -115,18 +119,7 @@ class Outbox:
 
         Raises `Transient` when the database is away; then the call must not be answered as refused either.
         """
-        event = AuditEvent(
-            event_id=event_id(reason_code, "refused", once(now)),
-            occurred_at=now,
-            agency=person.agency if person else "",
-            kind="refused",
-            service=self.service,
-            outcome="refused",
-            reason_code=reason_code,
-            profile_version=profile_version,
-            facts=facts,
-            personal=personal_of(person) if person else {"source_ip": address},
-        )
+        event = refusal_event(self.service, person, address, reason_code, now, facts, profile_version)
         async with self.transaction() as connection:
             await self._put_event(connection, event)
 
@@ -141,20 +134,24 @@ class Outbox:
         One process relays at a time, so that a key's messages keep their order. Raises `Transient`.
         """
         async with self.transaction() as connection:
+            await self._look(connection)
             if not await connection.fetchval(self._queries["lock_relay"]):
-                WAITING.set(0)  # the process that relays says how many wait
                 return 0
             rows = await connection.fetch(self._queries["next_outbox"], RELAY_BATCH)
-            WAITING.set(len(rows))
             for row in rows:
                 topic = Topic(row["topic"])
                 headers = [(name, base64.b64decode(content)) for name, content in json.loads(row["headers"])]
                 await publisher.publish(topic, key=row["key"], value=row["value"], headers=headers)
                 self.relayed(topic)
             await connection.execute(self._queries["delete_outbox"], [row["outbox_id"] for row in rows])
-            more = await connection.fetchval(self._queries["count_outbox"]) if len(rows) == RELAY_BATCH else 0
-        WAITING.set(more)
+            if rows:
+                await self._look(connection)
         return len(rows)
+
+    async def _look(self, connection: Any) -> None:
+        row = await connection.fetchrow(self._queries["count_outbox"])
+        WAITING.set(row["waiting"])
+        OLDEST.set(row["oldest_s"])
 
     def recorded(self, outcome: str) -> None:
         """Note that an act with this outcome is entered by the call in hand."""
@@ -166,6 +163,30 @@ class Outbox:
 def once(now: datetime) -> str:
     """Name one act that will never come again: what is told of it is no repeat of anything."""
     return f"{now.isoformat()} {secrets.token_hex(8)}"
+
+
+def refusal_event(
+    service: str,
+    person: Person | None,
+    address: str,
+    reason_code: str,
+    now: datetime,
+    facts: Mapping[str, str],
+    profile_version: str = "",
+) -> AuditEvent:
+    """Make the ledger's entry of one refused call: of a person, or of whoever called from an address (AUD-09)."""
+    return AuditEvent(
+        event_id=event_id(reason_code, "refused", once(now)),
+        occurred_at=now,
+        agency=person.agency if person else "",
+        kind="refused",
+        service=service,
+        outcome="refused",
+        reason_code=reason_code,
+        profile_version=profile_version,
+        facts=facts,
+        personal=personal_of(person) if person else {"source_ip": address},
+    )
 
 
 def refusal_log(outbox: Outbox, profiles: Mapping[str, AgencyProfile], clock: Callable[[], datetime]) -> RefusalLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ _AWAY: Final = (
     asyncpg.LockNotAvailableError,  # whoever holds it lets go
     asyncpg.ReadOnlySQLTransactionError,  # the primary became a standby
     asyncpg.InvalidCachedStatementError,  # a migration passed by: the statement is prepared anew
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password is changed: role and file do not change in one moment
 )
 
 
@@ -52,9 +53,10 @@ def translated() -> Iterator[None]:
 def login(dsn: str) -> dict[str, Any]:
     """Give asyncpg's arguments for an address, which may say `?password_file=/path` in place of a password.
 
-    The file is read again for every new connection, so that the password of a role is changed while services run. The
+    The file is read again for every new connection, so that the password of a role is changed while services run; one
+    that cannot be read for a moment stands as it was read last. The
     other parameters are libpq's: `sslmode=verify-full&sslrootcert=/path` demands TLS and compares the server's name.
-    Raises `Misconfigured` when the file cannot be read.
+    Raises `Misconfigured` when the file cannot be read now.
     """
     parts = urlsplit(dsn)
     parameters = parse_qsl(parts.query, keep_blank_values=True)
@@ -64,28 +66,38 @@ def login(dsn: str) -> dict[str, Any]:
     rest = urlencode([(name, value) for name, value in parameters if name != "password_file"], safe="/")
     file = Path(named[-1])
 
-    def password() -> str:
-        try:
-            return file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"the database's password file cannot be read: {type(error).__name__}") from error
+    try:
+        last = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"the database's password file cannot be read: {type(error).__name__}") from error
 
-    password()
+    def password() -> str:
+        nonlocal last
+        with suppress(OSError, UnicodeDecodeError):
+            last = file.read_text("utf-8").strip()
+        return last
+
     return {"dsn": urlunsplit(parts._replace(query=rest)), "password": password}
 
 
 async def connect(dsn: str, *, min: int = 1, max: int = 10) -> asyncpg.Pool:  # noqa: A002 - the words of asyncpg's docs
-    """Open a pool; every statement ends within 15 s. Raises `Transient` when the server is away."""
+    """Open a pool; every statement ends within 15 s.
+
+    Raises `Transient` when the server is away, `Misconfigured` when it does not let this account in.
+    """
     with translated():
-        return await asyncpg.create_pool(
-            **login(dsn),
-            min_size=min,
-            max_size=max,
-            command_timeout=COMMAND_TIMEOUT_S,
-            timeout=_CONNECT_TIMEOUT_S,
-            max_inactive_connection_lifetime=_IDLE_S,
-            server_settings={"timezone": "UTC", "application_name": "plateline"},
-        )
+        try:
+            return await asyncpg.create_pool(
+                **login(dsn),
+                min_size=min,
+                max_size=max,
+                command_timeout=COMMAND_TIMEOUT_S,
+                timeout=_CONNECT_TIMEOUT_S,
+                max_inactive_connection_lifetime=_IDLE_S,
+                server_settings={"timezone": "UTC", "application_name": "plateline"},
+            )
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            raise Misconfigured("the database does not let this account in: user name or password") from error
 
 
 def changed(status: object) -> int:

@@ -10,6 +10,7 @@ Sources: W3C Trace Context; OpenTelemetry Protocol 1.x, JSON encoding; semantic 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import logging
 import queue
@@ -136,7 +137,7 @@ class Exporter:
         try:
             with _DIRECT.open(request, timeout=_PATIENCE_S) as answer:
                 answer.read()
-        except (OSError, ValueError) as error:  # HTTP errors are OSErrors
+        except (OSError, ValueError, http.client.HTTPException) as error:  # an answer cut short is no OSError
             SPANS.labels("lost").inc(len(spans))
             if not self._away:
                 logger.warning("traces_not_taken", extra={"error": type(error).__name__})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 
@@ -41,6 +41,7 @@ from .store.erasure import Eraser
 from .store.publication import Publication
 from .store.reviews import Reviews
 from .store.upkeep import Upkeep
+from .store.verification import Verification
 from .store.witnesses import Witnesses, read_witness
 
 logger = logging.getLogger(__name__)
@@ -227,6 +228,10 @@ def upkeep_of(settings: AuditSettings, app: App, announce: Callable[[ledger.Head
     witnesses = tuple(map(read_witness, settings.witnesses))
     folder = settings.public_folder
     pool = app.door.store.pool
+
+    async def compute() -> Mapping[str, Any]:
+        return await app.door.store.verify(app.writer.verifier, app.writer.head(), gently=True)
+
     return Upkeep(
         app.writer,
         settings.checkpoint_log or settings.checkpoint_file.with_suffix(".log"),
@@ -237,6 +242,7 @@ def upkeep_of(settings: AuditSettings, app: App, announce: Callable[[ledger.Head
         utc_now,
         settings.publish_seconds,
         settings.erase_hours * 3600,
+        Verification(compute, settings.checkpoint_file.with_suffix(".verified"), utc_now),
     )
 
 

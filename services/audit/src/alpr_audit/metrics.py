@@ -52,6 +52,14 @@ ANSWER_AGE_DAYS = Histogram(
 ERASED = Counter("alpr_audit_erased_entries_total", "Entries whose expired personal content was erased")
 # Grows once a day when the log is older than its retention time.
 
+VERIFIED_AT = Gauge(
+    "alpr_audit_verified_timestamp_seconds", "When the whole ledger was last computed again and found sound"
+)
+# Once a day, by the writer; remembered over restarts. Older than 26 h: nobody has looked whether entries were altered.
+
+UNSOUND = Gauge("alpr_audit_ledger_unsound", "1 when the last recomputation found a ledger that is not what was signed")
+# 1: keep everything as it is and call whoever is responsible for evidence.
+
 COSIGNED_AGE = Gauge("alpr_audit_cosigned_age_seconds", "Since all witnesses last cosigned the newest head")
 # Above 300 s: a witness is away or refuses. Look at alpr_audit_witness_refusals_total; `conflict` or `inconsistent`
 # means that it saw another log than this one: keep both checkpoints and find out before anything else.

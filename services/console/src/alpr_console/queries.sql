@@ -200,5 +200,6 @@ SELECT outbox_id, topic, key, value, headers FROM console.outbox ORDER BY outbox
 DELETE FROM console.outbox WHERE outbox_id = ANY($1)
 
 -- count_outbox --
-SELECT count(*) FROM console.outbox
+SELECT count(*) AS waiting, coalesce(greatest(extract(epoch FROM now() - min(created_at)), 0), 0)::float8 AS oldest_s
+FROM console.outbox
 

@@ -90,6 +90,11 @@ class Settings(ServiceSettings):
         default=None, description="PEM file of an own certificate authority that CAD systems' certificates come from"
     )
     webhook_plain_http: bool = Field(default=False, description="let messages to CAD systems go by HTTP, too")
+    second_factors: Literal["any", "security_key"] = Field(
+        default="any",
+        description="what counts beside the password; security_key: no codes, which can be told to a false site "
+        "(CJIS IA-2); whoever has a code only comes as far as setting up a key; needs public_url",
+    )
     password_scheme: Literal["argon2id", "pbkdf2_sha256"] = Field(
         default="argon2id", description="how passwords are kept; pbkdf2_sha256 where FIPS 140 is demanded"
     )

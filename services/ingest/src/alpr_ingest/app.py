@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,6 +14,7 @@ from alpr_ingest.store import Outgoing, Store
 from alprcore.errors import Transient
 from alprcore.kafka import Message, Publisher
 from alprcore.model import AuditEvent, Device, DeviceKind, Person, PurgeAnswer, Refused, event_id, personal_of
+from alprcore.outbox import OLDEST, refusal_event
 from alprcore.policy import AgencyProfile, due_day
 from alprcore.refusals import RefusalLog
 from alprcore.topics import Topic
@@ -76,17 +76,7 @@ def refusal_log(store: Store, clock: Callable[[], datetime]) -> RefusalLog:
 
     async def enter(person: Person | None, address: str, reason_code: str, facts: Mapping[str, str]) -> None:
         now = clock()
-        event = AuditEvent(
-            event_id=event_id(reason_code, "refused", f"{now.isoformat()} {secrets.token_hex(8)}"),
-            occurred_at=now,
-            agency=person.agency if person else "",
-            kind="refused",
-            service="ingest",
-            outcome="refused",
-            reason_code=reason_code,
-            facts=facts,
-            personal=personal_of(person) if person else {"source_ip": address},
-        )
+        event = refusal_event("ingest", person, address, reason_code, now, facts)
         value = encode_audit_event(event)
         await store.put_out([Outgoing(Topic.AUDIT, event.event_id, value, event.event_id, now)])
 
@@ -146,13 +136,20 @@ class Relay:
             beat()
             self._kick.clear()
             try:
+                await self._look()  # before the attempt: while the broker is away nothing comes after it
                 sent = await self._store.relay(self._send, _RELAY_BATCH)
-                metrics.OUTBOX.set(await self._store.waiting())
+                if sent:
+                    await self._look()
             except Transient as error:
                 logger.warning("outbox_waits", extra={"reason": str(error)})
                 sent = 0
             if sent < _RELAY_BATCH:
                 await first_of(self._kick, stop, timeout_s=_RELAY_IDLE_S)
+
+    async def _look(self) -> None:
+        waiting, oldest_s = await self._store.waiting()
+        metrics.OUTBOX.set(waiting)
+        OLDEST.set(oldest_s)
 
     async def _send(self, messages: Sequence[Outgoing]) -> None:
         acks = [

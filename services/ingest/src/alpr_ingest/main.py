@@ -97,13 +97,14 @@ async def serve(settings: Settings, stop: asyncio.Event, clock: Callable[[], dat
             refusals=refusal_log(store, clock),
             largest_list=settings.largest_list_bytes,
         )
+        restating = Restating(store, settings.kafka, doors.republishing, clock)
         app = ops_routes(health, build_app(doors))
         gc.freeze()  # what lives as long as the service is not looked through for garbage: a fifth of a load's publishing
         await together(
-            relay.run(stop, health.progress("relay", limit_s=120)),
+            _relay(relay, restating.done, health, stop),
             loader.run(stop, timedelta(seconds=settings.clean_after_seconds)),
             Resealing(store, publisher, keys, relay, clock).run(stop),
-            Restating(store, settings.kafka, relay, doors.republishing, clock).run(stop),
+            restating.run(stop),
             entering.run(stop, health.progress("entered_plates", limit_s=300)),
             puller.run(stop, health.progress("feeds", limit_s=120), settings.feed_poll_seconds),
             Watch(store, relay, profiles, clock).run(
@@ -169,6 +170,13 @@ async def _follow_purges(
         await asyncio.sleep(0.05)
     if not stop.is_set():
         await follow_from(settings.kafka, Topic.PURGES, store.purge_positions, door.take, ready=ready, stop=stop)
+
+
+async def _relay(relay: Relay, restated: asyncio.Event, health: Health, stop: asyncio.Event) -> None:
+    """Hand the outbox on, once all is in it that a fresh broker must be told: a part of it would look like the whole."""
+    while not (restated.is_set() or stop.is_set()):
+        await asyncio.sleep(0.05)
+    await relay.run(stop, health.progress("relay", limit_s=120))
 
 
 async def _probe(store: Store, health: Health, stop: asyncio.Event) -> None:

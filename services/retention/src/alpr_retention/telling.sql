@@ -14,4 +14,5 @@ SELECT outbox_id, topic, key, value, headers FROM retention.outbox ORDER BY outb
 DELETE FROM retention.outbox WHERE outbox_id = ANY ($1);
 
 -- count_outbox --
-SELECT count(*) FROM retention.outbox;
+SELECT count(*) AS waiting, coalesce(greatest(extract(epoch FROM now() - min(created_at)), 0), 0)::float8 AS oldest_s
+FROM retention.outbox;

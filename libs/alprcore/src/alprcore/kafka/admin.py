@@ -2,13 +2,14 @@
 
 The client library has no requests for access rules and accounts; they are laid out here (Kafka protocol: DescribeAcls
 29, CreateAcls 30, DeleteAcls 31, IncrementalAlterConfigs 44, AlterUserScramCredentials 51; brokers from 2.7 to 4.x).
-Everything may be repeated: only what differs is changed, and what it does not know of is left as it is.
+Everything may be repeated: only what differs is changed. Nothing is taken away unless that is asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ SCRAM_ITERATIONS: Final = 8192
 """Twice the least of RFC 7677; the password is 256 random bits, so more of them protect nothing more."""
 _SALT_BYTES: Final = 32
 _SHA_512: Final = 2
+_NOT_THERE: Final = 91  # RESOURCE_NOT_FOUND: the account signs in by a certificate, or is gone already
+_WHO: Final = 3  # where a rule's fields name its principal
 _ANY, _LITERAL, _ALLOW, _SET = 1, 3, 3, 0
 _ON: Final = {On.TOPIC: 2, On.GROUP: 3}
 _MAY: Final = {Operation.READ: 3, Operation.WRITE: 4, Operation.DESCRIBE: 8, Operation.DESCRIBE_CONFIGS: 10}
@@ -136,13 +139,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was changed on the broker; `differ` are topics whose number of partitions is not the declared one."""
+    """What was changed on the broker; `differ` are topics whose number of partitions is not the declared one,
+    `gone` accounts that lost their last rule because the table names them no longer.
+    """
 
     settings: tuple[str, ...] = ()
     differ: tuple[str, ...] = ()
     added: int = 0
     removed: int = 0
     accounts: int = 0
+    gone: tuple[str, ...] = ()
 
 
 def rules_of(table: Sequence[Principal]) -> frozenset[Rule]:
@@ -207,12 +213,15 @@ async def settle_topics(settings: KafkaSettings, specs: Sequence[TopicSpec]) -> 
     return Changes(settings=tuple(name for _, name, _ in changes), differ=tuple(differ))
 
 
-async def settle_rules(settings: KafkaSettings, table: Sequence[Principal]) -> Changes:
-    """Make the rules of these principals the table's: missing ones are added, others of theirs are taken away.
+async def settle_rules(settings: KafkaSettings, table: Sequence[Principal], *, prune: bool = False) -> Changes:
+    """Give these principals the rules that they lack. Raises `Transient`.
 
-    Principals that the table does not name keep what they have. Raises `Transient`.
+    `prune`: the table is the whole. Rules of ours beyond it are taken away, also from principals that it names no longer;
+    ours are those that begin with the prefix and `alpr-`, `cad-`, `fleet-` or `witness-`. What an administrator denied
+    stays denied.
     """
-    wanted, ours = rules_of(table), {f"User:{principal.name}" for principal in table}
+    named = {f"User:{principal.name}" for principal in table}
+    ours = re.compile(f"User:{re.escape(settings.topic_prefix)}(alpr|cad|fleet|witness)-.+")
     async with _admin(settings) as admin:
         described = await _ask(admin, _DESCRIBE, _ANY, None, _ANY, None, None, _ANY, _ANY)
         _refused(described.error, described.message)
@@ -220,10 +229,10 @@ async def settle_rules(settings: KafkaSettings, table: Sequence[Principal]) -> C
             (kind, name, pattern, *rule)
             for kind, name, pattern, rules in described.resources
             for rule in rules
-            if rule[0] in ours
+            if rule[-1] == _ALLOW and (rule[0] in named or ours.fullmatch(rule[0]))
         }
-        fields = {rule.fields() for rule in wanted}
-        missing, extra = sorted(fields - found), sorted(found - fields)
+        wanted = {rule.fields() for rule in rules_of(table)}
+        missing, extra = sorted(wanted - found), sorted(found - wanted) if prune else []
         if missing:
             created = await _ask(admin, _CREATE, missing)
             for code, message in created.results:
@@ -232,11 +241,14 @@ async def settle_rules(settings: KafkaSettings, table: Sequence[Principal]) -> C
             deleted = await _ask(admin, _DELETE, extra)
             for code, message, _ in deleted.results:
                 _refused(code, message)
-    return Changes(added=len(missing), removed=len(extra))
+    gone = {rule[_WHO].removeprefix("User:") for rule in extra if rule[_WHO] not in named}
+    return Changes(added=len(missing), removed=len(extra), gone=tuple(sorted(gone)))
 
 
-async def settle_accounts(settings: KafkaSettings, passwords: Mapping[str, str]) -> Changes:
+async def settle_accounts(settings: KafkaSettings, passwords: Mapping[str, str], gone: Sequence[str] = ()) -> Changes:
     """Give accounts their passwords (SCRAM-SHA-512, RFC 5802): new ones are made, open connections stay.
+
+    `gone` are accounts to remove, where they are.
 
     The broker gets salt and salted password, never the password itself. Raises `Transient`.
     """
@@ -246,7 +258,9 @@ async def settle_accounts(settings: KafkaSettings, passwords: Mapping[str, str])
         salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, SCRAM_ITERATIONS)
         upsertions.append((name, _SHA_512, SCRAM_ITERATIONS, salt, salted, {}))
     async with _admin(settings) as admin:
-        credited = await _ask(admin, _CREDIT, [], upsertions, {})
-        for _, code, message, _ in credited.results:
-            _refused(code, message)
+        removed: list[tuple[Any, ...]] = [(name, _SHA_512, {}) for name in gone]
+        credited = await _ask(admin, _CREDIT, removed, upsertions, {})
+        for name, code, message, _ in credited.results:
+            if code != _NOT_THERE or name not in gone:
+                _refused(code, message)
     return Changes(accounts=len(upsertions))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -37,7 +39,7 @@ class Tls(BaseModel):
 
     def params(self) -> dict[str, Any]:
         """Answer what the client library wants to be told. Raises `Misconfigured`."""
-        return {"security_protocol": "SSL", "ssl_context": client_context(self.ca_file, self.cert_file, self.key_file)}
+        return {"security_protocol": "SSL", "ssl_context": _context(self.ca_file, self.cert_file, self.key_file)}
 
 
 class Sasl(BaseModel):
@@ -66,11 +68,17 @@ class Sasl(BaseModel):
         given = self.password
         return {
             "security_protocol": "SASL_SSL",
-            "ssl_context": client_context(self.ca_file),
+            "ssl_context": _context(self.ca_file, None, None),
             "sasl_mechanism": self.mechanism,
             "sasl_plain_username": self.username,
             "sasl_plain_password": _Password.of(self.password_file) if given is None else given.get_secret_value(),
         }
+
+
+@cache
+def _context(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext:
+    """One context for all clients of a process, some of which live for a second: a renewal is noticed once."""
+    return client_context(ca_file, cert_file, key_file)
 
 
 class _Password(str):

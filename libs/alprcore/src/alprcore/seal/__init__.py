@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from alprcore.errors import InvalidMessage, Misconfigured
-from alprcore.keys import key_text
+from alprcore.keys import key_text, shown
 from alprcore.model import Person, from_us, to_us
 from alprcore.seal.packages import PackageSigner as PackageSigner
 from alprcore.seal.packages import key_fingerprint as key_fingerprint
@@ -91,8 +91,8 @@ class SigningKey:
         lines = key_text(path).splitlines()
         try:
             return cls(_unbase64(lines[0].strip()))
-        except (ValueError, IndexError) as error:
-            raise Misconfigured(f"key file {path} does not hold a key") from error
+        except (ValueError, IndexError):
+            raise Misconfigured(f"{shown(path)} does not hold a key") from None
 
     @classmethod
     def generate(cls, path: Path | str) -> Self:
@@ -148,8 +148,8 @@ class ListKeys:
             current, _, text = line.partition(" ")
             try:
                 keys[current] = _unbase64(text.strip())
-            except ValueError as error:
-                raise Misconfigured(f"key file {path} does not hold list keys") from error
+            except ValueError:
+                raise Misconfigured(f"{shown(path)} does not hold list keys") from None
         return cls(keys, current)
 
     @classmethod

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from alprcore.errors import InvalidMessage, Misconfigured
-from alprcore.keys import key_text
+from alprcore.keys import key_text, shown
 
 SEALED: Final = "sealed"
 """The one text that stands in place of all others."""
@@ -41,8 +41,8 @@ class TextsKey:
         """Read a key (`alprcore.keys`): one line of base64. Raises `Misconfigured` when it is missing or is none."""
         try:
             return cls(base64.b64decode(key_text(reference).strip(), validate=True))
-        except (binascii.Error, ValueError) as error:
-            raise Misconfigured(f"key {reference} does not hold a key") from error
+        except (binascii.Error, ValueError):
+            raise Misconfigured(f"{shown(reference)} does not hold a key") from None
 
     @classmethod
     def generate(cls, path: Path) -> Self:

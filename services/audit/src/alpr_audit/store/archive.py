@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -143,17 +144,22 @@ class Ledger:
             row = await self._pool.fetchrow(_LEDGER["bundle"], index, index + 1)
         return bytes(row["leaf"]) if row else None
 
-    async def verify(self, verifier: str, signed: ledger.Head | None = None) -> dict[str, Any]:
+    async def verify(self, verifier: str, signed: ledger.Head | None = None, *, gently: bool = False) -> dict[str, Any]:
         """Recompute the whole stored tree against every signed head; names the first bad index.
 
         `signed`: a head that was signed before this began; a database that holds less was rolled back.
+        `gently`: rest after every step for as long as it took, for those who append meanwhile. 2000 entries are held at
+        a time, and beside them what was erased and is not explained yet.
         """
         with translated():
             last = await self._pool.fetchrow(_LEDGER["ends"])
         size = last["size"] or 0
         audit = ledger.Audit()
         for begin in range(0, size, _VERIFY_STEP):
+            began = time.monotonic()
             await self._verify_part(audit, begin, min(begin + _VERIFY_STEP, size))
+            if gently:
+                await asyncio.sleep(time.monotonic() - began)
             if audit.first_bad is not None:
                 break
         audit.finish()

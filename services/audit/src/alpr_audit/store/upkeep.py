@@ -1,4 +1,4 @@
-"""What the writer's process tends beside writing: heads told to the world, witnesses asked, expired content erased."""
+"""What the writer's process tends beside writing: heads told to the world, witnesses asked, content erased, the whole verified."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from alprcore.errors import InvalidMessage, Transient
 from .. import ledger, metrics
 from .erasure import Eraser
 from .publication import Publication
+from .verification import Verification
 from .witnesses import Witnesses
 from .writer import Writer
 
@@ -38,13 +39,18 @@ class Upkeep:
     clock: Callable[[], datetime]
     every_s: float = 1.0
     erase_s: float = 86_400.0
+    verification: Verification | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tend until `stop`."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._again(self._tell_heads(), self.every_s, stop))
             group.create_task(self._again(self._be_witnessed(), self.every_s, stop))
-            group.create_task(self._again(self._erase(), self.erase_s, stop))
+            still = asyncio.Lock()  # content that goes while the whole is computed would be missed there
+            group.create_task(self._again(self._erase(still), self.erase_s, stop))
+            verifying = group.create_task(self._again(self._verify(still), self.every_s, stop))
+            await stop.wait()
+            verifying.cancel()  # it may take hours
 
     async def _again(self, act: Callable[[], Awaitable[None]], every_s: float, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -95,11 +101,20 @@ class Upkeep:
 
         return be_witnessed
 
-    def _erase(self) -> Callable[[], Awaitable[None]]:
+    def _erase(self, still: asyncio.Lock) -> Callable[[], Awaitable[None]]:
         async def erase() -> None:
-            await self.eraser.erase(self.clock())
+            async with still:
+                await self.eraser.erase(self.clock())
 
         return erase
+
+    def _verify(self, still: asyncio.Lock) -> Callable[[], Awaitable[None]]:
+        async def verify() -> None:
+            if self.verification is not None:
+                async with still:
+                    await self.verification.turn()
+
+        return verify
 
 
 def _append(path: Path, text: str) -> None:

@@ -33,6 +33,8 @@ _WORTH_HALVING: Final = 16
 """Entries that are divided in two commits when nothing is under way: the second commit then works while those who wait
 for the first are answered and ask anew. All in one, writer and askers would wait for each other in turns."""
 QUEUE_LIMIT: Final = 8192
+_AHEAD: Final = 4
+"""Batches that PostgreSQL may have before their heads stand in the checkpoint file."""
 _RETRY_S: Final = 0.5
 _SWEEP_S: Final = 0.25
 _ITS_FAULT: Final = ("22", "23", "54")  # SQLSTATE classes: data exception, integrity constraint, program limit
@@ -99,7 +101,7 @@ class Writer:
         self._pending: deque[_Waiting] = deque()
         self._committed: deque[_Committed] = deque()
         self._files = ThreadPoolExecutor(1)  # one: an older head never overtakes a newer one
-        self._wake, self._keep = asyncio.Event(), asyncio.Event()
+        self._wake, self._keep, self._kept = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._keeping = asyncio.Lock()
         self._tree = ledger.Tree()
         self._head = ledger.Head(origin, 0, ledger.EMPTY_ROOT)
@@ -144,7 +146,11 @@ class Writer:
         self._queue.append(waiting)
         self._pending.append(waiting)
         self._wake.set()
-        receipt = await waiting.done
+        try:
+            receipt = await waiting.done
+        except Transient:  # whoever must ask again has waited too long, however soon that was said
+            metrics.APPEND_SECONDS.observe(max(self._patience, time.monotonic() - waiting.since))
+            raise
         metrics.APPEND_SECONDS.observe(time.monotonic() - waiting.since)
         return receipt
 
@@ -258,6 +264,10 @@ class Writer:
     async def _write_batches(self, connection: Any, stop: asyncio.Event) -> None:
         rested = False
         while not stop.is_set():
+            if len(self._committed) >= _AHEAD:
+                self._kept.clear()
+                await self._kept.wait()
+                continue
             if not self._queue:
                 rested = True
                 self._wake.clear()
@@ -354,6 +364,7 @@ class Writer:
         metrics.SIZE.set(newest.head.size)
         for batch in batches:
             self._committed.popleft()
+            self._kept.set()
             for outcome, count in Counter("repeat" if r else w.draft.outcome for w, _, r in batch.placed).items():
                 metrics.ENTRIES.labels(outcome).inc(count)
             for waiting, index, repeat in batch.placed:
@@ -363,8 +374,9 @@ class Writer:
 
     async def _write_file(self, note: str) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._files, write_note_file, self._file, note)
-        except OSError as error:
+            async with asyncio.timeout(self._patience):  # a volume that hangs takes the lead from this process
+                await asyncio.get_running_loop().run_in_executor(self._files, write_note_file, self._file, note)
+        except OSError as error:  # a TimeoutError is one
             raise Transient(f"checkpoint file: {type(error).__name__}") from error
 
 

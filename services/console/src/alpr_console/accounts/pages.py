@@ -149,12 +149,13 @@ def router(store: AccountStore, provider: Provider | None) -> APIRouter:
         return response
 
     async def locked_page(request: Request, session: SignedIn, wanted: str, refusal: Refused | None = None) -> Response:
+        has_key = security_keys(request) is not None and bool(await store.factors.keys(session))
         values: dict[str, Any] = {
             "next": onward(wanted),
             "refusal": refusal,
             "locked": session.limit is not None and session.limit.reason_code == LOCKED,
-            "has_totp": await store.factors.has_totp(session),
-            "has_key": security_keys(request) is not None and bool(await store.factors.keys(session)),
+            "has_totp": await store.factors.has_totp(session) and not (has_key and not codes(request)),
+            "has_key": has_key,
             "provider": provider is not None,
         }
         status = status_of(refusal) if refusal else 200
@@ -187,6 +188,7 @@ def router(store: AccountStore, provider: Provider | None) -> APIRouter:
             "qr": qr,
             "fresh": not isinstance(rules.fresh(session.person, now), Refused),
             "has_totp": await store.factors.has_totp(session),
+            "codes": codes(request),
             "keys": await store.factors.keys(session),
             "keys_work": security_keys(request) is not None,
             "sessions": await store.sessions.of(session.person, now),
@@ -298,3 +300,8 @@ def router(store: AccountStore, provider: Provider | None) -> APIRouter:
 def _watching(session: SignedIn) -> None:
     if not rules.watches(session.person, session.profile):
         raise Problem(403, "ROLE_NOT_AUTHORISED", "alerts are for administrators", rule_id="USE-04")
+
+
+def codes(request: Request) -> bool:
+    """Tell whether an authenticator's codes count as a second factor here."""
+    return web_of(request).settings.second_factors == "any"

@@ -120,8 +120,8 @@ SELECT s.session_id, s.source_ip, s.started_at, s.last_seen_at, s.sound_armed_at
        s.authenticated_by, s.factor_waived, s.lock_exempt,
        c.client_id, c.client_kind, c.unit, c.device_id AS unit_device, c.signed_on_at,
        p.person_id, p.username, p.full_name, p.organization, p.agency, p.roles, p.password_first,
-       p.totp_secret <> '' OR EXISTS (SELECT 1 FROM console.security_keys k
-                                      WHERE k.person_id = p.person_id AND k.removed_at IS NULL)
+       p.totp_secret <> '' AND NOT $3::boolean
+           OR EXISTS (SELECT 1 FROM console.security_keys k WHERE k.person_id = p.person_id AND k.removed_at IS NULL)
            OR s.provider_session <> '' AS enrolled,
        CASE WHEN p.roles && $2::text[]
             THEN (SELECT count(*) FROM console.alerts a WHERE a.agency = p.agency AND a.seen_at IS NULL)

@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from alpr_ingest.app import Relay
 from alpr_ingest.hotlists import ActiveList, version_of
 from alpr_ingest.loading.republishing import Republishing
 from alpr_ingest.store import Outgoing, Store
@@ -26,23 +25,21 @@ from alprcore.wire import encode_device, encode_list_version, encode_partial, rf
 
 logger = logging.getLogger(__name__)
 
-_PAGE: Final = 500
 _AGAIN_S: Final = 2.0
 
 
 class Restating:
-    """Publishes what topics that were made anew do not have; what they have stays as it is."""
+    """Publishes what topics that were made anew do not have; what they have stays as it is.
+
+    `done` is set when everything is in the outbox. Nothing may leave the outbox before: a crash in between then finds the
+    topics as empty as they were, and all is said again.
+    """
 
     def __init__(
-        self,
-        store: Store,
-        kafka: KafkaSettings,
-        relay: Relay,
-        republishing: Republishing,
-        clock: Callable[[], datetime],
+        self, store: Store, kafka: KafkaSettings, republishing: Republishing, clock: Callable[[], datetime]
     ) -> None:
-        self._store, self._kafka, self._relay = store, kafka, relay
-        self._republishing, self._clock = republishing, clock
+        self._store, self._kafka, self._republishing, self._clock = store, kafka, republishing, clock
+        self.done = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do it once; broker and database may be away for a while."""
@@ -54,52 +51,37 @@ class Restating:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), _AGAIN_S)
                 continue
+            self.done.set()
             return
 
     async def restate(self) -> dict[str, int]:
         """Look at each topic and say again what it lacks; answers how many of what. Raises `Transient`."""
-        told = {}
-        if await never_written(self._kafka, Topic.DEVICES) and (count := await self._devices()):
-            told["devices"] = count
-        if await never_written(self._kafka, Topic.HOTLIST_PARTIALS) and (count := await self._partials()):
-            told["partials"] = count
-        if await never_written(self._kafka, Topic.HOTLIST_VERSIONS) and (count := await self._lists()):
+        now, outgoing = self._clock(), list[Outgoing]()
+        if await never_written(self._kafka, Topic.DEVICES):
+            outgoing += [
+                Outgoing(Topic.DEVICES, one.device_id, encode_device(one), f"{one.device_id}/{one.revision}", now)
+                for one in await self._store.every_device()
+            ]
+        if await never_written(self._kafka, Topic.HOTLIST_PARTIALS):
+            outgoing += [
+                Outgoing(
+                    Topic.HOTLIST_PARTIALS, one.entry_id, encode_partial(one.entry("PARTIAL", 1)), one.entry_id, now
+                )
+                for one in await self._store.living_partials()
+            ]
+        told = {"messages": len(outgoing)} if outgoing else {}
+        if await never_written(self._kafka, Topic.HOTLIST_VERSIONS) and (count := await self._lists(outgoing)):
             told["lists"] = count
+        await self._store.put_out(outgoing)  # all or nothing
         if told:
             logger.warning("topics_said_again", extra=told)
-        self._relay.kick()
         return told
 
-    async def _devices(self) -> int:
-        after, count, now = "", 0, self._clock()
-        while page := await self._store.every_device(after, _PAGE):
-            await self._store.put_out(
-                [
-                    Outgoing(Topic.DEVICES, one.device_id, encode_device(one), f"{one.device_id}/{one.revision}", now)
-                    for one in page
-                ]
-            )
-            after, count = page[-1].device_id, count + len(page)
-        return count
-
-    async def _partials(self) -> int:
-        living, now = await self._store.living_partials(), self._clock()
-        for start in range(0, len(living), _PAGE):
-            await self._store.put_out(
-                [
-                    Outgoing(
-                        Topic.HOTLIST_PARTIALS, one.entry_id, encode_partial(one.entry("PARTIAL", 1)), one.entry_id, now
-                    )
-                    for one in living[start : start + _PAGE]
-                ]
-            )
-        return len(living)
-
-    async def _lists(self) -> int:
+    async def _lists(self, outgoing: list[Outgoing]) -> int:
         count = 0
         for one in await self._store.lists_in_force():
             if one.list_type == PARTIAL:
-                await self._store.put_out([_announced(one, self._clock())])
+                outgoing.append(_announced(one, self._clock()))
                 count += 1
                 continue
             told = await self._republishing.run(one, _system(one.agency))

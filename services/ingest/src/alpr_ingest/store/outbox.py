@@ -60,10 +60,11 @@ class Outbox:
                     await connection.execute(QUERIES["forget_outbox"], [message.number for message in messages])
                 return len(messages)
 
-    async def waiting(self) -> int:
-        """Count the messages in the outbox."""
+    async def waiting(self) -> tuple[int, float]:
+        """Count the messages in the outbox, and the seconds that the oldest of them has waited."""
         with translated():
-            return int(await self._pool.fetchval(QUERIES["count_outbox"]))
+            row = await self._pool.fetchrow(QUERIES["count_outbox"])
+        return row["waiting"], row["oldest_s"]
 
 
 async def put_out(connection: Any, outgoing: Sequence[Outgoing]) -> None:

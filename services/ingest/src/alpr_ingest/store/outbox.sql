@@ -11,4 +11,5 @@ SELECT id, topic, key, value, ce_id, created_at FROM ingest.outbox ORDER BY id L
 DELETE FROM ingest.outbox WHERE id = ANY($1);
 
 -- count_outbox --
-SELECT count(*) FROM ingest.outbox;
+SELECT count(*) AS waiting, coalesce(greatest(extract(epoch FROM now() - min(created_at)), 0), 0)::float8 AS oldest_s
+FROM ingest.outbox;

@@ -21,10 +21,10 @@ class Restated:
 
     _pool: asyncpg.Pool
 
-    async def every_device(self, after: str, limit: int) -> list[Device]:
-        """List registered devices by id, behind one."""
+    async def every_device(self) -> list[Device]:
+        """List all registered devices."""
         with translated():
-            return [device_of(row) for row in await self._pool.fetch(QUERIES["every_device"], after, limit)]
+            return [device_of(row) for row in await self._pool.fetch(QUERIES["every_device"])]
 
     async def lists_in_force(self) -> list[ActiveList]:
         """List the lists that have a version."""

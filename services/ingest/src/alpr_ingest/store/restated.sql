@@ -4,7 +4,7 @@ SELECT d.*, (
         'camera_id', c.camera_id, 'name', c.name, 'directions', c.directions, 'view', c.view) ORDER BY c.ordinal)
     FROM ingest.cameras c WHERE c.device_id = d.device_id
 ) AS cameras
-FROM ingest.devices d WHERE d.device_id > $1 ORDER BY d.device_id LIMIT $2;
+FROM ingest.devices d ORDER BY d.device_id;
 
 -- lists_in_force --
 SELECT * FROM ingest.hotlists WHERE version > 0 ORDER BY agency, code;

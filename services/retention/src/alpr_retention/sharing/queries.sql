@@ -93,6 +93,10 @@ SELECT pg_try_advisory_xact_lock(x'616c7074'::int, hashtext($1 || ' ' || $2));
 -- whoever stops the flow waits for a batch that is on its way, and none leaves after
 SELECT running FROM retention.repositories WHERE agency = $1 AND adapter = $2 FOR SHARE;
 
+-- this_database --
+-- names this server process and these tables: a restore makes others of one or of both
+SELECT pg_postmaster_start_time()::text || ' ' || 'retention.reads'::regclass::oid;
+
 -- found_there --
 -- what lies there by the notes and is not known here to: entered, and looked for here at $6
 INSERT INTO retention.repository_items AS i (agency, adapter, read_id, captured_at, revision, sent_revision, look_at)

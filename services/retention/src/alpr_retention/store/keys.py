@@ -19,6 +19,8 @@ from alprcore.seal import new_image_key, open_image, seal_image
 
 from ..expiry import held_key
 
+_NOTE: Final = 32
+"""Bytes of a note of a released read: the run's id and the read's."""
 HOLD: Final = "hold"
 """How the keys of holds begin: `hold-<hold id>` opens the images that this hold keeps."""
 
@@ -101,6 +103,7 @@ class ImageKeys:
         path = self._path(agency, "none").with_name("released.ids")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+            file.truncate(file.tell() // _NOTE * _NOTE)  # what a crash left of a note would shift all that follow
             file.write(b"".join(run_id.bytes + one.bytes for one in read_ids))
             file.flush()
             os.fsync(file.fileno())
@@ -113,7 +116,7 @@ class ImageKeys:
         except FileNotFoundError:
             return {}
         found: dict[UUID, set[UUID]] = {}
-        for start in range(0, len(noted) - 31, 32):
+        for start in range(0, len(noted) - _NOTE + 1, _NOTE):
             run, read = noted[start : start + 16], noted[start + 16 : start + 32]
             found.setdefault(UUID(bytes=run), set()).add(UUID(bytes=read))
         return found
@@ -161,6 +164,26 @@ class Images:
 
     def __init__(self, objects: ImageStore, keys: ImageKeys) -> None:
         self.objects, self.keys = objects, keys
+
+    async def require_store(self) -> None:
+        """See that this is the store that was used before: an empty one in its place would make every image look lost.
+
+        The same random text lies in the store and beside the keys. Raises `Transient` where the store has none or another.
+        """
+        here, name = self.keys.folder / "store.id", "store/retention.id"
+        try:
+            there = (await self.objects.get(name)).decode()
+        except KeyError:
+            there = ""
+        if here.exists():
+            if there != here.read_text():
+                raise Transient("image store: not the one that these keys belong to")
+            return
+        if not there:
+            there = secrets.token_hex(16)
+            await self.objects.put(name, there.encode())
+        here.write_text(there)
+        _settle_folder(self.keys.folder)
 
     async def open(self, agency: str, image: dict[str, Any]) -> bytes:
         """The plain JPEG. Raises `KeyError` when image or key is gone, `InvalidMessage` when it is not the one read."""

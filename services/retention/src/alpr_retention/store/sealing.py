@@ -7,22 +7,18 @@ purge, and searches go on meanwhile: children share the work and give way to who
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import logging
 import os
-import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from alprcore.errors import InvalidMessage, Transient
-from alprcore.objects import ImageStore
 
-from .keys import ImageKeys, Images
+from .keys import Images
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +32,10 @@ _WORTH: Final = 300
 _CHUNK: Final = 25
 """Images handed to a child at once: about 40 ms."""
 _MOST: Final = 4
-_NICE: Final = 10
 _LINE: Final = 1 << 20
 """Bytes of a line between parent and child; 25 images with 20 holds each take 40 kB."""
 _PATIENCE_S: Final = 120.0
-_PR_SET_PDEATHSIG: Final = 1
+_PROGRAM: Final = "alpr_retention.store.sealing_child"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What became of one: `kept` with where it lies now, `missing` from the store, or `damaged` and left as it lies."""
+    """What became of one: `kept` with where it lies now, `missing` for good, or `damaged` and left as it lies."""
 
     image: dict[str, Any]
     state: str = KEPT
@@ -64,12 +59,14 @@ class Sealed:
 async def seal(images: Images, agency: str, job: Job) -> Sealed:
     """Seal one image to the first hold that can take it. Raises `Transient`.
 
-    What does not open now may open from another copy of the store: it stays as it lies. Where the key of its day is
-    destroyed, only a copy from a backup was left, and the image itself is gone.
+    What does not open or is not there now may be in another copy of the store: it stays as it is, and people decide. It is
+    `missing` only where nothing can bring it back: the key of its day is destroyed (only a copy from a backup was left), or it
+    was never sealed here.
     """
     image = job.image
     if not image["key"]:
         return Sealed(image)
+    gone = not image["sealed_to"] or images.keys.destroyed(agency, image["sealed_to"])
     for hold in job.holds:
         try:
             return Sealed(await images.reseal(agency, job.read_id, image, hold))
@@ -78,13 +75,16 @@ async def seal(images: Images, agency: str, job: Job) -> Sealed:
         except PermissionError as error:  # the hold's key was destroyed a moment ago: the next run takes another name
             raise Transient(str(error)) from error
         except InvalidMessage as error:
-            if images.keys.destroyed(agency, image["sealed_to"] or "none"):
+            if gone:
                 continue
             return Sealed(image, DAMAGED, error.code)
-    return Sealed({**image, "key": "", "missing": True}, MISSING, "IMAGE_MISSING")
+    if gone:
+        return Sealed({**image, "key": "", "missing": True}, MISSING, "IMAGE_MISSING")
+    return Sealed(image, DAMAGED, "IMAGE_MISSING")
 
 
-async def _all(images: Images, agency: str, jobs: Sequence[Job]) -> list[Sealed]:
+async def seal_all(images: Images, agency: str, jobs: Sequence[Job]) -> list[Sealed]:
+    """Seal images in this process, some at the same time. Raises `Transient`."""
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def one(job: Job) -> Sealed:
@@ -106,14 +106,18 @@ class Sealers:
     async def seal(self, agency: str, jobs: Sequence[Job]) -> list[Sealed]:
         """Seal these images, in the order given. Raises `Transient`; what was sealed by then is sealed."""
         if self._most < 2 or (len(jobs) < self._worth and not self._children):
-            return await _all(self._images, agency, jobs)
+            return await seal_all(self._images, agency, jobs)
         if not self._children:
             self._children = [await self._start() for _ in range(self._most)]
         found: list[Sealed | None] = [None] * len(jobs)
         starts = iter(range(0, len(jobs), _CHUNK))
+        feeding = [asyncio.create_task(self._feed(child, agency, jobs, starts, found)) for child in self._children]
         try:
-            await asyncio.gather(*(self._feed(child, agency, jobs, starts, found) for child in self._children))
+            await asyncio.gather(*feeding)
         except BaseException:
+            for task in feeding:
+                task.cancel()
+            await asyncio.gather(*feeding, return_exceptions=True)
             await self.close()  # one that still works on a part would answer the next question with it
             raise
         return [one for one in found if one is not None]
@@ -128,7 +132,7 @@ class Sealers:
 
     async def _start(self) -> Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", __name__, self._images.objects.url, str(self._images.keys.folder),
+            sys.executable, "-m", _PROGRAM, self._images.objects.url, str(self._images.keys.folder),
             stdin=PIPE, stdout=PIPE, limit=_LINE,
             start_new_session=True,  # a signal for the service is not for the child: it ends when its input does
         )  # fmt: skip
@@ -157,30 +161,3 @@ class Sealers:
 def _lost(why: str) -> Transient:
     logger.error("sealing_process_lost", extra={"reason": why})
     return Transient("a process that seals images ended")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Seal what comes in, a line for each chunk, until the input ends."""
-    url, folder = arguments
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a killed parent takes the child along
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICE)
-    images = Images(ImageStore(url), ImageKeys(Path(folder)))
-    with asyncio.Runner() as runner:
-        while line := sys.stdin.buffer.readline():
-            asked = json.loads(line)
-            jobs = [Job(one["read_id"], one["image"], tuple(one["holds"])) for one in asked["jobs"]]
-            sys.stdout.buffer.write(json.dumps(runner.run(_answer(images, asked["agency"], jobs))).encode() + b"\n")
-            sys.stdout.buffer.flush()
-    return 0
-
-
-async def _answer(images: Images, agency: str, jobs: Sequence[Job]) -> dict[str, Any]:
-    try:
-        return {"sealed": [asdict(found) for found in await _all(images, agency, jobs)]}
-    except Transient as error:
-        return {"away": str(error)}
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from alprcore.errors import Misconfigured
 from alprcore.policy import AgencyProfile
 from alprcore.postgres import load_queries
 from alprcore.seal import ListKeys
@@ -45,6 +46,8 @@ class AccountStore:
         self, pool: Any, outbox: Outbox, profiles: Mapping[str, AgencyProfile], papers: FindPapers, settings: Settings,
         keys: ListKeys | None,
     ) -> None:  # fmt: skip
+        if settings.second_factors == "security_key" and not settings.public_url:
+            raise Misconfigured("second_factors: security keys need public_url, the address that they sign for")
         opens_after = timedelta(minutes=settings.lockout_minutes) if settings.lockout_minutes else None
         ground = Ground(
             pool=pool,
@@ -63,6 +66,7 @@ class AccountStore:
             dispatch_rooms=settings.dispatch_networks,
             provider_agencies=settings.oidc_agencies,
             provider_claim=settings.oidc_agency_claim,
+            keys_only=settings.second_factors == "security_key",
         )
         self.people = PeopleStore(ground)
         self.sessions = SessionStore(ground)

@@ -22,6 +22,7 @@ from .sign_in import step_id
 _NOT_PROVEN = Refused("SEC-03", "SECOND_FACTOR_WRONG", "that code is not the current one: look again")
 _KEY_REFUSED = Refused("SEC-03", "SECURITY_KEY_REFUSED", "the security key's answer does not count: try again")
 _NO_SEAL = Refused("SEC-03", "SEAL_NOT_AVAILABLE", "there is no key to seal the secret with: ask the operator")
+_KEYS_ONLY = Refused("SEC-03", "SECURITY_KEY_NEEDED", "codes are no second factor here: set up a security key")
 _LAST = Refused("SEC-03", "LAST_SECOND_FACTOR", "this is your only second factor: add another one first")
 
 
@@ -75,6 +76,8 @@ class FactorStore:
         if isinstance(proof, Refused):
             return proof
         on, person_id, secret = self._on, session.person.person_id, new_second_factor()
+        if on.keys_only:
+            return _KEYS_ONLY
         if on.keys is None:
             return _NO_SEAL
         with translated():
@@ -207,7 +210,8 @@ class FactorStore:
                 for key in await connection.fetch(on.queries["keys_of"], person.person_id)
                 if key["credential_id"] != credential
             ]
-            if not (left or row["totp_secret"]) and second_factor_needed(session.profile, loopback=True):
+            stays = left or (row["totp_secret"] and not on.keys_only)
+            if not stays and second_factor_needed(session.profile, loopback=True):
                 return _LAST
             if await connection.fetchval(on.queries["drop_key"], person.person_id, credential, now) is None:
                 return unknown

@@ -65,6 +65,8 @@ class Ground:
     dispatch_rooms: tuple[IPv4Network | IPv6Network, ...] = ()
     provider_agencies: Mapping[str, str] = field(default_factory=dict)
     provider_claim: str = ""
+    keys_only: bool = False
+    """Whether a code is no second factor for who has a security key, and leads others to setting one up only."""
 
     async def refused(self, connection: Any, row: Any, refusal: Refused, came: Came, now: datetime) -> Refused:
         """Write down a refused sign-in; a wrong password or second factor counts towards the lock."""
@@ -110,6 +112,8 @@ class Ground:
         """Check a second factor, and use it up; answers what proved it (RFC 8176), nothing when it proved nothing."""
         if answer is not None and keys is not None and challenge:
             return ("hwk", "user") if await self._key(connection, row, answer, challenge, keys, now) else ()
+        if self.keys_only and row["has_key"]:
+            return ()
         secret = self.opened(row["totp_secret"], row["person_id"])
         step = rules.totp_step(secret, code, row["totp_last_step"], now) if secret else None
         if step is None:

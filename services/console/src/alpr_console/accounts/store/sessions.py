@@ -35,7 +35,9 @@ class SessionStore:
         """
         on = self._on
         with translated():
-            row = await on.pool.fetchrow(on.queries["find_session"], token_hash(token), list(rules.ALERTED))
+            row = await on.pool.fetchrow(
+                on.queries["find_session"], token_hash(token), list(rules.ALERTED), on.keys_only
+            )
         profile = on.profiles.get(row["agency"]) if row is not None else None
         if row is None or profile is None:
             return None

@@ -116,7 +116,8 @@ class SignInStore:
         facts = json.dumps({"banner": came.banner})
         until = now + rules.STEP_LIVES
         await connection.execute(on.queries["put_step"], step_id(token), row["person_id"], facts, challenge, until)
-        ways = (*(("totp",) if row["totp_secret"] else ()), *(("security_key",) if options else ()))
+        by_code = row["totp_secret"] and not (on.keys_only and row["has_key"])
+        ways = (*(("totp",) if by_code else ()), *(("security_key",) if options else ()))
         return Outcome(step=token, ways=ways, options=options)
 
     async def finish(

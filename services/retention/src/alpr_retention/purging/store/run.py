@@ -91,6 +91,7 @@ class Purges:
             raise PermissionError("RETENTION_FLOOR")
         if not await self.rows.vouched():
             raise PermissionError("PURGE_PENDING")  # first what was purged before goes again
+        await self._images.require_store()
         before = as_of or purge_before(now)
         await self._records.forget(list(self._profiles), now - LIVE, now - _USED_KEPT)
         async with self._only():
@@ -104,7 +105,7 @@ class Purges:
                 for day in await self.rows.released_days(agency, before):
                     await _alone(self._released(run.run_id, agency, day, now), "released")
                 await _alone(self._end_seals(run.run_id, agency), "seals")
-            await self._lone_keys(before, now)
+            await _alone(self._lone_keys(before, now), "lone_keys")
             await self.rows.end(run.run_id, self._clock(), "running")
         metrics.OVERDUE.set(len(await self.rows.due_days(before)))
         for agency in agencies:
@@ -132,6 +133,7 @@ class Purges:
             ]
             moved = {agency: ids for agency in known if (ids := await self._unknown_here(agency))}
             if again or moved:
+                await self._images.require_store()
                 logger.warning("database_began_anew", extra={"days": len(again), "agencies": len(moved)})
                 run = await self._begin(purge_before(now), now, None)
                 for day, agencies in again:
@@ -219,8 +221,12 @@ class Purges:
                 code = str(error)
                 if code != "RECORD_HELD":
                     break
-            for agency in items:  # a hold came in between: what it covers is moved first
-                await self.keeping.move(run_id, agency, day)
+            try:
+                for agency in items:  # a hold came in between: what it covers is moved first
+                    await self.keeping.move(run_id, agency, day)
+            except PermissionError as error:
+                code = str(error)
+                break
         for item in items.values():
             await self.rows.refuse(run_id, item, code, self._clock())
         return {}
@@ -273,7 +279,7 @@ class Purges:
             return
         for run, cut in await self.rows.open_items([agency]):
             if (run, cut.kind, cut.due_day) == (run_id, "held", day):
-                await self._clear(run_id, cut)
+                await _alone(self._clear(run_id, cut), "clear")
 
     async def _unknown_here(self, agency: str) -> set[UUID]:
         """Reads that runs took after their hold of which this database knows nothing: it is older than they are."""

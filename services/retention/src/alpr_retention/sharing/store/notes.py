@@ -6,6 +6,7 @@ lie there is entered again, and what is not stored here any more is taken back l
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,21 +49,33 @@ class SentNotes:
         self._add(agency, adapter, now, b"".join(_LINE.pack(False, one.bytes, 0, 0) for one in read_ids))
 
     def lying(self, agency: str, adapter: str) -> Iterator[Sequence[Noted]]:
-        """What was sent within the window and not given back after it, some thousands at a time."""
-        files = sorted(self._place(agency, adapter).glob("*.sent"))
-        for number, file in enumerate(files, 1):
-            there: dict[bytes, tuple[int, int]] = {}
-            for sent, read_id, revision, captured in _lines(file):
-                if sent:
-                    there[read_id] = revision, captured
-                else:
-                    there.pop(read_id, None)
-            for later in files[number:]:
-                for sent, read_id, _, _ in _lines(later):
-                    if not sent:  # sent again after that it is told by its own day
-                        there.pop(read_id, None)
-            noted = [Noted(UUID(bytes=one), revision, from_us(captured)) for one, (revision, captured) in there.items()]
-            yield from (noted[start : start + AT_ONCE] for start in range(0, len(noted), AT_ONCE))
+        """What was sent within the window and not given back after it, the newest day first, some thousands at a time."""
+        gone: set[bytes] = set()
+        for file in sorted(self._place(agency, adapter).glob("*.sent"), reverse=True):
+            back = {read_id: at for at, (sent, read_id, _, _) in enumerate(_lines(file)) if not sent}
+            page: dict[bytes, Noted] = {}
+            for at, (sent, read_id, revision, captured) in enumerate(_lines(file)):
+                if sent and at > back.get(read_id, -1) and read_id not in gone:
+                    page[read_id] = Noted(UUID(bytes=read_id), revision, from_us(captured))
+                if len(page) == AT_ONCE:
+                    yield list(page.values())
+                    page = {}
+            if page:
+                yield list(page.values())
+            gone |= set(back)
+
+    def known(self, agency: str, adapter: str) -> str:
+        """Name the database that was compared with the notes last; empty when none was."""
+        try:
+            return (self._place(agency, adapter) / "known").read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def know(self, agency: str, adapter: str, database: str) -> None:
+        """Keep which database was compared with the notes."""
+        place = self._place(agency, adapter)
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (place / "known").write_text(database, encoding="utf-8")
 
     def forget(self, agency: str, adapter: str, now: datetime) -> None:
         """Remove the notes of days that no backup reaches back to."""
@@ -82,10 +95,19 @@ class SentNotes:
         place = self._place(agency, adapter)
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = place / f"{now.astimezone(UTC).date().isoformat()}.sent"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            whole = file.seek(0, os.SEEK_END) // _LINE.size * _LINE.size
+            file.truncate(whole)  # a line that a crash left half would shift all that follow
+            file.seek(whole)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        opened = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _lines(file: Path) -> Iterator[tuple[bool, bytes, int, int]]:

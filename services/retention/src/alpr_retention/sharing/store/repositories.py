@@ -202,21 +202,32 @@ class Repositories:
         return {"withdrawals": count}
 
     async def _recollect(self, agency: str, adapter: str, now: datetime) -> None:
-        """Once in a process: enter what the notes say lies there and this database, come from a backup, does not know.
+        """Once for each database: enter what the notes say lies there and one that came from a backup does not know.
 
         Reads that a broker may still bring again are looked for after a day.
         """
         if (agency, adapter) in self._recalled:
             return
         await asyncio.to_thread(self._notes.forget, agency, adapter, now)
-        for page in await asyncio.to_thread(lambda: list(self._notes.lying(agency, adapter))):
-            columns = [one.read_id for one in page], [one.revision for one in page], [one.captured_at for one in page]
-            async with self._outbox.change(agency) as connection:
-                found = changed(
-                    await connection.execute(_QUERIES["found_there"], agency, adapter, *columns, now + _BROUGHT_AGAIN)
+        async with self._outbox.change(agency) as connection:
+            database = str(await connection.fetchval(_QUERIES["this_database"]))
+        if await asyncio.to_thread(self._notes.known, agency, adapter) != database:
+            found, pages = 0, self._notes.lying(agency, adapter)
+            while page := await asyncio.to_thread(next, pages, ()):
+                columns = (
+                    [one.read_id for one in page],
+                    [one.revision for one in page],
+                    [one.captured_at for one in page],
                 )
+                async with self._outbox.change(agency) as connection:
+                    found += changed(
+                        await connection.execute(
+                            _QUERIES["found_there"], agency, adapter, *columns, now + _BROUGHT_AGAIN
+                        )
+                    )
             if found:
                 logger.warning("repository_recollected", extra={"adapter": adapter, "reads": found})
+            await asyncio.to_thread(self._notes.know, agency, adapter, database)
         self._recalled.add((agency, adapter))
 
     async def _exchange(self, agency: str, adapter: str, now: datetime) -> None:
