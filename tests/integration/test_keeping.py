@@ -144,7 +144,9 @@ async def test_the_departments_schedule_binds_and_the_custodian_approves_its_cha
         for agency in custodians:
             for role in ("custodian", "program_manager"):
                 status, reports = await call(doors, "GET", "/v1/retention/reports", agency, role)
-                mine = [report for report in reports["reports"] if report["outcome"] == "complete"]
+                whole = [report for report in reports["reports"] if report["outcome"] == "complete"]
+                # runs of the other agencies had nothing to take here, and say so
+                mine = [report for report in whole if report["certificate"]["totals"]["reads"]]
                 assert status == 200
                 assert [to["role"] for to in mine[0]["to"]] == ["program_manager", "custodian"]
                 assert mine[0]["certificate"]["totals"]["reads"] == 1
